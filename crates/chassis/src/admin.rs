@@ -1,0 +1,119 @@
+//! Probes, metrics and faults, on a listener of their own that no fault ever touches.
+//!
+//! Liveness and readiness say nothing about other services: a dependency that is down must
+//! not get its callers restarted or taken out of rotation one after the other.
+
+use crate::{Json, Refusal, options::Secret, refusal};
+use axum::{
+    Router,
+    extract::State,
+    middleware::map_response_with_state,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use faults::{FaultControl, FaultSet};
+use http::{HeaderMap, HeaderValue, header};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+use subtle::ConstantTimeEq;
+use telemetry::Telemetry;
+use types::Problem;
+
+/// Whether the service takes requests: from its start until it is told to stop.
+#[derive(Debug, Clone, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    pub(crate) fn set(&self, ready: bool) {
+        self.0.store(ready, Relaxed);
+    }
+
+    fn get(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+}
+
+/// What the admin listener shows and changes.
+#[derive(Debug, Clone)]
+pub(crate) struct Admin {
+    pub service: Arc<str>,
+    pub readiness: Readiness,
+    pub faults: FaultControl,
+    pub telemetry: Arc<Telemetry>,
+    pub token: Option<Secret>,
+}
+
+impl Admin {
+    pub(crate) fn router(self) -> Router {
+        Router::new()
+            .route("/livez", get(async || "alive\n"))
+            .route("/readyz", get(ready))
+            .route("/metrics", get(metrics))
+            .route("/faults", get(read_faults).put(write_faults))
+            .layer(map_response_with_state(self.clone(), render))
+            .with_state(self)
+    }
+
+    /// Whether `headers` carry the token; compared in constant time.
+    fn authorize(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let Some(token) = &self.token else {
+            return Err(Refusal::forbidden(
+                "no admin token is configured (NINES_ADMIN_TOKEN)",
+            ));
+        };
+        let given = headers
+            .get(header::AUTHORIZATION)
+            .map(HeaderValue::as_bytes);
+        let given = given
+            .and_then(|value| value.strip_prefix(b"Bearer "))
+            .unwrap_or_default();
+        if given.ct_eq(token.reveal().as_bytes()).into() {
+            Ok(())
+        } else {
+            Err(Refusal::unauthorized(
+                "changing faults needs the admin token",
+            ))
+        }
+    }
+}
+
+async fn render(State(admin): State<Admin>, response: Response) -> Response {
+    refusal::render(response, &admin.service, "admin")
+}
+
+async fn ready(State(admin): State<Admin>) -> Result<&'static str, Refusal> {
+    if admin.readiness.get() {
+        return Ok("ready\n");
+    }
+    Err(Problem::new(503, "draining", "The service is stopping")
+        .retryable(true)
+        .into())
+}
+
+async fn metrics(State(admin): State<Admin>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    (kind, admin.telemetry.metrics().render()).into_response()
+}
+
+async fn read_faults(State(admin): State<Admin>) -> Json<FaultSet> {
+    Json(FaultSet::clone(&admin.faults.get()))
+}
+
+/// Replaces the faults; the answer is what is in force now.
+async fn write_faults(
+    State(admin): State<Admin>,
+    headers: HeaderMap,
+    body: Result<Json<FaultSet>, Refusal>,
+) -> Result<Json<FaultSet>, Refusal> {
+    admin.authorize(&headers)?;
+    let Json(faults) = body?;
+    tracing::info!(
+        faults = faults.faults.len(),
+        seed = faults.seed,
+        "faults replaced"
+    );
+    admin.faults.set(faults);
+    Ok(read_faults(State(admin)).await)
+}

@@ -1,0 +1,184 @@
+//! From a listener to requests: accepting, serving, draining, and tearing down on purpose.
+
+use axum::{Router, body::Body, response::Response};
+use faults::ResetConnection;
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+use tower::ServiceExt;
+
+/// The longest a client may take to send its headers.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait when the system has no file descriptor left for a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves `router` on `listener` until `stop` ends, then waits up to `drain` for the
+/// requests under way. The number of connections that had to be cut off then.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    stop: impl Future,
+    drain: Duration,
+) -> usize {
+    let graceful = GracefulShutdown::new();
+    let mut connections = JoinSet::new();
+    let mut stop = pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = &mut stop => break,
+        };
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, _)) => {
+                let connection = connection(open(stream), router.clone(), &graceful);
+                connections.spawn(connection);
+            }
+            Err(error) => pause(&error).await,
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(drain, graceful.shutdown())
+        .await
+        .is_ok()
+    {
+        return 0;
+    }
+    while connections.try_join_next().is_some() {}
+    connections.len()
+}
+
+async fn pause(error: &io::Error) {
+    tracing::warn!(%error, "a connection could not be accepted");
+    tokio::time::sleep(ACCEPT_PAUSE).await;
+}
+
+/// The seam for TLS: a handshake would turn the TCP stream into an encrypted one here.
+fn open(tcp: TcpStream) -> Stream {
+    if let Err(error) = tcp.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+    Stream {
+        tcp,
+        reset: Arc::default(),
+    }
+}
+
+/// Serves the requests of one connection, one after the other.
+fn connection(
+    stream: Stream,
+    router: Router,
+    graceful: &GracefulShutdown,
+) -> impl Future<Output = ()> + use<> {
+    let reset = stream.reset.clone();
+    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        let answer = router.clone().oneshot(request.map(Body::new));
+        let reset = reset.clone();
+        async move { deliver(answer.await, &reset) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    let connection = graceful.watch(connection);
+    async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
+}
+
+/// An answer that must never be sent.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is reset on purpose")]
+struct Reset;
+
+/// Lets an answer out, or asks for the connection to be torn down.
+fn deliver(answer: Result<Response, Infallible>, reset: &AtomicBool) -> Result<Response, Reset> {
+    let Ok(response) = answer;
+    if response.extensions().get::<ResetConnection>().is_none() {
+        return Ok(response);
+    }
+    reset.store(true, Relaxed);
+    Err(Reset)
+}
+
+/// A connection that can be torn down: with `reset` set, its end is a TCP RST instead of a
+/// FIN, as when the process at the other end has died.
+struct Stream {
+    tcp: TcpStream,
+    reset: Arc<AtomicBool>,
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if self.reset.load(Relaxed)
+            && let Err(error) = self.tcp.set_zero_linger()
+        {
+            tracing::warn!(%error, "a connection could not be reset, only closed");
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.reset.load(Relaxed) {
+            // A shutdown would send the FIN that a reset must not.
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.tcp).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+}

@@ -1,0 +1,130 @@
+//! The way of a request in: from the connection to the handler.
+
+mod accounting;
+mod identity;
+mod limits;
+mod panic;
+
+use crate::{Instruments, Refusal};
+use accounting::AccountingLayer;
+use axum::{
+    Router,
+    body::Body,
+    error_handling::HandleErrorLayer,
+    extract::DefaultBodyLimit,
+    response::{IntoResponse, Response},
+};
+use faults::{FaultControl, FaultLayer, Firing};
+use identity::IdentityLayer;
+use limits::Refused;
+use opentelemetry::{KeyValue, trace::TraceContextExt};
+use opentelemetry_sdk::trace::SdkTracer;
+use resilience::deadline::DeadlineLayer;
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use tokio::sync::Semaphore;
+use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::LoadShedLayer};
+use tower_http::catch_panic::CatchPanicLayer;
+use types::{Cause, Problem, attribute};
+
+/// Outer to inner, as `nines stack` prints it and the README shows it.
+pub const STACK: &[(&str, &str)] = &[
+    (
+        "accounting",
+        "one server span and one outcome per request, also on panic and when the client leaves",
+    ),
+    (
+        "identity",
+        "request id in and out; problems are rendered with it",
+    ),
+    (
+        "catch panic",
+        "a panic becomes a 500 and ends nobody else's request",
+    ),
+    ("body limit", "no more than so many bytes are read"),
+    (
+        "deadline",
+        "what the caller allows, capped; work for a caller that has gone stops",
+    ),
+    (
+        "load shed",
+        "a full service refuses at once instead of queueing",
+    ),
+    (
+        "concurrency limit",
+        "one limit for all routes and connections",
+    ),
+    (
+        "faults",
+        "innermost, so that everything above sees an injected fault as a real one",
+    ),
+    ("handler", "the service's own work"),
+];
+
+/// What the inbound stack needs to know of its service.
+#[derive(Debug, Clone)]
+pub struct Inbound {
+    /// The service's name.
+    pub service: Arc<str>,
+    /// The replica's name.
+    pub replica: Arc<str>,
+    /// Makes server spans.
+    pub tracer: SdkTracer,
+    /// Counts requests.
+    pub instruments: Instruments,
+    /// The faults to inject.
+    pub faults: FaultControl,
+    /// The most a request may take, and what it gets if its caller sets no time.
+    pub deadline: Option<Duration>,
+    /// The most requests handled at once.
+    pub max_in_flight: NonZeroUsize,
+    /// The largest body accepted, in bytes.
+    pub max_body: NonZeroUsize,
+}
+
+impl Inbound {
+    /// Puts the whole stack around every route of `router`, and around its 404.
+    pub fn wrap(&self, router: Router) -> Router {
+        let permits = Arc::new(Semaphore::new(self.max_in_flight.get()));
+        router.layer(
+            // Outermost first; the reasons are in `STACK`.
+            ServiceBuilder::new()
+                .layer(AccountingLayer::new(self))
+                .layer(IdentityLayer::new(self))
+                .map_response(|response: http::Response<_>| response.map(Body::new))
+                .layer(CatchPanicLayer::custom(panic::answer))
+                .layer(DefaultBodyLimit::max(self.max_body.get()))
+                .layer(HandleErrorLayer::new(async |refused: Refused| {
+                    Refusal::from(refused)
+                }))
+                .map_request(limits::set_deadline(self.deadline))
+                .layer(DeadlineLayer)
+                .map_err(Refused::from)
+                .layer(LoadShedLayer::new())
+                .layer(GlobalConcurrencyLimitLayer::with_semaphore(permits))
+                .layer(FaultLayer::new(self.faults.clone(), note, answer)),
+        )
+    }
+}
+
+/// Writes an injected fault on the server span that suffers it: ground truth for whoever
+/// checks an attribution.
+fn note(firing: &Firing) {
+    let context = opentelemetry::Context::current();
+    let span = context.span();
+    let kind = KeyValue::new(attribute::FAULT_KIND, firing.kind.as_str());
+    let id = KeyValue::new(attribute::FAULT_ID, firing.id.clone());
+    span.add_event("fault.injected", vec![kind.clone(), id.clone()]);
+    span.set_attributes([kind, id]);
+}
+
+/// The answer of a fault that answers. It says that trying again can help: each attempt
+/// draws anew.
+fn answer(firing: &Firing) -> Response {
+    let problem = Problem::new(
+        500,
+        "injected-fault",
+        "A fault was injected here on purpose",
+    );
+    let detail = format!("fault `{}` of kind `{}`", firing.id, firing.kind);
+    Refusal::from(problem.detail(detail).cause(Cause::Error).retryable(true)).into_response()
+}

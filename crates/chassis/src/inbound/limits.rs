@@ -1,0 +1,67 @@
+//! Refusals of the limits: time and room.
+
+use crate::{Refusal, RequestContext, request::budget};
+use axum::extract::Request;
+use opentelemetry::{KeyValue, trace::TraceContextExt};
+use resilience::{Failure, deadline::Deadline};
+use std::time::Duration;
+use tokio::time::Instant;
+use tower::BoxError;
+use types::{Cause, Problem, StoppedBy, attribute};
+
+/// A request that a limit ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Its time is up.
+    Late,
+    /// There is no room for it.
+    Full,
+}
+
+impl Failure for Refused {
+    fn new(_: Cause, _: StoppedBy) -> Self {
+        Self::Late
+    }
+}
+
+/// Only load shedding makes errors below the deadline.
+impl From<BoxError> for Refused {
+    fn from(_: BoxError) -> Self {
+        Self::Full
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        let problem = match refused {
+            Refused::Late => Problem::new(504, "deadline-exceeded", "The time allowed is up")
+                .cause(Cause::Timeout)
+                .stopped_by(StoppedBy::Deadline),
+            Refused::Full => Problem::new(503, "overloaded", "The service is full")
+                .cause(Cause::Shed)
+                .retryable(true),
+        };
+        problem.into()
+    }
+}
+
+/// Sets the deadline of each request: what its caller allows, capped by `cap`.
+pub(super) fn set_deadline(cap: Option<Duration>) -> impl Fn(Request) -> Request + Clone {
+    move |mut request| {
+        let asked = budget(request.headers());
+        let Some(deadline) = Deadline::capped(Instant::now(), asked, cap) else {
+            return request;
+        };
+        let budget = asked.into_iter().chain(cap).min().unwrap_or_default();
+        let budget = i64::try_from(budget.as_millis()).unwrap_or(i64::MAX);
+        let budget = KeyValue::new(attribute::DEADLINE_BUDGET_MS, budget);
+        opentelemetry::Context::current()
+            .span()
+            .set_attribute(budget);
+        request.extensions_mut().insert(deadline);
+        if let Some(context) = request.extensions_mut().get_mut::<RequestContext>() {
+            context.deadline = Some(deadline);
+        }
+        request
+    }
+}

@@ -1,0 +1,104 @@
+//! The metrics that every service keeps about requests received and calls made.
+
+use opentelemetry::{
+    KeyValue,
+    metrics::{Counter, Histogram, Meter, UpDownCounter},
+};
+use std::{sync::Arc, time::Duration};
+use telemetry::DURATION_BUCKETS;
+use types::{Cause, Outcome};
+
+/// Instruments shared by the layers of a service. Names follow the semantic conventions for
+/// HTTP where there is one; `nines.…` counts what the conventions have no word for.
+#[derive(Debug, Clone)]
+pub struct Instruments {
+    server_duration: Histogram<f64>,
+    server_active: UpDownCounter<i64>,
+    requests: Counter<u64>,
+    client_duration: Histogram<f64>,
+    calls: Counter<u64>,
+    attempts: Counter<u64>,
+}
+
+impl Instruments {
+    /// Makes the instruments from `meter`.
+    pub fn new(meter: &Meter) -> Self {
+        let seconds = |name| {
+            meter
+                .f64_histogram(name)
+                .with_unit("s")
+                .with_boundaries(DURATION_BUCKETS.into())
+                .build()
+        };
+        let counter = |name, text| meter.u64_counter(name).with_description(text).build();
+        Self {
+            server_duration: seconds("http.server.request.duration"),
+            server_active: meter
+                .i64_up_down_counter("http.server.active_requests")
+                .build(),
+            requests: counter("nines.requests", "Requests received, by outcome and cause."),
+            client_duration: seconds("http.client.request.duration"),
+            calls: counter("nines.calls", "Calls made, by callee, outcome and cause."),
+            attempts: counter(
+                "nines.attempts",
+                "Attempts made, by callee, outcome and cause.",
+            ),
+        }
+    }
+
+    pub(crate) fn request_began(&self) {
+        self.server_active.add(1, &[]);
+    }
+
+    pub(crate) fn request_ended(&self, seen: &Seen<'_>, route: Option<&str>, method: &'static str) {
+        self.server_active.add(-1, &[]);
+        self.requests.add(1, &seen.outcome());
+        let route = route.map(|route| KeyValue::new("http.route", route.to_owned()));
+        let status = seen
+            .status
+            .map(|code| KeyValue::new("http.response.status_code", i64::from(code)));
+        let method = KeyValue::new("http.request.method", method);
+        let attributes: Vec<_> = [Some(method), route, status]
+            .into_iter()
+            .flatten()
+            .collect();
+        self.server_duration
+            .record(seen.duration.as_secs_f64(), &attributes);
+    }
+
+    pub(crate) fn call_ended(&self, seen: &Seen<'_>) {
+        self.calls.add(1, &seen.peer_and_outcome());
+    }
+
+    pub(crate) fn attempt_ended(&self, seen: &Seen<'_>) {
+        let attributes = seen.peer_and_outcome();
+        self.attempts.add(1, &attributes);
+        self.client_duration
+            .record(seen.duration.as_secs_f64(), &attributes);
+    }
+}
+
+/// What one request, call or attempt came to.
+pub(crate) struct Seen<'a> {
+    pub peer: Option<&'a Arc<str>>,
+    pub outcome: Outcome,
+    pub cause: Option<Cause>,
+    pub status: Option<u16>,
+    pub duration: Duration,
+}
+
+impl Seen<'_> {
+    fn outcome(&self) -> [KeyValue; 2] {
+        let cause = self.cause.map_or("none", Cause::as_str);
+        [
+            KeyValue::new("outcome", self.outcome.as_str()),
+            KeyValue::new("cause", cause),
+        ]
+    }
+
+    fn peer_and_outcome(&self) -> [KeyValue; 3] {
+        let peer = self.peer.map_or_else(|| Arc::from("unknown"), Arc::clone);
+        let [outcome, cause] = self.outcome();
+        [KeyValue::new("peer", peer), outcome, cause]
+    }
+}

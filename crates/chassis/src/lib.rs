@@ -1,0 +1,33 @@
+//! The microservice chassis: what every service of the chain has in common.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`run`] | a process: arguments, runtime, exit code |
+//! | [`options`] | configuration: flags, environment, TOML file, in this order |
+//! | [`Chassis`] | the life of a service: listen, serve, drain, flush |
+//! | [`inbound`] | the layers that every request received passes |
+//! | [`outbound`] | the layers that every call to another service passes |
+//! | [`admin`] | probes, metrics and faults, on a listener of their own |
+//! | [`Refusal`] | problems (RFC 9457) as answers |
+
+pub mod admin;
+mod connections;
+mod extract;
+pub mod inbound;
+mod instruments;
+pub mod options;
+pub mod outbound;
+mod refusal;
+mod request;
+mod run;
+mod service;
+mod shutdown;
+
+pub use extract::Json;
+pub use instruments::Instruments;
+pub use options::Options;
+pub use outbound::{Answer, Call, CallError, Policy, Upstream};
+pub use refusal::{Degraded, Refusal};
+pub use request::RequestContext;
+pub use run::{EXIT_BAD_INPUT, EXIT_ENVIRONMENT, run};
+pub use service::{Addresses, Chassis, Error};

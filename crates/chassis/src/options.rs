@@ -1,0 +1,328 @@
+//! Configuration: flags, environment (`NINES_…`), TOML file, in this order of precedence.
+//!
+//! There is one declaration of each setting, the flag. `--deadline`, `NINES_DEADLINE` and
+//! the key `deadline` of the file are the same setting, checked by the same parser, so that
+//! an error reads the same wherever the value came from; it names the key and the source.
+
+use clap::{
+    Arg, Command,
+    error::{ContextKind, ContextValue, ErrorKind},
+    parser::ValueSource,
+};
+use faults::FaultSet;
+use std::{
+    ffi::OsString,
+    fmt,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use toml::{Table, Value};
+
+/// What every service can be told.
+#[derive(Debug, Clone, clap::Args)]
+#[group(id = "chassis")]
+pub struct Options {
+    /// Where the service listens; port 0 lets the system choose
+    #[arg(
+        long,
+        env = "NINES_LISTEN",
+        default_value = "127.0.0.1:8080",
+        value_name = "ADDRESS"
+    )]
+    pub listen: SocketAddr,
+    /// Where probes, metrics and faults listen
+    #[arg(
+        long,
+        env = "NINES_ADMIN",
+        default_value = "127.0.0.1:9090",
+        value_name = "ADDRESS"
+    )]
+    pub admin: SocketAddr,
+    /// The token needed to change faults; without one they can only be read
+    #[arg(
+        long,
+        env = "NINES_ADMIN_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
+    pub admin_token: Option<Secret>,
+    /// The name of this replica; the service's name and `-0` if not given
+    #[arg(long, env = "NINES_REPLICA", value_name = "NAME")]
+    pub replica: Option<String>,
+    /// Faults from the start, as JSON: {"seed":42,"faults":[{"id":"f","kind":"error","probability":0.01}]}
+    #[arg(long, env = "NINES_FAULTS", value_parser = fault_set, value_name = "JSON")]
+    pub faults: Option<FaultSet>,
+    /// The most time a request may take; also what it gets if its caller sets none
+    #[arg(long, env = "NINES_DEADLINE", value_parser = positive, value_name = "DURATION")]
+    pub deadline: Option<Duration>,
+    /// How long one attempt of a call to another service may take
+    #[arg(long, env = "NINES_ATTEMPT_TIMEOUT", value_parser = positive, value_name = "DURATION")]
+    pub attempt_timeout: Option<Duration>,
+    /// The most requests handled at once; more are refused
+    #[arg(
+        long,
+        env = "NINES_MAX_IN_FLIGHT",
+        default_value = "8192",
+        value_name = "COUNT"
+    )]
+    pub max_in_flight: NonZeroUsize,
+    /// The largest request body accepted, in bytes
+    #[arg(
+        long,
+        env = "NINES_MAX_BODY",
+        default_value = "1048576",
+        value_name = "BYTES"
+    )]
+    pub max_body: NonZeroUsize,
+    /// How long requests under way may take to end once the service is told to stop
+    #[arg(long, env = "NINES_DRAIN", value_parser = positive, default_value = "25s", value_name = "DURATION")]
+    pub drain: Duration,
+    /// Which log lines to write, in the syntax of `RUST_LOG`
+    #[arg(long, env = "NINES_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+    /// Print the addresses as a line of JSON, and stop when standard input ends
+    #[arg(long, hide = true)]
+    pub supervised: bool,
+    /// A TOML file with any of these settings, for example `deadline = "1s"`
+    #[arg(long, env = "NINES_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// A text that is never shown.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The text itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A duration above zero, such as `250ms` or `1m 30s`.
+pub fn positive(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if duration.is_zero() => {
+            Err("a duration above zero is needed; leave the setting out for none".to_owned())
+        }
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(format!(
+            "{error}; allowed: a duration such as 250ms or 1m 30s"
+        )),
+    }
+}
+
+fn fault_set(text: &str) -> Result<FaultSet, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+/// The options in `args` (the first is the program's name), the environment, and the file
+/// that `--config` names.
+pub fn parse<O: clap::Parser>(args: &[OsString]) -> Result<O, clap::Error> {
+    let command = O::command();
+    // Errors are reported by the second parse, which knows every value.
+    let given = command
+        .clone()
+        .ignore_errors(true)
+        .try_get_matches_from(args)?;
+    let mut all = args.to_vec();
+    let file = given.try_get_one::<PathBuf>("config").ok().flatten();
+    if let Some(path) = file {
+        let already = |id: &str| {
+            matches!(
+                given.value_source(id),
+                Some(ValueSource::CommandLine | ValueSource::EnvVariable)
+            )
+        };
+        all.extend(from_file(&command, path, &already)?);
+    }
+    O::try_parse_from(all).map_err(|error| name_source(error, &command, args, file))
+}
+
+/// The settings in the file at `path` that are not `already` given, as flags.
+fn from_file(
+    command: &Command,
+    path: &Path,
+    already: &dyn Fn(&str) -> bool,
+) -> Result<Vec<OsString>, clap::Error> {
+    let bad = |what: String| {
+        command.clone().error(
+            ErrorKind::ValueValidation,
+            format!("{}: {what}", path.display()),
+        )
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+    let table: Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| bad(error.to_string()))?;
+    let mut flags = Vec::new();
+    for (key, value) in &table {
+        let Some(arg) = setting(command, key) else {
+            return Err(bad(format!(
+                "unknown key `{key}`; allowed: {}",
+                keys(command)
+            )));
+        };
+        let Some(value) = as_text(value) else {
+            return Err(bad(format!(
+                "key `{key}`: allowed: a text, a number, true or false, or a list of texts"
+            )));
+        };
+        if !already(arg.get_id().as_str()) {
+            flags.push(format!("--{key}={value}").into());
+        }
+    }
+    Ok(flags)
+}
+
+fn setting<'a>(command: &'a Command, key: &str) -> Option<&'a Arg> {
+    settings(command).find(|arg| arg.get_long() == Some(key))
+}
+
+fn settings(command: &Command) -> impl Iterator<Item = &Arg> {
+    command
+        .get_arguments()
+        .filter(|arg| arg.get_action().takes_values() && arg.get_id() != "config")
+}
+
+fn keys(command: &Command) -> String {
+    settings(command)
+        .filter_map(Arg::get_long)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn as_text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => Some(value.to_string()),
+        Value::Array(items) => {
+            let texts: Option<Vec<_>> = items.iter().map(Value::as_str).collect();
+            texts.map(|texts| texts.join(","))
+        }
+        Value::Table(_) | Value::Datetime(_) => None,
+    }
+}
+
+/// Adds where a bad value came from, unless it was a flag, which the user sees.
+fn name_source(
+    mut error: clap::Error,
+    command: &Command,
+    args: &[OsString],
+    file: Option<&PathBuf>,
+) -> clap::Error {
+    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    let long = name
+        .trim_start_matches("--")
+        .split([' ', '='])
+        .next()
+        .unwrap_or_default();
+    let flag = format!("--{long}");
+    if args
+        .iter()
+        .any(|arg| arg.to_string_lossy().split('=').next() == Some(&flag))
+    {
+        return error;
+    }
+    let env = setting(command, long).and_then(Arg::get_env);
+    let source = match (env.filter(|env| std::env::var_os(env).is_some()), file) {
+        (Some(env), _) => format!(
+            "the value came from the environment variable {}",
+            env.to_string_lossy()
+        ),
+        (None, Some(file)) => format!("the value came from the key `{long}` in {}", file.display()),
+        (None, None) => return error,
+    };
+    error.insert(
+        ContextKind::Suggested,
+        ContextValue::StyledStrs(vec![source.into()]),
+    );
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[derive(Debug, clap::Parser)]
+    struct TestOptions {
+        #[command(flatten)]
+        chassis: Options,
+        #[arg(long)]
+        store: String,
+    }
+
+    fn parse_with(file: &str, flags: &[&str]) -> Result<TestOptions, String> {
+        let mut config = tempfile::NamedTempFile::new().unwrap();
+        config.write_all(file.as_bytes()).unwrap();
+        let path = config.path().to_str().unwrap().to_owned();
+        let args = ["test", "--config", &path]
+            .into_iter()
+            .chain(flags.iter().copied());
+        parse(&args.map(OsString::from).collect::<Vec<_>>()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        let file = "deadline = \"2s\"\nmax-in-flight = 7\nstore = \"from-file\"";
+        let options = parse_with(file, &["--deadline", "1s"]).unwrap();
+        assert_eq!(options.chassis.deadline, Some(Duration::from_secs(1)));
+        assert_eq!(options.chassis.max_in_flight.get(), 7);
+        assert_eq!(options.store, "from-file");
+        assert_eq!(options.chassis.max_body.get(), 1 << 20);
+    }
+
+    #[test]
+    fn an_error_names_the_key_where_it_came_from_and_what_is_allowed() {
+        let cases = [
+            (
+                "deadlin = \"1s\"\nstore = \"s\"",
+                vec!["unknown key `deadlin`", "deadline"],
+            ),
+            (
+                "deadline = \"0s\"\nstore = \"s\"",
+                vec!["--deadline", "above zero", "key `deadline` in"],
+            ),
+            (
+                "max-in-flight = 0\nstore = \"s\"",
+                vec!["--max-in-flight", "key `max-in-flight` in"],
+            ),
+            (
+                "listen = \"nowhere\"\nstore = \"s\"",
+                vec!["--listen", "nowhere"],
+            ),
+            ("store = {}", vec!["key `store`", "a text"]),
+            ("store = ", vec!["line 1"]),
+            ("", vec!["--store"]),
+        ];
+        for (file, expected) in cases {
+            let error = parse_with(file, &[]).unwrap_err();
+            for part in expected {
+                assert!(error.contains(part), "{file:?} misses {part:?}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        let options = parse_with("store = \"s\"", &["--admin-token", "hush"]).unwrap();
+        assert!(!format!("{options:?}").contains("hush"));
+    }
+}

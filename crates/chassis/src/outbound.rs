@@ -1,0 +1,96 @@
+//! The way of a call out: from the handler to another service.
+
+mod attempt;
+mod call;
+mod error;
+mod exchange;
+mod upstream;
+
+use crate::Instruments;
+use attempt::AttemptLayer;
+use bytes::Bytes;
+use call::CallLayer;
+use exchange::Exchange;
+use http::{Request, Response};
+use opentelemetry_sdk::trace::SdkTracer;
+use resilience::{attempt_timeout::AttemptTimeoutLayer, deadline::DeadlineLayer};
+use std::{sync::Arc, time::Duration};
+use tower::{ServiceBuilder, util::BoxCloneSyncService};
+use url::Url;
+
+pub use error::CallError;
+pub use upstream::{Answer, Call, Upstream};
+
+/// Outer to inner, as `nines stack` prints it and the README shows it.
+pub const STACK: &[(&str, &str)] = &[
+    (
+        "accounting",
+        "one call span and one outcome per call, however many attempts it takes",
+    ),
+    (
+        "deadline",
+        "bounds all attempts and the pauses between them",
+    ),
+    (
+        "attempt",
+        "one client span per attempt; outside the time-out, so that a late one keeps its cause",
+    ),
+    ("attempt time-out", "how long one attempt may take"),
+    (
+        "exchange",
+        "reqwest: one request, one answer read to its end",
+    ),
+];
+
+/// What to do about a callee that fails or does not answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// How long one attempt may take; `None`: as long as it likes.
+    pub attempt_timeout: Option<Duration>,
+}
+
+/// What the outbound stack needs to know of its service and its callee.
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    /// The callee's name.
+    pub callee: Arc<str>,
+    /// Where the callee's replicas are. One, until there is a balancer to choose.
+    pub replicas: Arc<[Url]>,
+    /// Makes call and attempt spans.
+    pub tracer: SdkTracer,
+    /// Counts calls and attempts.
+    pub instruments: Instruments,
+    /// The connections, shared by all callees.
+    pub client: reqwest::Client,
+    /// What to do about failures.
+    pub policy: Policy,
+}
+
+type Stack = BoxCloneSyncService<Request<Bytes>, Response<Bytes>, CallError>;
+
+impl Outbound {
+    /// Builds the stack.
+    fn stack(&self) -> Stack {
+        // Outermost first; the reasons are in `STACK`.
+        let stack = ServiceBuilder::new()
+            .layer(CallLayer::new(self))
+            .layer(DeadlineLayer)
+            .layer(AttemptLayer::new(self))
+            .layer(AttemptTimeoutLayer::new(self.policy.attempt_timeout))
+            .service(Exchange::new(self.client.clone()));
+        BoxCloneSyncService::new(stack)
+    }
+}
+
+/// A client for calls to other services: connections are kept, redirects and proxies are not
+/// followed, and nothing is retried behind the stack's back.
+pub fn client() -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .tcp_nodelay(true)
+        .pool_max_idle_per_host(usize::MAX)
+        .pool_idle_timeout(Duration::from_secs(20))
+        .build()
+}

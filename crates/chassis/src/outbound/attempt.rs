@@ -1,0 +1,249 @@
+//! One client span per attempt, and the headers that let the callee continue the story.
+
+use super::{CallError, Outbound, call::CallInfo};
+use crate::{Instruments, instruments::Seen};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
+use opentelemetry::{
+    Context, KeyValue,
+    trace::{FutureExt, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer},
+};
+use opentelemetry_sdk::trace::SdkTracer;
+use opentelemetry_semantic_conventions::attribute as semconv;
+use resilience::deadline::Deadline;
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context as TaskContext, Poll},
+};
+use tokio::time::Instant;
+use tower::{Layer, Service};
+use types::{Cause, Outcome, attribute, header};
+use url::Url;
+
+/// Accounts for every attempt.
+#[derive(Debug, Clone)]
+pub(super) struct AttemptLayer(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    callee: Arc<str>,
+    replicas: Arc<[Url]>,
+    tracer: SdkTracer,
+    instruments: Instruments,
+}
+
+impl AttemptLayer {
+    pub(super) fn new(outbound: &Outbound) -> Self {
+        Self(Arc::new(Shared {
+            callee: outbound.callee.clone(),
+            replicas: outbound.replicas.clone(),
+            tracer: outbound.tracer.clone(),
+            instruments: outbound.instruments.clone(),
+        }))
+    }
+}
+
+impl<S> Layer<S> for AttemptLayer {
+    type Service = Attempts<S>;
+    fn layer(&self, inner: S) -> Attempts<S> {
+        Attempts {
+            inner,
+            shared: self.0.clone(),
+        }
+    }
+}
+
+/// The service made by [`AttemptLayer`].
+#[derive(Debug, Clone)]
+pub(super) struct Attempts<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+impl<S> Service<Request<Bytes>> for Attempts<S>
+where
+    S: Service<Request<Bytes>, Response = Response<Bytes>, Error = CallError>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Bytes>;
+    type Error = CallError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Bytes>, CallError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), CallError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Bytes>) -> Self::Future {
+        let number = request
+            .extensions()
+            .get::<CallInfo>()
+            .map_or(0, CallInfo::count_attempt);
+        if let Some(uri) = self.shared.address(request.uri()) {
+            *request.uri_mut() = uri;
+        }
+        let mut record = Record::begin(self.shared.clone(), &request, number);
+        record.write_headers(&mut request, number);
+        let attempt = self
+            .inner
+            .call(request)
+            .with_context(record.context.clone());
+        Box::pin(async move {
+            let result = attempt.await;
+            record.ended(&result);
+            result
+        })
+    }
+}
+
+impl Shared {
+    /// Where the request goes: its path at the callee's first replica.
+    fn address(&self, path: &Uri) -> Option<Uri> {
+        let base = self.replicas.first()?.as_str().trim_end_matches('/');
+        format!("{base}{path}").parse().ok()
+    }
+}
+
+/// One attempt under way. Dropping it ends the span and counts the outcome.
+struct Record {
+    shared: Arc<Shared>,
+    context: Context,
+    begin: Instant,
+    outcome: Outcome,
+    cause: Option<Cause>,
+    status: Option<u16>,
+}
+
+impl Record {
+    fn begin(shared: Arc<Shared>, request: &Request<Bytes>, number: u32) -> Self {
+        let span = client_span(&shared, request, number);
+        let context = Context::current();
+        let context = context.with_span(shared.tracer.build_with_context(span, &context));
+        // Dropped before it ended, an attempt was given up by whoever wanted it.
+        let (outcome, cause) = (Outcome::Failed, Some(Cause::Cancelled));
+        Self {
+            shared,
+            context,
+            begin: Instant::now(),
+            outcome,
+            cause,
+            status: None,
+        }
+    }
+
+    /// Trace context, identity, path and the time that is left.
+    fn write_headers(&self, request: &mut Request<Bytes>, number: u32) {
+        let info = request.extensions().get::<CallInfo>().cloned();
+        let deadline = request.extensions().get::<Deadline>().copied();
+        let headers = request.headers_mut();
+        telemetry::propagation::inject(&self.context, headers);
+        if let Some(info) = info {
+            write(headers, header::REQUEST_ID, &info.context.request_id);
+            let path = info.context.child_path(&self.shared.callee, number);
+            write(headers, header::ATTEMPT_PATH, &path);
+        }
+        let left = deadline.and_then(|deadline| deadline.remaining(Instant::now()));
+        if let Some(left) = left {
+            let left = i64::try_from(left.as_millis()).unwrap_or(i64::MAX);
+            headers.insert(header::DEADLINE_MS, left.into());
+            let left = KeyValue::new(attribute::DEADLINE_REMAINING_MS, left);
+            self.context.span().set_attribute(left);
+        }
+    }
+
+    fn ended(&mut self, result: &Result<Response<Bytes>, CallError>) {
+        match result {
+            Ok(answer) => {
+                (self.outcome, self.cause) = (outcome(answer.headers()), None);
+                self.status = Some(answer.status().as_u16());
+            }
+            Err(error) => {
+                (self.outcome, self.cause) = (Outcome::Failed, Some(error.cause));
+                self.status = error.status.map(|status| status.as_u16());
+            }
+        }
+    }
+
+    /// `error.type` by the conventions: the status from 400 up, or what went wrong instead.
+    fn error_type(&self) -> Option<String> {
+        match self.status {
+            Some(status) => (status >= 400).then(|| status.to_string()),
+            None => self.cause.map(|cause| cause.to_string()),
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let span = self.context.span();
+        span.set_attribute(KeyValue::new(attribute::OUTCOME, self.outcome.as_str()));
+        if let Some(cause) = self.cause {
+            span.set_attribute(KeyValue::new(attribute::CAUSE, cause.as_str()));
+        }
+        if let Some(status) = self.status {
+            let status = KeyValue::new(semconv::HTTP_RESPONSE_STATUS_CODE, i64::from(status));
+            span.set_attribute(status);
+        }
+        if let Some(error) = self.error_type() {
+            span.set_status(Status::error(error.clone()));
+            span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, error));
+        }
+        span.end();
+        let (outcome, cause, status) = (self.outcome, self.cause, self.status);
+        let peer = Some(&self.shared.callee);
+        let duration = self.begin.elapsed();
+        self.shared.instruments.attempt_ended(&Seen {
+            peer,
+            outcome,
+            cause,
+            status,
+            duration,
+        });
+    }
+}
+
+/// The span of an attempt, as the semantic conventions for HTTP clients ask for.
+fn client_span(shared: &Shared, request: &Request<Bytes>, number: u32) -> SpanBuilder {
+    let uri = request.uri();
+    let method = request.method().as_str().to_owned();
+    let mut attributes = Vec::with_capacity(14);
+    attributes.extend([
+        KeyValue::new(semconv::HTTP_REQUEST_METHOD, method.clone()),
+        KeyValue::new(
+            semconv::SERVER_ADDRESS,
+            uri.host().unwrap_or_default().to_owned(),
+        ),
+        KeyValue::new(
+            semconv::SERVER_PORT,
+            i64::from(uri.port_u16().unwrap_or(80)),
+        ),
+        KeyValue::new(semconv::URL_FULL, uri.to_string()),
+        KeyValue::new(attribute::PEER, shared.callee.clone()),
+        KeyValue::new(attribute::PEER_OLD, shared.callee.clone()),
+    ]);
+    if number > 0 {
+        attributes.push(KeyValue::new(attribute::RESEND_COUNT, i64::from(number)));
+    }
+    SpanBuilder::from_name(method)
+        .with_kind(SpanKind::Client)
+        .with_attributes(attributes)
+}
+
+/// How an answer below 500 counts: degraded where the callee says so.
+pub(super) fn outcome(headers: &HeaderMap) -> Outcome {
+    let degraded = headers
+        .get(header::OUTCOME)
+        .is_some_and(|v| v == Outcome::Degraded.as_str());
+    if degraded {
+        Outcome::Degraded
+    } else {
+        Outcome::Ok
+    }
+}
+
+fn write(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(HeaderName::from_static(name), value);
+    }
+}

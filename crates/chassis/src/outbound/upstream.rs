@@ -1,0 +1,168 @@
+//! Another service, as a handler sees it.
+
+use super::{CallError, Outbound, Stack, call::CallInfo};
+use crate::RequestContext;
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use resilience::Failure;
+use serde::{Serialize, de::DeserializeOwned};
+use std::{sync::Arc, time::SystemTime};
+use tower::ServiceExt;
+use types::{Cause, StoppedBy};
+
+/// A service that can be called.
+///
+/// ```no_run
+/// # use chassis::{Call, CallError, RequestContext, Upstream};
+/// # use types::auth::{Introspection, IntrospectRequest};
+/// async fn who(auth: &Upstream, context: &RequestContext, token: String) -> Result<Introspection, CallError> {
+///     let call = Call::post("auth.introspect", "/v1/introspect").json(&IntrospectRequest { token });
+///     auth.call(context, call).await?.json()
+/// }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    callee: Arc<str>,
+    stack: Stack,
+}
+
+impl Upstream {
+    /// The service at the end of the stack that `outbound` describes.
+    pub fn new(outbound: &Outbound) -> Self {
+        Self {
+            callee: outbound.callee.clone(),
+            stack: outbound.stack(),
+        }
+    }
+
+    /// The service's name.
+    pub fn name(&self) -> &str {
+        &self.callee
+    }
+
+    /// Makes a call for the request `context`.
+    ///
+    /// An answer below 500 is an answer, whatever it says; everything else is an error.
+    pub async fn call(&self, context: &RequestContext, call: Call) -> Result<Answer, CallError> {
+        let mut request = call.request;
+        if let Some(deadline) = context.deadline {
+            request.extensions_mut().insert(deadline);
+        }
+        request.extensions_mut().insert(CallInfo {
+            name: call.name,
+            context: context.clone(),
+            scheduled: call.scheduled,
+            attempts: Arc::default(),
+        });
+        let result = self.stack.clone().oneshot(request).await;
+        let callee = self.callee.clone();
+        match result {
+            Ok(response) => Ok(Answer { callee, response }),
+            Err(error) => Err(CallError { callee, ..error }),
+        }
+    }
+}
+
+/// A call to be made: what is asked, of whichever service.
+#[derive(Debug)]
+pub struct Call {
+    name: &'static str,
+    request: Request<Bytes>,
+    scheduled: Option<SystemTime>,
+}
+
+impl Call {
+    /// A call named `name` (`service.verb`) of `method` on `path`, which begins with `/`.
+    pub fn new(name: &'static str, method: Method, path: &str) -> Self {
+        let mut request = Request::new(Bytes::new());
+        *request.method_mut() = method;
+        if let Ok(uri) = path.parse() {
+            *request.uri_mut() = uri;
+        }
+        Self {
+            name,
+            request,
+            scheduled: None,
+        }
+    }
+
+    /// A GET call.
+    pub fn get(name: &'static str, path: &str) -> Self {
+        Self::new(name, Method::GET, path)
+    }
+
+    /// A POST call.
+    pub fn post(name: &'static str, path: &str) -> Self {
+        Self::new(name, Method::POST, path)
+    }
+
+    /// A PUT call.
+    pub fn put(name: &'static str, path: &str) -> Self {
+        Self::new(name, Method::PUT, path)
+    }
+
+    /// Adds a JSON body.
+    #[must_use]
+    pub fn json(mut self, body: &impl Serialize) -> Self {
+        // Wire types serialise; one that could not would be sent empty, and refused.
+        *self.request.body_mut() = serde_json::to_vec(body).unwrap_or_default().into();
+        let json = HeaderValue::from_static("application/json");
+        self.request.headers_mut().insert(CONTENT_TYPE, json);
+        self
+    }
+
+    /// Adds a header; a value that can't be one is left out.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.request.headers_mut().insert(name, value);
+        }
+        self
+    }
+
+    /// Says when the call should have begun: its span begins then, so that a sender who is
+    /// late does not make the callee look fast.
+    #[must_use]
+    pub fn scheduled(mut self, at: SystemTime) -> Self {
+        self.scheduled = Some(at);
+        self
+    }
+}
+
+/// An answer with a status below 500.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    callee: Arc<str>,
+    response: Response<Bytes>,
+}
+
+impl Answer {
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.response.status()
+    }
+
+    /// The headers and the body.
+    pub const fn response(&self) -> &Response<Bytes> {
+        &self.response
+    }
+
+    /// The body of a successful answer; anything else is not what was promised.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, CallError> {
+        let value = serde_json::from_slice(self.response.body());
+        match (self.status().is_success(), value) {
+            (true, Ok(value)) => Ok(value),
+            _ => Err(self.corrupt()),
+        }
+    }
+
+    /// Says that this answer is not what was promised.
+    pub fn corrupt(&self) -> CallError {
+        let error = CallError::new(Cause::Corrupt, StoppedBy::NotRetryable);
+        CallError {
+            callee: self.callee.clone(),
+            status: Some(self.status()),
+            ..error
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! A process: arguments in, exit code out.
+
+use crate::{Error, Options, options};
+use clap::Parser;
+use std::{ffi::OsString, future::Future, process::ExitCode};
+
+/// The exit code for wrong input.
+pub const EXIT_BAD_INPUT: u8 = 2;
+/// The exit code for an environment that does not allow it: a port in use, an unwritable folder.
+pub const EXIT_ENVIRONMENT: u8 = 3;
+
+/// Runs a service until it is told to stop.
+///
+/// `args` begin with the program's name. What goes wrong is said on standard error.
+pub fn run<O, S, F>(args: impl IntoIterator<Item = OsString>, serve: S) -> ExitCode
+where
+    O: Parser + AsRef<Options>,
+    S: FnOnce(O) -> F,
+    F: Future<Output = Result<(), Error>>,
+{
+    let args: Vec<_> = args.into_iter().collect();
+    let parsed: O = match options::parse(&args) {
+        Ok(parsed) => parsed,
+        Err(error) => return report(&error),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    match runtime.block_on(serve(parsed)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Help and version are answers, everything else is bad input.
+fn report(error: &clap::Error) -> ExitCode {
+    // Nobody is left to tell when even this can't be printed.
+    let _ = error.print();
+    if error.use_stderr() {
+        ExitCode::from(EXIT_BAD_INPUT)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("error: {error}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        eprintln!("  because: {error}");
+        source = error.source();
+    }
+    ExitCode::from(EXIT_ENVIRONMENT)
+}

@@ -1,0 +1,247 @@
+//! The life of a service: listen, serve, drain, flush.
+
+use crate::{
+    Instruments, Options, Policy, Upstream,
+    admin::{Admin, Readiness},
+    connections,
+    inbound::Inbound,
+    outbound::{self, Outbound},
+    shutdown::told_to_stop,
+};
+use axum::Router;
+use faults::FaultControl;
+use serde::{Deserialize, Serialize};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use telemetry::{Export, Identity, Telemetry, TelemetryError, logs};
+use tokio::{net::TcpListener, sync::oneshot};
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+/// The admin listener has nothing worth waiting for.
+const ADMIN_DRAIN: Duration = Duration::from_millis(200);
+
+/// Why a service could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A listener could not be bound.
+    #[error(
+        "{flag} {address}: cannot listen there; allowed: an address of this machine with a free port, or port 0"
+    )]
+    Listen {
+        /// The setting.
+        flag: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Telemetry could not be set up.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
+    /// The log filter is not one.
+    #[error(
+        "--log {value}: not a filter; allowed: the syntax of RUST_LOG, for example info or warn,auth=debug"
+    )]
+    Log {
+        /// The value.
+        value: String,
+        /// What is wrong with it.
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// The HTTP client could not be built.
+    #[error("the HTTP client could not be built")]
+    Client(#[from] reqwest::Error),
+    /// The system refused something basic.
+    #[error("the system refused to set up the service")]
+    System(#[from] std::io::Error),
+    /// The service's own part could not be set up.
+    #[error("{what}")]
+    Setup {
+        /// The setting and its value.
+        what: String,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Where a running service can be reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addresses {
+    /// The service itself.
+    pub public: SocketAddr,
+    /// Probes, metrics and faults.
+    pub admin: SocketAddr,
+}
+
+/// A service that listens and does not serve yet.
+#[derive(Debug)]
+pub struct Chassis {
+    service: Arc<str>,
+    replica: Arc<str>,
+    options: Options,
+    public: TcpListener,
+    admin: TcpListener,
+    telemetry: Arc<Telemetry>,
+    instruments: Instruments,
+    faults: FaultControl,
+    client: reqwest::Client,
+}
+
+impl Chassis {
+    /// Binds the listeners of `service` and sets up its telemetry.
+    pub async fn start(service: &str, options: Options) -> Result<Self, Error> {
+        let replica = options
+            .replica
+            .clone()
+            .unwrap_or_else(|| format!("{service}-0"));
+        let public = bind("--listen", options.listen).await?;
+        let admin = bind("--admin", options.admin).await?;
+        let identity = Identity {
+            service: service.to_owned(),
+            replica: replica.clone(),
+        };
+        let telemetry = Telemetry::start(&identity, &Export::Environment)?;
+        let filter = EnvFilter::try_new(&options.log).map_err(|source| Error::Log {
+            value: options.log.clone(),
+            source,
+        })?;
+        logs::start(service, filter, telemetry.tracer());
+        let instruments = Instruments::new(&telemetry.metrics().meter());
+        let faults = FaultControl::new(service, &*replica);
+        faults.set(options.faults.clone().unwrap_or_default());
+        Ok(Self {
+            service: service.into(),
+            replica: replica.into(),
+            options,
+            public,
+            admin,
+            telemetry: Arc::new(telemetry),
+            instruments,
+            faults,
+            client: outbound::client()?,
+        })
+    }
+
+    /// Another service, whose replicas are at `replicas`, to be called by this one.
+    pub fn upstream(&self, callee: &str, replicas: &[Url]) -> Upstream {
+        Upstream::new(&Outbound {
+            callee: callee.into(),
+            replicas: replicas.into(),
+            tracer: self.telemetry.tracer(),
+            instruments: self.instruments.clone(),
+            client: self.client.clone(),
+            policy: Policy {
+                attempt_timeout: self.options.attempt_timeout,
+            },
+        })
+    }
+
+    /// Serves `router` until told to stop, then in this order: says that it is not ready,
+    /// lets the requests under way end, runs `close` (stores and pools), flushes telemetry.
+    pub async fn serve<F>(self, router: Router, close: impl FnOnce() -> F) -> Result<(), Error>
+    where
+        F: Future<Output = ()>,
+    {
+        let readiness = Readiness::default();
+        let router = self.inbound().wrap(router);
+        let (stop_admin, admin_stopped) = oneshot::channel::<()>();
+        let admin = self.admin_router(&readiness);
+        let addresses = self.addresses()?;
+        let admin = tokio::spawn(connections::serve(
+            self.admin,
+            admin,
+            admin_stopped,
+            ADMIN_DRAIN,
+        ));
+        let supervised = self.options.supervised;
+        readiness.set(true);
+        announce(supervised, addresses);
+
+        let stop = async {
+            match told_to_stop(supervised).await {
+                Ok(reason) => tracing::info!(reason, "draining"),
+                Err(error) => tracing::error!(%error, "signals can't be received; draining"),
+            }
+            readiness.set(false);
+        };
+        let cut = connections::serve(self.public, router, stop, self.options.drain).await;
+        if cut > 0 {
+            tracing::warn!(
+                connections = cut,
+                "still busy after the drain time, cut off"
+            );
+        }
+        close().await;
+        drop(stop_admin);
+        // An admin connection that panicked has nothing to add to the drain.
+        let _ = admin.await;
+        flush(self.telemetry).await;
+        Ok(())
+    }
+
+    fn inbound(&self) -> Inbound {
+        Inbound {
+            service: self.service.clone(),
+            replica: self.replica.clone(),
+            tracer: self.telemetry.tracer(),
+            instruments: self.instruments.clone(),
+            faults: self.faults.clone(),
+            deadline: self.options.deadline,
+            max_in_flight: self.options.max_in_flight,
+            max_body: self.options.max_body,
+        }
+    }
+
+    fn admin_router(&self, readiness: &Readiness) -> Router {
+        let admin = Admin {
+            service: self.service.clone(),
+            readiness: readiness.clone(),
+            faults: self.faults.clone(),
+            telemetry: self.telemetry.clone(),
+            token: self.options.admin_token.clone(),
+        };
+        admin.router()
+    }
+
+    fn addresses(&self) -> Result<Addresses, Error> {
+        Ok(Addresses {
+            public: self.public.local_addr()?,
+            admin: self.admin.local_addr()?,
+        })
+    }
+}
+
+async fn bind(flag: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| Error::Listen {
+            flag,
+            address,
+            source,
+        })
+}
+
+/// Tells the supervisor, or the log, where the service is.
+fn announce(supervised: bool, addresses: Addresses) {
+    if supervised {
+        // Two socket addresses always serialise.
+        println!("{}", serde_json::to_string(&addresses).unwrap_or_default());
+    }
+    tracing::info!(public = %addresses.public, admin = %addresses.admin, "serving");
+}
+
+/// The last thing a service does: get its spans out, and say so if it could not.
+async fn flush(telemetry: Arc<Telemetry>) {
+    let Ok(telemetry) = Arc::try_unwrap(telemetry) else {
+        tracing::warn!("telemetry is still in use and was not flushed");
+        return;
+    };
+    let totals = telemetry.shutdown().await;
+    if totals.lost() > 0 {
+        tracing::warn!(
+            lost = totals.lost(),
+            ended = totals.ended,
+            "spans were lost"
+        );
+    }
+}

@@ -1,0 +1,39 @@
+//! When a service is told to stop.
+
+use std::io::Read;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+};
+
+/// Ends with SIGTERM or SIGINT, or, `supervised`, when standard input ends: whoever started
+/// the service has closed it, or is no more.
+pub(crate) async fn told_to_stop(supervised: bool) -> std::io::Result<&'static str> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let supervisor = async {
+        if !supervised || end_of_input().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        _ = terminate.recv() => Ok("SIGTERM"),
+        _ = interrupt.recv() => Ok("SIGINT"),
+        () = supervisor => Ok("end of input"),
+    }
+}
+
+/// Waits in a thread of its own: a blocked read must not keep the process from ending.
+async fn end_of_input() -> Result<(), oneshot::error::RecvError> {
+    let (ended, end) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut buffer = [0_u8; 64];
+        while std::io::stdin()
+            .read(&mut buffer)
+            .is_ok_and(|read| read > 0)
+        {}
+        // The receiver is gone when something else stopped the service first.
+        let _ = ended.send(());
+    });
+    end.await
+}

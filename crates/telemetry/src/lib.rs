@@ -1,0 +1,108 @@
+//! OpenTelemetry for one process: spans, metrics and logs that agree with each other.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`spans`](SpanCounts) | the tracer, its export, and the count of what did not get out |
+//! | [`metrics`](Metrics) | one set of instruments, read by Prometheus and pushed by OTLP |
+//! | [`logs`] | log lines (logfmt) that carry the trace they belong to |
+//! | [`propagation`] | W3C Trace Context in and out of HTTP headers |
+//!
+//! Nothing here is global but the log subscriber, which a process can have only once: two
+//! services, or a service and a load generator, can live side by side in a test.
+//!
+//! The HTTP layers make their spans with the OpenTelemetry API directly; the application's
+//! own spans and events go through `tracing` and `tracing-opentelemetry`, as children of
+//! those. Measured, the API costs half of the bridge, and every request pays for it.
+
+pub mod logs;
+mod metrics;
+pub mod propagation;
+mod spans;
+
+use opentelemetry::KeyValue;
+use opentelemetry_sdk::{Resource, trace::SdkTracer};
+use types::attribute;
+
+pub use metrics::{DURATION_BUCKETS, Metrics};
+pub use spans::{SpanCounts, SpanTotals};
+
+/// Where spans and metrics are sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Export {
+    /// Where `OTEL_EXPORTER_OTLP_ENDPOINT` (or its variants per signal) says; nowhere without it.
+    Environment,
+    /// Spans to this OTLP endpoint over HTTP, for example `http://127.0.0.1:4318`.
+    Spans(String),
+}
+
+/// Who this process is, in traces, metrics and logs.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The service's name.
+    pub service: String,
+    /// The replica's name, unique in the service.
+    pub replica: String,
+}
+
+impl Identity {
+    fn resource(&self) -> Resource {
+        Resource::builder()
+            .with_service_name(self.service.clone())
+            .with_attributes([
+                KeyValue::new("service.instance.id", self.replica.clone()),
+                KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+                KeyValue::new(attribute::REPLICA, self.replica.clone()),
+            ])
+            .build()
+    }
+}
+
+/// Why telemetry could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// An exporter that can't be built from the settings.
+    #[error("OTLP exporter: {0} (check the OTEL_EXPORTER_OTLP_… variables)")]
+    Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// The Prometheus registry refused the exporter.
+    #[error("Prometheus exporter: {0}")]
+    Prometheus(String),
+}
+
+/// The telemetry of one process.
+///
+/// Keep it until everything that makes spans has ended, then call [`Telemetry::shutdown`].
+#[derive(Debug)]
+pub struct Telemetry {
+    spans: spans::Spans,
+    metrics: Metrics,
+}
+
+impl Telemetry {
+    /// Sets up spans and metrics for the process `identity`.
+    pub fn start(identity: &Identity, export: &Export) -> Result<Self, TelemetryError> {
+        let resource = identity.resource();
+        let spans = spans::Spans::start(resource.clone(), export)?;
+        let metrics = Metrics::start(resource, export, spans.counts())?;
+        Ok(Self { spans, metrics })
+    }
+
+    /// The tracer of this process.
+    pub fn tracer(&self) -> SdkTracer {
+        self.spans.tracer()
+    }
+
+    /// The metrics of this process.
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Sends what is still held back, closes the exporters, and says what became of all spans.
+    pub async fn shutdown(self) -> SpanTotals {
+        // Both providers block on their export threads, which a runtime's worker must not.
+        let work = move || {
+            self.metrics.shutdown();
+            self.spans.shutdown()
+        };
+        tokio::task::spawn_blocking(work).await.unwrap_or_default()
+    }
+}

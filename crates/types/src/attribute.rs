@@ -1,0 +1,38 @@
+//! Names of span attributes that no semantic convention covers.
+//!
+//! A trace tells three things apart. A **call** (INTERNAL span) is one logical request
+//! to another service, however many attempts it takes. An **attempt** (CLIENT span) is
+//! one HTTP exchange. A **request received** (SERVER span) is the callee's side of it.
+
+/// Call: `ok`, `degraded` or `failed`. Its presence marks a span as a call.
+pub const CALL_OUTCOME: &str = "nines.call.outcome";
+/// Call: the last underlying failure, where the outcome is `failed`.
+pub const CALL_CAUSE: &str = "nines.call.cause";
+/// Call: what ended the trying, where the outcome is `failed`.
+pub const CALL_STOPPED_BY: &str = "nines.call.stopped_by";
+/// Call: how many attempts were made.
+pub const CALL_ATTEMPTS: &str = "nines.call.attempts";
+/// Attempt and server: `ok`, `degraded` or `failed`.
+pub const OUTCOME: &str = "nines.outcome";
+/// Attempt and server: the failure, where the outcome is `failed`.
+pub const CAUSE: &str = "nines.cause";
+/// Call and server: the request id.
+pub const REQUEST: &str = "nines.request.id";
+/// Server: which attempt of which call this is, from the edge down.
+pub const ATTEMPT_PATH: &str = "nines.attempt.path";
+/// Attempt: the address of the replica it was sent to. Server: the replica's own name.
+pub const REPLICA: &str = "nines.replica";
+/// Call and server: milliseconds allowed when the work began.
+pub const DEADLINE_BUDGET_MS: &str = "nines.deadline.budget_ms";
+/// Attempt: milliseconds left when it was sent.
+pub const DEADLINE_REMAINING_MS: &str = "nines.deadline.remaining_ms";
+/// Server: the kind of fault injected here, if any: ground truth for attribution.
+pub const FAULT_KIND: &str = "nines.fault.kind";
+/// Server: the name of the fault injected here, if any.
+pub const FAULT_ID: &str = "nines.fault.id";
+/// Call and attempt: the service called, as the conventions name it.
+pub const PEER: &str = "service.peer.name";
+/// Call and attempt: the same under its older name, which most tools still read.
+pub const PEER_OLD: &str = "peer.service";
+/// Attempt: which resend this is; absent on the first.
+pub const RESEND_COUNT: &str = "http.request.resend_count";

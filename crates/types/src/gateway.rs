@@ -1,0 +1,26 @@
+//! Contract of the gateway: what clients see.
+
+use crate::{database::Record, profile::Profile};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// `GET /v1/me`: the page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Page {
+    /// Whose page it is.
+    pub profile: Profile,
+    /// What is on it.
+    pub records: Vec<Record>,
+    /// Whether a part is missing because a service that could be left out failed.
+    pub degraded: bool,
+}
+
+/// `PUT /v1/me`: writes one record of the user's page.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PutMe {
+    /// The key of a record that is on the page.
+    pub key: String,
+    /// The new content.
+    pub value: Value,
+}

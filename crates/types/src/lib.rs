@@ -1,0 +1,22 @@
+//! What services say to each other: wire types, identifiers, header names,
+//! span attributes and problems.
+//!
+//! Services never depend on each other's code; they meet here, on the wire.
+//! The crate knows serde and nothing else, so that every other crate can afford it.
+
+pub mod attribute;
+pub mod audit;
+pub mod auth;
+pub mod database;
+pub mod gateway;
+pub mod header;
+mod outcome;
+mod probability;
+mod problem;
+pub mod profile;
+pub mod relay;
+pub mod service;
+
+pub use outcome::{Cause, Outcome, StoppedBy, UnknownWord};
+pub use probability::{NotAProbability, Probability};
+pub use problem::{CONTENT_TYPE as PROBLEM_CONTENT_TYPE, Problem};

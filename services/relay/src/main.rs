@@ -1,0 +1,5 @@
+//! The relay as a program of its own.
+
+fn main() -> std::process::ExitCode {
+    chassis::run(std::env::args_os(), relay::serve)
+}
