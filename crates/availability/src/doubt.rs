@@ -1,0 +1,83 @@
+//! Why a run could not have told.
+
+use crate::probability::Probability;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A reason not to judge a run, with what would remove it.
+///
+/// Who measures decides when the last three apply; this crate only writes them down.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "doubt", rename_all = "snake_case")]
+pub enum Doubt {
+    /// The run is too small to tell the distance that matters, or to settle a bound.
+    TooFewRequests {
+        /// How many there were.
+        requests: u64,
+        /// How many would be enough; none if no number is.
+        enough: Option<u64>,
+    },
+    /// The load generator fell behind its own schedule: the load was not the one stated.
+    LateGenerator {
+        /// Requests that left too late.
+        late: u64,
+        /// All requests.
+        requests: u64,
+    },
+    /// The host had no processor time left: failures may be its own.
+    SaturatedHost {
+        /// The share of processor time in use.
+        busy: Probability,
+    },
+    /// Spans are missing, and the missing ones need not be like the others.
+    SpansLost {
+        /// How many are missing.
+        lost: u64,
+        /// How many there should be.
+        expected: u64,
+    },
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooFewRequests {
+                requests,
+                enough: Some(enough),
+            } => {
+                write!(
+                    f,
+                    "{requests} requests are too few to tell; {enough} would be enough"
+                )
+            }
+            Self::TooFewRequests {
+                requests,
+                enough: None,
+            } => {
+                write!(
+                    f,
+                    "{requests} requests can't tell, and no number can: the measurement lies on the bound"
+                )
+            }
+            Self::LateGenerator { late, requests } => {
+                write!(
+                    f,
+                    "{late} of {requests} requests left late; a lower rate would help"
+                )
+            }
+            Self::SaturatedHost { busy } => {
+                let percent = busy.get() * 100.0;
+                write!(
+                    f,
+                    "the host was {percent:.0} % busy; a lower rate would help"
+                )
+            }
+            Self::SpansLost { lost, expected } => {
+                write!(
+                    f,
+                    "{lost} of {expected} spans were lost; a lower rate or a longer drain would help"
+                )
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The scenarios that are part of the program.
+
+use crate::names::{nearest, quoted, suggestion};
+
+/// A scenario built into the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Builtin {
+    /// Its name: that of its file, without folder and extension.
+    pub name: &'static str,
+    /// Its text.
+    pub text: &'static str,
+}
+
+/// A name that no built-in scenario has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "no built-in scenario `{name}`{}; allowed: {}",
+    suggestion(nearest(name, names())),
+    quoted(names())
+)]
+pub struct NoSuchScenario {
+    /// The name.
+    pub name: String,
+}
+
+/// The name and text of the scenario at a path below the folder of scenarios.
+macro_rules! scenario {
+    ($folder:literal, $name:literal) => {
+        Builtin {
+            name: $name,
+            text: include_str!(concat!("../../../scenarios/", $folder, "/", $name, ".toml")),
+        }
+    };
+}
+
+const ALL: &[Builtin] = &[
+    scenario!("textbook", "a1-four-in-series"),
+    scenario!("textbook", "a2-a-fifth-service"),
+    scenario!("textbook", "a5-relay-chain"),
+    scenario!("remedies", "r1-dead-database-naive"),
+    scenario!("remedies", "r1-dead-database-deadline"),
+];
+
+/// All built-in scenarios, in the order in which they are best read.
+pub const fn builtin() -> &'static [Builtin] {
+    ALL
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|builtin| builtin.name)
+}
+
+/// The built-in scenario called `name`, in full or by a beginning that only one has: "a1".
+pub fn find(name: &str) -> Result<&'static Builtin, NoSuchScenario> {
+    let exact = ALL.iter().find(|builtin| builtin.name == name);
+    let mut begins = ALL
+        .iter()
+        .filter(|builtin| is_beginning(name, builtin.name));
+    let only = begins.next().filter(|_| begins.next().is_none());
+    exact.or(only).ok_or_else(|| NoSuchScenario {
+        name: name.to_owned(),
+    })
+}
+
+/// Whether `start` is the first words of `name`.
+fn is_beginning(start: &str, name: &str) -> bool {
+    name.strip_prefix(start)
+        .is_some_and(|rest| rest.starts_with('-'))
+}

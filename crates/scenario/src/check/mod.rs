@@ -1,0 +1,178 @@
+//! From what is written to what is meant: every rule of the format.
+//!
+//! Each part of a scenario is checked on its own, so that all its errors show at once.
+
+mod chain;
+mod expect;
+mod faults;
+mod graph;
+mod load;
+
+pub use expect::DEFAULT_DISTANCE;
+pub use load::DEFAULT_PATIENCE;
+
+use crate::{
+    error::{Error, Errors, Problem},
+    plan::{Phase, Plan},
+    raw::{self, RawScenario},
+    schema,
+    source::{Source, Span},
+};
+use std::time::Duration;
+use toml::Spanned;
+
+/// The seed of a scenario that states none.
+pub const DEFAULT_SEED: u64 = 42;
+
+/// Parses the scenario `text`; `file` is its name in errors.
+pub fn parse(file: &str, text: &str) -> Result<Plan, Errors> {
+    let source = Source::new(text);
+    let mut check = Check {
+        source,
+        found: Vec::new(),
+    };
+    let plan = match raw::read(source) {
+        Ok(raw) => check.plan(raw),
+        Err(found) => {
+            check.found = found;
+            Err(Reported)
+        }
+    };
+    // A part that is refused although the plan is there would be a plan that can be wrong.
+    match plan {
+        Ok(plan) if check.found.is_empty() => Ok(plan),
+        _ => Err(check.errors(file)),
+    }
+}
+
+/// That a part can't be had. Why not stands among what was found.
+#[derive(Debug, Clone, Copy)]
+struct Reported;
+
+/// A part of the plan, or that it can't be had.
+type Checked<T> = Result<T, Reported>;
+
+/// Collects what is wrong.
+struct Check<'a> {
+    source: Source<'a>,
+    found: Vec<(Span, Problem)>,
+}
+
+impl Check<'_> {
+    fn plan(&mut self, raw: RawScenario) -> Checked<Plan> {
+        let title = self.title(raw.title.as_ref());
+        let seed = self.seed(raw.seed.as_ref());
+        let load = self.load(raw.load);
+        let topology = self.topology(raw.chain, raw.service);
+        let faults = self.faults(raw.faults, topology.as_ref().ok());
+        let policy = self.policy(&raw.policy);
+        let expectation = self.expectation(&raw.expect);
+        let (start, load, faults, policy) = (Duration::ZERO, load?, faults?, policy?);
+        Ok(Plan {
+            title: title?,
+            seed: seed?,
+            topology: topology?,
+            phases: vec![Phase {
+                start,
+                load,
+                faults,
+                policy,
+            }],
+            expectation: expectation?,
+        })
+    }
+
+    fn title(&mut self, title: Option<&Spanned<String>>) -> Checked<String> {
+        let Some(title) = title else {
+            return self.missing(&["title"], 0..0);
+        };
+        let text = title.get_ref().trim();
+        let fits = (1..=200).contains(&text.chars().count()) && !text.contains(char::is_control);
+        if fits {
+            Ok(text.to_owned())
+        } else {
+            self.refuse(&["title"], title)
+        }
+    }
+
+    fn seed(&mut self, seed: Option<&Spanned<i64>>) -> Checked<u64> {
+        let Some(seed) = seed else {
+            return Ok(DEFAULT_SEED);
+        };
+        u64::try_from(*seed.get_ref()).or_else(|_| self.refuse(&["seed"], seed))
+    }
+
+    /// A duration up to `longest`, above zero and in whole milliseconds.
+    fn duration(
+        &mut self,
+        path: &[&str],
+        text: &Spanned<String>,
+        longest: Duration,
+    ) -> Checked<Duration> {
+        let whole = |duration: &Duration| duration.subsec_nanos().is_multiple_of(1_000_000);
+        let fits = |duration: &Duration| !duration.is_zero() && *duration <= longest;
+        match humantime::parse_duration(text.get_ref()) {
+            Ok(duration) if whole(&duration) && fits(&duration) => Ok(duration),
+            _ => self.refuse(path, text),
+        }
+    }
+
+    /// A duration of up to an hour, if one is stated.
+    fn optional_duration(
+        &mut self,
+        path: &[&str],
+        text: Option<&Spanned<String>>,
+    ) -> Checked<Option<Duration>> {
+        const HOUR: Duration = Duration::from_hours(1);
+        text.map(|text| self.duration(path, text, HOUR)).transpose()
+    }
+
+    /// The value at `path` is not allowed.
+    fn refuse<T, N>(&mut self, path: &[&str], value: &Spanned<N>) -> Checked<T> {
+        let (key, span) = (path.join("."), value.span());
+        let (value, allowed) = (self.source.value(&span), schema::allowed(path));
+        self.report(
+            span,
+            Problem::Value {
+                key,
+                value,
+                allowed,
+            },
+        )
+    }
+
+    /// The value at `path` does not go with the others.
+    fn conflict<T, N>(&mut self, path: &[&str], value: &Spanned<N>, reason: String) -> Checked<T> {
+        let (key, span) = (path.join("."), value.span());
+        let value = self.source.value(&span);
+        self.report(span, Problem::Conflict { key, value, reason })
+    }
+
+    /// The key at `path`, of the table at `span`, must be there.
+    fn missing<T>(&mut self, path: &[&str], span: Span) -> Checked<T> {
+        let (key, allowed) = (path.join("."), schema::allowed(path));
+        self.report(span, Problem::Missing { key, allowed })
+    }
+
+    fn report<T>(&mut self, span: Span, problem: Problem) -> Checked<T> {
+        self.found.push((span, problem));
+        Err(Reported)
+    }
+
+    /// What was found, in the order of the text.
+    fn errors(mut self, file: &str) -> Errors {
+        self.found.sort_by_key(|(span, _)| span.start);
+        let error = |(span, problem): (Span, Problem)| {
+            let (line, column) = self.source.position(span.start);
+            Error {
+                problem,
+                line,
+                column,
+            }
+        };
+        Errors {
+            file: file.to_owned(),
+            errors: self.found.into_iter().map(error).collect(),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! What is wrong with a scenario.
+
+use crate::names::{quoted, suggestion};
+use std::fmt;
+
+/// Everything wrong with a scenario, in the order of its text. Never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Errors {
+    /// The file, as the caller named it.
+    pub file: String,
+    /// What is wrong in it.
+    pub errors: Vec<Error>,
+}
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.errors.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{}: {error}", self.file)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Errors {}
+
+/// One thing wrong with a scenario.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem} (line {line}, column {column})")]
+pub struct Error {
+    /// What is wrong.
+    pub problem: Problem,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column, from 1, in characters.
+    pub column: usize,
+}
+
+/// What can be wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// The text is no TOML.
+    #[error("not valid TOML: {0}")]
+    Syntax(String),
+    /// A key that no scenario has.
+    #[error("unknown key `{key}` {}{}", place(table), help(nearest.as_deref(), known))]
+    UnknownKey {
+        /// The key.
+        key: String,
+        /// The table it stands in; empty at the top level.
+        table: String,
+        /// The known key that was probably meant.
+        nearest: Option<String>,
+        /// All keys of the table.
+        known: Vec<&'static str>,
+    },
+    /// A key of a later version.
+    #[error("`{key}` is not yet supported by this version; allowed: {instead}")]
+    NotYetSupported {
+        /// The key.
+        key: String,
+        /// What this version supports in its place.
+        instead: &'static str,
+    },
+    /// A key that must be there.
+    #[error("`{key}` is missing; allowed: {allowed}")]
+    Missing {
+        /// The key.
+        key: String,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// A value of the wrong type or out of range.
+    #[error("`{key}` = {value} can't be; allowed: {allowed}")]
+    Value {
+        /// The key.
+        key: String,
+        /// The value, as it is written.
+        value: String,
+        /// What it may be.
+        allowed: &'static str,
+    },
+    /// A value that does not go with the others.
+    #[error("`{key}` = {value}: {reason}")]
+    Conflict {
+        /// The key.
+        key: String,
+        /// The value, as it is written.
+        value: String,
+        /// Why not, and what is allowed.
+        reason: String,
+    },
+}
+
+/// Where a key stands.
+fn place(table: &str) -> String {
+    if table.is_empty() {
+        "at the top level".to_owned()
+    } else {
+        format!("in [{table}]")
+    }
+}
+
+/// The nearest key, or all of them.
+fn help(nearest: Option<&str>, known: &[&'static str]) -> String {
+    match nearest {
+        Some(_) => suggestion(nearest),
+        None => format!("; allowed: {}", quoted(known.iter().copied())),
+    }
+}

@@ -1,0 +1,42 @@
+//! Experiments as TOML: parsed into one validated [`Plan`], with its [`Prediction`].
+//!
+//! A scenario says which chain stands, what goes wrong in it, what load it gets, and what
+//! is expected. [`parse`] turns its text into a plan that can't be wrong, or into all its
+//! [`Errors`] at once: each with line, column, key, value and what is allowed. [`predict`]
+//! says what must come out before anything is measured.
+//!
+//! ```
+//! let plan = scenario::parse("example.toml", scenario::SHAPE)?;
+//! let prediction = scenario::predict(&plan);
+//! assert!((prediction.availability.get() - 0.99).abs() < 1e-12);
+//! # Ok::<(), scenario::Errors>(())
+//! ```
+//!
+//! # The format
+//!
+//! ```toml
+#![doc = include_str!("shape.toml")]
+//! ```
+//!
+//! Durations are written as "250ms", "5s" or "1m 30s", in whole milliseconds.
+
+mod builtin;
+mod check;
+mod error;
+mod names;
+mod plan;
+mod predict;
+mod raw;
+mod schema;
+mod source;
+mod topology;
+
+pub use builtin::{Builtin, NoSuchScenario, builtin, find};
+pub use check::{DEFAULT_DISTANCE, DEFAULT_PATIENCE, DEFAULT_SEED, parse};
+pub use error::{Error, Errors, Problem};
+pub use plan::{Expectation, Expected, Length, Load, Phase, Plan, PlannedFault, Policy};
+pub use predict::{Class, Depth, HopPrediction, Limit, Prediction, Wait, predict};
+pub use topology::{Name, Relay, Topology, Visit};
+
+/// A scenario that shows every key, with comments.
+pub const SHAPE: &str = include_str!("shape.toml");

@@ -1,0 +1,188 @@
+//! A validated experiment.
+
+use crate::topology::{Name, Topology};
+use availability::Bounds;
+use faults::Fault;
+use serde::{Serialize, Serializer};
+use std::time::Duration;
+use types::Probability;
+
+/// An experiment that can't be wrong: made by [`parse`](crate::parse) alone.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Plan {
+    pub(crate) title: String,
+    pub(crate) seed: u64,
+    pub(crate) topology: Topology,
+    pub(crate) phases: Vec<Phase>,
+    pub(crate) expectation: Expectation,
+}
+
+impl Plan {
+    /// What the experiment shows, in one line.
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// The seed of faults and arrivals.
+    pub const fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The same experiment with fresh draws: for a rerun.
+    #[must_use]
+    pub fn with_seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// Who calls whom.
+    pub const fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// All services in dependency order, the called before their callers: for start-up.
+    pub fn services(&self) -> Vec<Name> {
+        self.topology.services()
+    }
+
+    /// The timeline: in this version exactly one phase, which starts at 0 and is the whole run.
+    pub fn phases(&self) -> &[Phase] {
+        &self.phases
+    }
+
+    /// What is expected.
+    pub const fn expectation(&self) -> &Expectation {
+        &self.expectation
+    }
+}
+
+/// A stretch of the run with one load, one set of faults and one policy.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Phase {
+    /// When it starts, from the start of the run.
+    #[serde(rename = "start_ms", serialize_with = "millis")]
+    pub start: Duration,
+    /// The load.
+    pub load: Load,
+    /// What goes wrong, in the order of the file.
+    pub faults: Vec<PlannedFault>,
+    /// What is done about it.
+    pub policy: Policy,
+}
+
+impl Phase {
+    /// The faults of one service, in the order of the file: what its injector is to be given.
+    pub fn faults_of(&self, service: &str) -> Vec<Fault> {
+        let here = |planned: &&PlannedFault| planned.on.iter().any(|name| &**name == service);
+        self.faults
+            .iter()
+            .filter(here)
+            .map(|planned| planned.fault.clone())
+            .collect()
+    }
+}
+
+/// Requests that arrive at random and do not wait for answers (an open model).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Load {
+    /// The mean rate of arrival, in requests per second.
+    #[serde(rename = "rate_per_s")]
+    pub rate: f64,
+    /// How much of it.
+    #[serde(flatten)]
+    pub length: Length,
+    /// How long the client waits for an answer before it gives up.
+    #[serde(rename = "patience_ms", serialize_with = "millis")]
+    pub patience: Duration,
+}
+
+/// How much load: so many requests, or for so long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Length {
+    /// So many requests.
+    #[serde(rename = "requests")]
+    Requests(u64),
+    /// For so long.
+    #[serde(rename = "for_ms", serialize_with = "millis")]
+    For(Duration),
+}
+
+impl Load {
+    /// How many requests are to be expected; exact if their number is stated.
+    pub fn expected_requests(&self) -> f64 {
+        match self.length {
+            Length::Requests(requests) => requests as f64,
+            Length::For(duration) => self.rate * duration.as_secs_f64(),
+        }
+    }
+
+    /// How long the arrivals are expected to take; exact if their duration is stated.
+    pub fn expected_duration(&self) -> Duration {
+        match self.length {
+            // The rate is above 0 and the run at most a day long, or there were no plan.
+            Length::Requests(requests) => {
+                Duration::try_from_secs_f64(requests as f64 / self.rate).unwrap_or(Duration::MAX)
+            }
+            Length::For(duration) => duration,
+        }
+    }
+}
+
+/// A fault, and the services that have it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlannedFault {
+    /// The fault.
+    #[serde(flatten)]
+    pub fault: Fault,
+    /// The services, each drawing for itself.
+    pub on: Vec<Name>,
+}
+
+/// What the chain does about faults. The default does nothing: the naive chain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Policy {
+    /// How long a service waits for one answer of the next.
+    #[serde(rename = "attempt_timeout_ms", serialize_with = "optional_millis")]
+    pub attempt_timeout: Option<Duration>,
+    /// How long the whole request may take, from the edge down.
+    #[serde(rename = "deadline_ms", serialize_with = "optional_millis")]
+    pub deadline: Option<Duration>,
+}
+
+/// What the run is expected to show.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Expectation {
+    /// The availability.
+    pub availability: Expected,
+    /// The distance in availability that the run must be able to tell.
+    pub distance: Probability,
+}
+
+/// The availability expected.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expected {
+    /// The one that is predicted.
+    Predicted,
+    /// One within stated bounds.
+    Within(Bounds),
+}
+
+fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(whole_millis(*duration))
+}
+
+#[expect(clippy::ref_option, reason = "the signature serde calls")]
+fn optional_millis<S: Serializer>(
+    duration: &Option<Duration>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match duration {
+        Some(duration) => serializer.serialize_some(&whole_millis(*duration)),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// Durations in plans are whole milliseconds.
+fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,116 @@
+//! What can end a request at each of its visits.
+
+use super::{Class, Limit};
+use crate::{
+    plan::Phase,
+    topology::{Name, Visit},
+};
+use faults::{Fault, FaultKind, Scope};
+use std::{sync::Arc, time::Duration};
+use types::Probability;
+
+/// The part of a limit that delays may use up before the work itself could matter.
+const HEADROOM: f64 = 0.8;
+
+/// What can happen to a request at one visit.
+#[derive(Debug)]
+pub(super) struct Fate {
+    pub(super) service: Name,
+    /// What ends it, in the order in which it is drawn.
+    pub(super) endings: Vec<Ending>,
+    /// How long its caller waits for an answer, and what makes it stop.
+    pub(super) limit: (Limit, Duration),
+    /// The longest that delays which it survives can take.
+    pub(super) slowed: Duration,
+}
+
+/// A fault that ends a request.
+#[derive(Debug)]
+pub(super) struct Ending {
+    pub(super) fault: Arc<str>,
+    pub(super) probability: Probability,
+    /// Whether all visits of the service share one draw.
+    pub(super) once_per_request: bool,
+    /// Whether nobody is told, so that the caller waits until its limit.
+    pub(super) silent: bool,
+}
+
+/// The fate of each visit.
+pub(super) fn fates(phase: &Phase, visits: &[Visit]) -> Vec<Fate> {
+    visits.iter().map(|visit| fate(phase, visit)).collect()
+}
+
+fn fate(phase: &Phase, visit: &Visit) -> Fate {
+    let limit = limit(phase, visit.depth == 0);
+    let faults: Vec<_> = phase
+        .faults_of(&visit.service)
+        .into_iter()
+        .filter(|fault| fault.probability > Probability::ZERO)
+        .collect();
+    let survived = |fault: &Fault| match fault.kind {
+        FaultKind::Delay(pause) if pause < limit.1 => pause,
+        _ => Duration::ZERO,
+    };
+    Fate {
+        service: visit.service.clone(),
+        endings: faults
+            .iter()
+            .filter_map(|fault| ending(fault, limit.1))
+            .collect(),
+        limit,
+        slowed: faults
+            .iter()
+            .map(survived)
+            .fold(Duration::ZERO, Duration::saturating_add),
+    }
+}
+
+/// How long the caller waits. The edge's caller is the client, who has no time-out of ours.
+fn limit(phase: &Phase, is_edge: bool) -> (Limit, Duration) {
+    let attempt = phase.policy.attempt_timeout.filter(|_| !is_edge);
+    let patience = (Limit::Patience, phase.load.patience);
+    let limits = [
+        attempt.map(|timeout| (Limit::AttemptTimeout, timeout)),
+        phase
+            .policy
+            .deadline
+            .map(|deadline| (Limit::Deadline, deadline)),
+    ];
+    // Of equal limits the first is named: it is nearest to the fault.
+    limits
+        .into_iter()
+        .flatten()
+        .chain([patience])
+        .min_by_key(|(_, time)| *time)
+        .unwrap_or(patience)
+}
+
+/// The ending that `fault` makes, if it makes one.
+fn ending(fault: &Fault, limit: Duration) -> Option<Ending> {
+    let silent = match fault.kind {
+        FaultKind::Error | FaultKind::Reset => false,
+        FaultKind::Hang => true,
+        FaultKind::Delay(pause) if pause >= limit => true,
+        FaultKind::Delay(_) => return None,
+    };
+    Some(Ending {
+        fault: fault.id.clone(),
+        probability: fault.probability,
+        once_per_request: fault.scope == Scope::Request,
+        silent,
+    })
+}
+
+/// Whether delays that fit their limits one by one also do together, with room to spare.
+pub(super) fn class(fates: &[Fate], visits: &[Visit]) -> Class {
+    let fits = |(place, visit): (usize, &Visit)| {
+        let below = &fates[place..place + visit.size];
+        let slowed: f64 = below.iter().map(|fate| fate.slowed.as_secs_f64()).sum();
+        slowed <= HEADROOM * fates[place].limit.1.as_secs_f64()
+    };
+    if visits.iter().enumerate().all(fits) {
+        Class::Exact
+    } else {
+        Class::Bound
+    }
+}

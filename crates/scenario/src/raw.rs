@@ -1,0 +1,190 @@
+//! A scenario as it is written: types are right, values are not checked yet.
+
+use crate::{
+    error::Problem,
+    names,
+    schema::{self, Inside, Key},
+    source::{Source, Span, path_to},
+};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Tables with names of the author's choice.
+pub(crate) type Named<T> = BTreeMap<Spanned<String>, T>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawScenario {
+    pub(crate) title: Option<Spanned<String>>,
+    pub(crate) seed: Option<Spanned<i64>>,
+    pub(crate) load: Option<Spanned<RawLoad>>,
+    pub(crate) chain: Option<Spanned<RawChain>>,
+    #[serde(default)]
+    pub(crate) service: Named<RawService>,
+    #[serde(default)]
+    pub(crate) faults: Named<RawFault>,
+    #[serde(default)]
+    pub(crate) policy: RawPolicy,
+    #[serde(default)]
+    pub(crate) expect: RawExpect,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawLoad {
+    pub(crate) rate: Option<Spanned<f64>>,
+    pub(crate) requests: Option<Spanned<i64>>,
+    pub(crate) r#for: Option<Spanned<String>>,
+    pub(crate) patience: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawChain {
+    pub(crate) hops: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(crate) relays: Option<Spanned<i64>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawService {
+    pub(crate) kind: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) calls: Vec<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawFault {
+    pub(crate) kind: Option<Spanned<String>>,
+    pub(crate) probability: Option<Spanned<f64>>,
+    pub(crate) on: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(crate) scope: Option<Spanned<String>>,
+    pub(crate) delay: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawPolicy {
+    pub(crate) attempt_timeout: Option<Spanned<String>>,
+    pub(crate) deadline: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawExpect {
+    pub(crate) availability: Option<Spanned<RawAvailability>>,
+    pub(crate) distance: Option<Spanned<f64>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum RawAvailability {
+    Word(String),
+    Bounds(RawBounds),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawBounds {
+    pub(crate) min: Option<f64>,
+    pub(crate) max: Option<f64>,
+}
+
+/// Reads the text. Unknown keys are all reported; of wrong types, the first.
+pub(crate) fn read(source: Source<'_>) -> Result<RawScenario, Vec<(Span, Problem)>> {
+    let table = DeTable::parse(source.text()).map_err(|error| vec![syntax(&error)])?;
+    let mut unknown = Vec::new();
+    find_unknown(table.get_ref(), schema::ROOT, &[], &mut unknown);
+    if !unknown.is_empty() {
+        return Err(unknown);
+    }
+    toml::from_str(source.text()).map_err(|error| vec![wrong_type(source, table.get_ref(), &error)])
+}
+
+fn syntax(error: &toml::de::Error) -> (Span, Problem) {
+    (
+        error.span().unwrap_or_default(),
+        Problem::Syntax(error.message().to_owned()),
+    )
+}
+
+/// Turns the deserialiser's complaint into ours: which key, which value, what is allowed.
+fn wrong_type(source: Source<'_>, table: &DeTable<'_>, error: &toml::de::Error) -> (Span, Problem) {
+    let span = error.span().unwrap_or_default();
+    let path = path_to(table, span.start);
+    if path.is_empty() {
+        return syntax(error);
+    }
+    let (key, value) = (path.join("."), source.value(&span));
+    (
+        span,
+        Problem::Value {
+            key,
+            value,
+            allowed: schema::allowed(&path),
+        },
+    )
+}
+
+/// Collects the keys of `table` that are not among `keys`, and those of the tables in it.
+fn find_unknown(
+    table: &DeTable<'_>,
+    keys: &[Key],
+    path: &[&str],
+    found: &mut Vec<(Span, Problem)>,
+) {
+    for (name, value) in table {
+        let path = [path, &[name.get_ref().as_ref()]].concat();
+        let Some(key) = keys.iter().find(|key| key.name == *name.get_ref()) else {
+            found.push((name.span(), unknown_key(&path, keys)));
+            continue;
+        };
+        match (&key.inside, value.get_ref()) {
+            (Inside::Later, _) => {
+                let (key, instead) = (path.join("."), key.allowed);
+                found.push((name.span(), Problem::NotYetSupported { key, instead }));
+            }
+            (Inside::Table(keys), DeValue::Table(table)) => {
+                find_unknown(table, keys, &path, found);
+            }
+            (Inside::Named(keys), DeValue::Table(table)) => {
+                find_unknown_in_each(table, keys, &path, found);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The same for tables whose names are the author's.
+fn find_unknown_in_each(
+    tables: &DeTable<'_>,
+    keys: &[Key],
+    path: &[&str],
+    found: &mut Vec<(Span, Problem)>,
+) {
+    for (name, value) in tables {
+        if let DeValue::Table(table) = value.get_ref() {
+            let path = [path, &[name.get_ref().as_ref()]].concat();
+            find_unknown(table, keys, &path, found);
+        }
+    }
+}
+
+fn unknown_key(path: &[&str], keys: &[Key]) -> Problem {
+    let (key, table) = path
+        .split_last()
+        .map_or(("", &[][..]), |(key, table)| (*key, table));
+    let supported = keys
+        .iter()
+        .filter(|key| !matches!(key.inside, Inside::Later));
+    let known: Vec<_> = supported.map(|key| key.name).collect();
+    Problem::UnknownKey {
+        key: key.to_owned(),
+        table: table.join("."),
+        nearest: names::nearest(key, known.iter().copied()).map(str::to_owned),
+        known,
+    }
+}

@@ -1,0 +1,100 @@
+//! The text of a scenario, and what lies where in it.
+
+use std::ops::Range;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Where something lies, in bytes.
+pub(crate) type Span = Range<usize>;
+
+/// A scenario's text.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    text: &'a str,
+}
+
+impl<'a> Source<'a> {
+    pub(crate) const fn new(text: &'a str) -> Self {
+        Self { text }
+    }
+
+    pub(crate) const fn text(self) -> &'a str {
+        self.text
+    }
+
+    /// Line and column of a byte, both from 1; columns count characters.
+    pub(crate) fn position(self, byte: usize) -> (usize, usize) {
+        let before = self.text.get(..byte).unwrap_or(self.text);
+        let line = before.matches('\n').count() + 1;
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        (line, before[start..].chars().count() + 1)
+    }
+
+    /// The text of a value on one line, shortened if it is long.
+    pub(crate) fn value(self, span: &Span) -> String {
+        const LONGEST: usize = 60;
+        let text = self.text.get(span.clone()).unwrap_or_default();
+        let lines: Vec<_> = text.lines().map(str::trim).collect();
+        let line = lines.join(" ");
+        match line.char_indices().nth(LONGEST) {
+            Some((end, _)) => format!("{}…", &line[..end]),
+            None => line,
+        }
+    }
+}
+
+/// The keys that lead to the innermost value around `byte`.
+pub(crate) fn path_to(table: &DeTable<'_>, byte: usize) -> Vec<String> {
+    let around = |value: &&Spanned<DeValue<'_>>| holds(value, byte);
+    let inner = table.iter().find(|(_, value)| around(value));
+    let Some((key, value)) = inner else {
+        return Vec::new();
+    };
+    let mut path = vec![key.get_ref().to_string()];
+    if let DeValue::Table(table) = value.get_ref() {
+        path.extend(path_to(table, byte));
+    }
+    path
+}
+
+/// Whether `byte` lies in the value, or in a part of it. Parts of a table may lie outside
+/// of it: its own span is that of its header.
+fn holds(value: &Spanned<DeValue<'_>>, byte: usize) -> bool {
+    let inside = match value.get_ref() {
+        DeValue::Table(table) => table.values().any(|value| holds(value, byte)),
+        _ => false,
+    };
+    inside || value.span().contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_characters_from_one() {
+        let source = Source::new("a\nüb = 1\n");
+        assert_eq!(source.position(0), (1, 1));
+        assert_eq!(source.position(4), (2, 2));
+        assert_eq!(source.position(99), (3, 1));
+    }
+
+    #[test]
+    fn long_values_are_shortened() {
+        let text = "x".repeat(80);
+        let shown = Source::new(&text).value(&(0..80));
+        assert_eq!(shown.chars().count(), 61);
+        assert!(shown.ends_with('…'));
+    }
+
+    #[test]
+    fn a_value_knows_the_way_to_itself() {
+        let text = "a = 1\n[b]\nc = { d = 2 }\n[b.e]\nf = [3]\n";
+        let table = DeTable::parse(text).unwrap();
+        let path = |byte| path_to(table.get_ref(), byte).join(".");
+        assert_eq!(path(text.find('1').unwrap()), "a");
+        assert_eq!(path(text.find('2').unwrap()), "b.c.d");
+        assert_eq!(path(text.find('3').unwrap()), "b.e.f");
+        assert_eq!(path(text.len()), "");
+    }
+}

@@ -1,0 +1,288 @@
+//! From text to plan.
+
+use faults::{FaultKind, Scope};
+use proptest::prelude::*;
+use scenario::{
+    DEFAULT_DISTANCE, DEFAULT_PATIENCE, DEFAULT_SEED, Expected, Length, Plan, SHAPE, Topology,
+    builtin, find, parse, predict,
+};
+use std::time::Duration;
+
+fn plan(text: &str) -> Plan {
+    parse("test.toml", text).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// A plan with this chain, and whatever follows.
+fn with(rest: &str) -> Plan {
+    plan(&format!(
+        "title = \"t\"\n[load]\nrate = 100\nrequests = 1000\n{rest}"
+    ))
+}
+
+fn names(names: &[scenario::Name]) -> Vec<&str> {
+    names.iter().map(|name| &**name).collect()
+}
+
+#[test]
+fn the_shape_is_a_scenario() {
+    let plan = plan(SHAPE);
+    assert_eq!(
+        (plan.title(), plan.seed()),
+        ("Four 99 % services in series", 42)
+    );
+    assert_eq!(
+        names(&plan.services()),
+        ["database", "profile", "auth", "gateway"]
+    );
+    let [phase] = plan.phases() else {
+        panic!("one phase")
+    };
+    assert_eq!(phase.start, Duration::ZERO);
+    assert_eq!(phase.load.length, Length::Requests(20_000));
+    assert_eq!(phase.load.expected_duration(), Duration::from_secs(10));
+    assert_eq!(
+        phase.policy.attempt_timeout,
+        Some(Duration::from_millis(250))
+    );
+    assert_eq!(phase.policy.deadline, Some(Duration::from_secs(1)));
+    assert_eq!(names(&phase.faults[0].on), ["database"]);
+    assert_eq!(plan.expectation().availability, Expected::Predicted);
+}
+
+#[test]
+fn the_commented_ways_of_the_shape_work_too() {
+    let uncommented = |from: &str| {
+        let chain = SHAPE.split("[chain]").next().unwrap();
+        let lines = SHAPE.lines().filter_map(|line| line.strip_prefix("# "));
+        let start = lines.skip_while(|line| !line.starts_with(from));
+        let wanted: Vec<_> = start
+            .take_while(|line| !line.starts_with("delay"))
+            .collect();
+        (chain.to_owned(), wanted.join("\n"))
+    };
+    let (head, graph) = uncommented("[service.front]");
+    assert_eq!(
+        names(&plan(&format!("{head}{graph}")).services()),
+        ["back", "front"]
+    );
+    let relays = plan(
+        &SHAPE
+            .replace("hops = [", "relays = 12 # [")
+            .replace("\"database\"]        #", "\"relay-3\"] #"),
+    );
+    assert_eq!(relays.services().len(), 12);
+}
+
+#[test]
+fn what_is_not_stated_has_a_default() {
+    let plan = with("[chain]\nhops = [\"auth\"]\n[faults.f]\nkind = \"reset\"\nprobability = 1\n");
+    assert_eq!(plan.seed(), DEFAULT_SEED);
+    assert_eq!(plan.clone().with_seed(7).seed(), 7);
+    assert!((plan.expectation().distance.get() - DEFAULT_DISTANCE).abs() < f64::EPSILON);
+    let phase = &plan.phases()[0];
+    assert_eq!(phase.load.patience, DEFAULT_PATIENCE);
+    assert_eq!(phase.policy, scenario::Policy::default());
+    let fault = &phase.faults[0];
+    assert_eq!(
+        (fault.fault.kind, fault.fault.scope),
+        (FaultKind::Reset, Scope::Attempt)
+    );
+    assert_eq!(names(&fault.on), ["gateway", "auth"]);
+    assert_eq!(phase.faults_of("auth").len(), 1);
+    assert_eq!(phase.faults_of("profile").len(), 0);
+}
+
+#[test]
+fn a_duration_of_load_stands_for_requests() {
+    let text = "title = \"t\"\n[load]\nrate = 200\nfor = \"8s\"\n[chain]\nhops = [\"auth\"]\n";
+    let load = plan(text).phases()[0].load;
+    assert_eq!(load.length, Length::For(Duration::from_secs(8)));
+    assert!((load.expected_requests() - 1_600.0).abs() < 1e-9);
+}
+
+#[test]
+fn bounds_may_stand_in_place_of_the_prediction() {
+    let plan = with("[chain]\nrelays = 1\n[expect]\navailability = { min = 0.95 }\n");
+    let Expected::Within(bounds) = plan.expectation().availability else {
+        panic!("{plan:?}")
+    };
+    assert!((bounds.min().get() - 0.95).abs() < f64::EPSILON);
+    assert!((bounds.max().get() - 1.0).abs() < f64::EPSILON);
+}
+
+#[test]
+fn faults_keep_the_order_of_the_file() {
+    let fault = |id| format!("[faults.{id}]\nkind = \"error\"\nprobability = 0.1\n");
+    let plan = with(&format!(
+        "[chain]\nrelays = 1\n{}{}{}",
+        fault("b"),
+        fault("c"),
+        fault("a")
+    ));
+    let faults = plan.phases()[0].faults_of("relay-1");
+    let ids: Vec<_> = faults.iter().map(|fault| &*fault.id).collect();
+    assert_eq!(ids, ["b", "c", "a"]);
+}
+
+#[test]
+fn relays_form_a_nested_chain() {
+    let plan = with("[chain]\nrelays = 3\n");
+    assert_eq!(names(&plan.services()), ["relay-3", "relay-2", "relay-1"]);
+    assert_eq!(names(plan.topology().calls("relay-2")), ["relay-3"]);
+    assert_eq!(&*plan.topology().edge(), "relay-1");
+    assert!(plan.topology().is_nested_chain());
+}
+
+#[test]
+fn a_graph_is_started_from_the_called_to_the_callers() {
+    let plan = with(
+        "[service.d]\n[service.b]\ncalls = [\"d\"]\n[service.a]\ncalls = [\"c\", \"b\"]\n\
+         [service.c]\ncalls = [\"d\", \"b\"]\n",
+    );
+    assert_eq!(names(&plan.services()), ["d", "b", "c", "a"]);
+    let Topology::Graph { root, services } = plan.topology() else {
+        panic!("{plan:?}")
+    };
+    assert_eq!((&**root, &*services[0].name), ("a", "a"));
+    let visits = plan.topology().visits();
+    let shown: Vec<_> = visits
+        .iter()
+        .map(|v| (&*v.service, v.depth, v.size))
+        .collect();
+    let expected = [
+        ("a", 0, 7),
+        ("c", 1, 4),
+        ("d", 2, 1),
+        ("b", 2, 2),
+        ("d", 3, 1),
+        ("b", 1, 2),
+        ("d", 2, 1),
+    ];
+    assert_eq!(shown, expected);
+}
+
+#[test]
+fn a_plan_names_the_units_of_its_durations() {
+    let json = serde_json::to_value(plan(SHAPE)).unwrap();
+    let expected = serde_json::json!({
+        "title": "Four 99 % services in series",
+        "seed": 42,
+        "topology": {"shape": "sequence", "hops": ["auth", "profile", "database"]},
+        "phases": [{
+            "start_ms": 0,
+            "load": {"rate_per_s": 2000.0, "requests": 20000, "patience_ms": 5000},
+            "faults": [{
+                "id": "every", "kind": "error", "probability": 0.01, "scope": "attempt",
+                "on": ["database"],
+            }],
+            "policy": {"attempt_timeout_ms": 250, "deadline_ms": 1000},
+        }],
+        "expectation": {"availability": "predicted", "distance": 0.01},
+    });
+    assert_eq!(json, expected);
+    let timed = plan("title = \"t\"\n[load]\nrate = 9\nfor = \"8s\"\n[chain]\nrelays = 1\n");
+    let json = serde_json::to_value(timed).unwrap();
+    assert_eq!(json["phases"][0]["load"]["for_ms"], 8_000);
+    assert_eq!(
+        json["phases"][0]["policy"]["deadline_ms"],
+        serde_json::Value::Null
+    );
+}
+
+#[test]
+fn every_built_in_scenario_is_sound_and_large_enough() {
+    for builtin in builtin() {
+        let plan = parse(builtin.name, builtin.text).unwrap_or_else(|errors| panic!("{errors}"));
+        let predicted = predict(&plan).availability;
+        let distance = plan.expectation().distance;
+        let enough = availability::verdict::requests_to_judge(predicted, distance).unwrap();
+        let load = plan.phases()[0].load;
+        assert!(
+            load.expected_requests() >= enough as f64,
+            "{}: {enough}",
+            builtin.name
+        );
+    }
+}
+
+#[test]
+fn a_built_in_scenario_is_found_by_its_name_or_an_unmistakable_beginning() {
+    assert_eq!(
+        find("a2-a-fifth-service").unwrap().name,
+        "a2-a-fifth-service"
+    );
+    assert_eq!(find("a1").unwrap().name, "a1-four-in-series");
+    assert_eq!(
+        find("r1-dead-database-naive").unwrap().name,
+        "r1-dead-database-naive"
+    );
+    let error = find("a1-four-in-serie").unwrap_err().to_string();
+    assert!(
+        error.starts_with(
+            "no built-in scenario `a1-four-in-serie`: did you mean `a1-four-in-series`?"
+        ),
+        "{error}"
+    );
+    for unclear in ["r1", "a", "", "zebra"] {
+        assert!(find(unclear).is_err(), "{unclear}");
+    }
+}
+
+/// A scenario with one thing about it changed: a piece cut out, or put in place of another.
+fn mutated() -> impl Strategy<Value = String> {
+    let texts: Vec<&str> = builtin()
+        .iter()
+        .map(|builtin| builtin.text)
+        .chain([SHAPE])
+        .collect();
+    let piece = prop_oneof![
+        Just(String::new()),
+        ".{0,12}",
+        "(-?[0-9]{1,25}(\\.[0-9]{0,3})?(e[0-9]{1,3})?|nan|inf|-inf)",
+        "(\"[a-z0-9 -]{0,8}\"|\\[|\\]|\\{|\\}|=|,|\n|#)",
+    ];
+    (
+        prop::sample::select(texts),
+        any::<(prop::sample::Index, prop::sample::Index)>(),
+        piece,
+    )
+        .prop_map(|(text, (start, length), piece)| {
+            let characters: Vec<char> = text.chars().collect();
+            let start = start.index(characters.len());
+            let end = (start + length.index(12)).min(characters.len());
+            let (head, tail) = (characters[..start].iter(), characters[end..].iter());
+            head.copied()
+                .chain(piece.chars())
+                .chain(tail.copied())
+                .collect()
+        })
+}
+
+fn survives(text: &str) -> Result<(), TestCaseError> {
+    match parse("fuzz.toml", text) {
+        Ok(plan) => {
+            let prediction = predict(&plan);
+            prop_assert_eq!(prediction.hops.len(), plan.topology().visits().len());
+            prop_assert!(serde_json::to_string(&prediction).is_ok());
+        }
+        Err(errors) => {
+            prop_assert!(!errors.errors.is_empty());
+            prop_assert!(errors.to_string().starts_with("fuzz.toml: "));
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn arbitrary_text_is_a_plan_or_an_error(text in "(?s).{0,200}") {
+        survives(&text)?;
+    }
+
+    #[test]
+    fn a_changed_scenario_is_a_plan_or_an_error(text in mutated()) {
+        survives(&text)?;
+    }
+}
