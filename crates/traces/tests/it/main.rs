@@ -1,0 +1,9 @@
+//! What the crate promises, from spans on the wire to availability per hop.
+
+mod analysis;
+mod foreign;
+mod jsonl;
+mod properties;
+mod receiver;
+mod story;
+mod wire;
