@@ -1,0 +1,115 @@
+//! What can be asked for.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use std::{ffi::OsString, path::PathBuf};
+use url::Url;
+
+/// Nines shows where your nines go: a chain of REST services whose availability is
+/// predicted, measured from OpenTelemetry traces, and explained
+#[derive(Debug, Parser)]
+#[command(name = "nines", version, after_help = EXIT_CODES)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 fine, 1 an expectation failed, 2 bad input, \
+3 the environment does not allow it, 4 inconclusive, 130 interrupted";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// The main job, within 90 seconds: four services that are up 99 % of the time, then
+    /// five, then a chain of twelve, then a dead database
+    Demo(Lab),
+    /// Run scenarios on real processes: predicted beside measured, with a verdict
+    Run {
+        /// Scenario files, or names of built-in scenarios (see `nines list`)
+        #[arg(required = true, value_name = "SCENARIO")]
+        scenarios: Vec<String>,
+        /// How to run.
+        #[command(flatten)]
+        lab: Lab,
+    },
+    /// Say what a scenario must come to, without running it
+    Predict {
+        /// Scenario files, or names of built-in scenarios (see `nines list`)
+        #[arg(required = true, value_name = "SCENARIO")]
+        scenarios: Vec<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run one service until it is told to stop
+    #[command(disable_help_flag = true)]
+    Serve {
+        /// The service
+        service: Service,
+        /// Its settings; `nines serve SERVICE --help` lists them
+        #[arg(
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "SETTINGS"
+        )]
+        args: Vec<OsString>,
+    },
+    /// Print the layers that every request and every call passes, outermost first
+    Stack,
+    /// List the built-in scenarios
+    List,
+}
+
+/// How scenarios are run.
+#[derive(Debug, ClapArgs)]
+pub struct Lab {
+    /// The folder for result.json and the spans
+    #[arg(long, default_value = "out", value_name = "FOLDER")]
+    pub out: PathBuf,
+    /// Forward all spans to this OTLP endpoint as well, for example http://127.0.0.1:4318
+    #[arg(long, value_name = "URL")]
+    pub otlp: Option<Url>,
+    /// Which spans to write: a sample of whole traces, or all of them
+    #[arg(long, default_value = "sample", value_name = "WHICH")]
+    pub spans: Spans,
+    /// Print the results as JSON instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which spans to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Spans {
+    /// A fair sample of whole traces, small enough for Jaeger's upload.
+    Sample,
+    /// All of them.
+    All,
+}
+
+/// The services that this program can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Service {
+    /// The edge.
+    Gateway,
+    /// Who is it?
+    Auth,
+    /// What is on their page?
+    Profile,
+    /// The records it names.
+    Database,
+    /// The fifth hop.
+    Audit,
+    /// A hop that calls what it is told to.
+    Relay,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Args;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,77 @@
+//! Exit codes.
+
+use availability::Verdict;
+use chassis::{EXIT_BAD_INPUT, EXIT_ENVIRONMENT};
+use lab::LabError;
+use report::results::ScenarioResult;
+use std::{error::Error, process::ExitCode};
+
+/// Why a command could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The input is wrong; the text says which part, and what is allowed.
+    #[error("{0}")]
+    BadInput(String),
+    /// The environment does not allow it.
+    #[error(transparent)]
+    Lab(#[from] LabError),
+}
+
+/// How a command ended that could do what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// All is fine.
+    Fine,
+    /// An expectation failed.
+    Failed,
+    /// No expectation failed, and one could not be judged.
+    Inconclusive,
+}
+
+impl Done {
+    /// What the verdicts come to.
+    pub fn of(results: &[ScenarioResult]) -> Self {
+        let any = |verdict| {
+            results
+                .iter()
+                .any(|result| result.judgement.verdict == verdict)
+        };
+        let agree = results
+            .iter()
+            .flat_map(|result| &result.runs)
+            .all(|run| run.accounting.agrees());
+        if any(Verdict::Fails) || !agree {
+            Self::Failed
+        } else if any(Verdict::Inconclusive) {
+            Self::Inconclusive
+        } else {
+            Self::Fine
+        }
+    }
+}
+
+/// The exit code; a failure is said on standard error.
+pub fn code(done: Result<Done, Failure>) -> ExitCode {
+    match done {
+        Ok(Done::Fine) => ExitCode::SUCCESS,
+        Ok(Done::Failed) => ExitCode::from(1),
+        Ok(Done::Inconclusive) => ExitCode::from(4),
+        Err(failure) => {
+            say(&failure);
+            match failure {
+                Failure::BadInput(_) => ExitCode::from(EXIT_BAD_INPUT),
+                Failure::Lab(LabError::Interrupted) => ExitCode::from(130),
+                Failure::Lab(_) => ExitCode::from(EXIT_ENVIRONMENT),
+            }
+        }
+    }
+}
+
+fn say(failure: &Failure) {
+    eprintln!("error: {failure}");
+    let mut source = failure.source();
+    while let Some(error) = source {
+        eprintln!("  because: {error}");
+        source = error.source();
+    }
+}

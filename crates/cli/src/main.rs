@@ -1,0 +1,33 @@
+//! The `nines` command: one binary that is every role.
+
+mod args;
+mod demo;
+mod exit;
+mod interrupt;
+mod output;
+mod predict;
+mod progress;
+mod run;
+mod scenarios;
+mod serve;
+mod stack;
+
+use args::{Args, Verb};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => error.exit(),
+    };
+    let done = match args.verb {
+        Verb::Demo(lab) => demo::demo(&lab),
+        Verb::Run { scenarios, lab } => run::run(&scenarios, &lab),
+        Verb::Predict { scenarios, json } => predict::predict(&scenarios, json),
+        Verb::Serve { service, args } => return serve::serve(service, args),
+        Verb::Stack => Ok(stack::print()),
+        Verb::List => Ok(scenarios::list()),
+    };
+    exit::code(done)
+}

@@ -1,0 +1,29 @@
+//! `nines predict`: what a scenario must come to, without running it.
+
+use crate::{
+    exit::{Done, Failure},
+    scenarios,
+};
+use scenario::predict as predict_plan;
+use serde_json::json;
+
+/// Prints the prediction of each scenario.
+pub fn predict(arguments: &[String], as_json: bool) -> Result<Done, Failure> {
+    let scenarios = scenarios::load(arguments)?;
+    if as_json {
+        let all = scenarios.iter().map(|scenario| {
+            let prediction = predict_plan(&scenario.plan);
+            json!({ "name": scenario.name, "plan": scenario.plan, "prediction": prediction })
+        });
+        println!("{:#}", json!(all.collect::<Vec<_>>()));
+        return Ok(Done::Fine);
+    }
+    for scenario in &scenarios {
+        let prediction = predict_plan(&scenario.plan);
+        println!(
+            "{}",
+            report::terminal::prediction(&scenario.plan, &prediction)
+        );
+    }
+    Ok(Done::Fine)
+}

@@ -1,0 +1,126 @@
+//! What is going on: a bar on a terminal, plain lines otherwise.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use lab::{Progress, Step};
+use std::{
+    io::{IsTerminal, stderr},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+/// Plain lines tell of the load at every fourth part of it.
+const PARTS: u64 = 4;
+
+/// Shows progress on standard error.
+pub struct Bar {
+    bar: ProgressBar,
+    plain: bool,
+    scenarios: usize,
+    begun: AtomicUsize,
+    heading: Mutex<String>,
+    last: Mutex<String>,
+}
+
+impl Bar {
+    /// For so many scenarios.
+    pub fn new(scenarios: usize) -> Self {
+        let plain = !stderr().is_terminal();
+        let bar = if plain {
+            ProgressBar::hidden()
+        } else {
+            ProgressBar::new_spinner()
+        };
+        bar.set_style(style());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        let (begun, heading, last) = Default::default();
+        Self {
+            bar,
+            plain,
+            scenarios,
+            begun,
+            heading,
+            last,
+        }
+    }
+
+    /// Prints a result above the bar.
+    pub fn print(&self, text: &str) {
+        self.bar.suspend(|| println!("{text}"));
+    }
+
+    /// A plain line, unless it was the last one already.
+    fn line(&self, text: String) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.plain && *last != text {
+            eprintln!(
+                "{}: {text}",
+                self.heading.lock().unwrap_or_else(PoisonError::into_inner)
+            );
+        }
+        *last = text;
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Progress for Bar {
+    fn begin(&self, name: &str, run: usize) {
+        if run == 1 {
+            self.begun.fetch_add(1, Relaxed);
+        }
+        let rerun = if run > 1 {
+            ", rerun with a fresh seed"
+        } else {
+            ""
+        };
+        let heading = format!(
+            "[{}/{}] {name}{rerun}",
+            self.begun.load(Relaxed),
+            self.scenarios
+        );
+        self.bar.set_prefix(heading.clone());
+        *self.heading.lock().unwrap_or_else(PoisonError::into_inner) = heading;
+    }
+
+    fn step(&self, step: Step) {
+        let text = match step {
+            Step::Starting { started, of } => format!("starting services, {started} of {of}"),
+            Step::LoggingIn => "users log in".to_owned(),
+            Step::Loading {
+                done,
+                in_flight,
+                of,
+            } => {
+                self.bar.set_length(of);
+                self.bar.set_position(done);
+                self.bar
+                    .set_message(format!("{done} of {of} requests, {in_flight} under way"));
+                let quarter = done * PARTS / of.max(1);
+                self.line(format!("load, {} % done", quarter * 100 / PARTS));
+                return;
+            }
+            Step::Settling => "the last requests end".to_owned(),
+            Step::Stopping => "services drain and stop".to_owned(),
+            Step::Analysing => "putting spans together".to_owned(),
+        };
+        self.bar.set_message(text.clone());
+        self.line(text);
+    }
+
+    fn end(&self) {
+        self.bar.set_position(0);
+    }
+}
+
+fn style() -> ProgressStyle {
+    let template = "{spinner} {prefix} {wide_bar:.cyan} {msg} {elapsed}";
+    // The template is a constant; a wrong one would show in every run.
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}

@@ -1,0 +1,122 @@
+//! Offered = ok + degraded + failed by cause; generator, metrics and spans agree to the request.
+
+use super::{assert_clean, run_scenario};
+use serde_json::Value;
+use testkit::Sandbox;
+
+const CHAIN: &str = r#"
+title = "the chain with every kind of fault"
+[load]
+rate = 300
+requests = 1500
+[chain]
+hops = ["auth", "profile", "database", "audit"]
+[faults.broken]
+kind = "error"
+probability = 0.05
+[faults.torn]
+kind = "reset"
+probability = 0.05
+on = ["profile", "database"]
+[faults.stuck]
+kind = "hang"
+probability = 0.02
+on = ["database"]
+[faults.slow]
+kind = "delay"
+delay = "20ms"
+probability = 0.1
+[policy]
+attempt_timeout = "300ms"
+deadline = "2s"
+[expect]
+availability = { min = 0.5, max = 0.8 }
+"#;
+
+fn counts(result: &Value) -> &Value {
+    &result["scenarios"][0]["runs"][0]["generator"]["counts"]
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap()
+}
+
+fn assert_accounted_for(result: &Value) {
+    let counts = counts(result);
+    let [offered, ok, degraded, failed] =
+        ["offered", "ok", "degraded", "failed"].map(|name| number(&counts[name]));
+    assert_eq!(offered, ok + degraded + failed);
+    let causes = counts["failed_by_cause"].as_object().unwrap();
+    assert_eq!(failed, causes.values().map(number).sum::<u64>());
+    let lines = result["scenarios"][0]["runs"][0]["accounting"]["lines"].as_array().unwrap();
+    assert!(lines.len() > 10);
+    for line in lines {
+        assert_eq!(line["left"]["count"], line["right"]["count"], "{line}");
+    }
+}
+
+fn assert_no_span_is_missing(result: &Value) {
+    let completeness = &result["scenarios"][0]["runs"][0]["analysis"]["completeness"];
+    for missing in ["orphans", "rootless_traces", "attempts_missing", "duplicates"] {
+        assert_eq!(completeness[missing], 0, "{missing}");
+    }
+    assert_eq!(completeness["unpaired"]["answered"], 0);
+}
+
+#[test]
+fn every_request_is_counted_once_by_all_three_whatever_happens_to_it() {
+    let sandbox = Sandbox::new().unwrap();
+    let (ended, result) = run_scenario(&sandbox, CHAIN, &[]);
+    assert_eq!(number(&counts(&result)["offered"]), 1500);
+    let causes = counts(&result)["failed_by_cause"].as_object().unwrap();
+    for cause in ["error", "reset", "timeout"] {
+        assert!(causes.contains_key(cause), "{causes:?}");
+    }
+    assert_accounted_for(&result);
+    assert_no_span_is_missing(&result);
+    assert_ne!(ended.code, Some(1), "{}", ended.stdout);
+    assert_clean(&sandbox);
+}
+
+#[test]
+fn the_losses_of_the_hops_add_up_to_the_loss_of_the_user() {
+    let sandbox = Sandbox::new().unwrap();
+    let (_, result) = run_scenario(&sandbox, CHAIN, &[]);
+    let hops = result["scenarios"][0]["runs"][0]["analysis"]["hops"].as_array().unwrap();
+    let lost: u64 = hops.iter().map(|hop| number(&hop["lost_here"])).sum();
+    assert_eq!(lost, number(&counts(&result)["failed"]));
+    let by_fault = |hop: &Value| {
+        let faults = hop["lost_by_fault"].as_object().unwrap();
+        faults.values().map(number).sum::<u64>()
+    };
+    // Ground truth: every loss here was injected, and is found at the hop that injected it.
+    assert_eq!(hops.iter().map(by_fault).sum::<u64>(), lost);
+}
+
+#[test]
+fn a_client_that_gives_up_is_counted_by_everybody() {
+    let text = r#"
+title = "nobody waits for the database"
+[load]
+rate = 100
+requests = 60
+patience = "300ms"
+[chain]
+hops = ["auth", "profile", "database"]
+[faults.dead]
+kind = "hang"
+probability = 1
+on = ["database"]
+"#;
+    let sandbox = Sandbox::new().unwrap();
+    let (_, result) = run_scenario(&sandbox, text, &[]);
+    assert_accounted_for(&result);
+    let run = &result["scenarios"][0]["runs"][0];
+    assert_eq!(run["generator"]["gave_up"], 60);
+    assert_eq!(run["generator"]["counts"]["failed_by_cause"]["timeout"], 60);
+    let hops = run["analysis"]["hops"].as_array().unwrap();
+    let gateway = &hops[0]["requests"]["failed"]["by_cause"];
+    assert_eq!(gateway["cancelled"], 60, "{gateway}");
+    let database = hops.iter().find(|hop| hop["hop"] == "database").unwrap();
+    assert_eq!(database["lost_here"], 60, "the hop that hung is to blame, not those that waited");
+}

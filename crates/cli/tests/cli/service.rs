@@ -1,0 +1,139 @@
+//! One service as a process: probes, drain, and spans over every protocol.
+
+use super::nines;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+use testkit::{Sandbox, finish, wait_until};
+use traces::{Receiver, ReceiverOptions};
+
+struct Running {
+    child: Child,
+    public: SocketAddr,
+    admin: SocketAddr,
+}
+
+fn start(command: &mut Command) -> Running {
+    let command = command.args(["serve", "relay", "--listen", "127.0.0.1:0"]);
+    let command = command.args(["--admin", "127.0.0.1:0", "--supervised"]);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let addresses: Value = serde_json::from_str(&line).unwrap();
+    let address = |name: &str| addresses[name].as_str().unwrap().parse().unwrap();
+    Running { public: address("public"), admin: address("admin"), child }
+}
+
+impl Running {
+    fn stop(self) -> testkit::Ended {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        finish(self.child).unwrap()
+    }
+}
+
+/// The whole answer to a request on a connection of its own; empty if there is none.
+fn ask(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    // A reset is an answer, too: none.
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn get(address: SocketAddr, path: &str) -> String {
+    ask(address, &format!("GET {path} HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n"))
+}
+
+fn put_faults(address: SocketAddr, token: &str, body: &str) -> String {
+    let length = body.len();
+    ask(
+        address,
+        &format!(
+            "PUT /faults HTTP/1.1\r\nhost: t\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        ),
+    )
+}
+
+#[test]
+fn probes_stay_well_whatever_fault_is_injected() {
+    let sandbox = Sandbox::new().unwrap();
+    let relay = start(nines(&sandbox).env("NINES_ADMIN_TOKEN", "t0ken"));
+    for kind in ["error", "reset", "hang"] {
+        let body = format!(r#"{{"seed":1,"faults":[{{"id":"f","kind":"{kind}","probability":1}}]}}"#);
+        let answer = put_faults(relay.admin, "t0ken", &body);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        for path in ["/livez", "/readyz", "/metrics", "/faults"] {
+            assert!(get(relay.admin, path).starts_with("HTTP/1.1 200"), "{kind} {path}");
+        }
+        if kind == "error" {
+            let answer = get(relay.public, "/v1/relay");
+            assert!(answer.contains("injected-fault") && answer.contains("\"hop\":\"relay\""), "{answer}");
+        }
+        if kind == "reset" {
+            assert_eq!(get(relay.public, "/v1/relay"), "");
+        }
+    }
+    assert!(put_faults(relay.admin, "wrong", "{}").starts_with("HTTP/1.1 401"));
+    put_faults(relay.admin, "t0ken", "{}");
+    assert_eq!(relay.stop().code, Some(0));
+}
+
+#[test]
+fn a_request_under_way_is_answered_before_the_service_ends() {
+    let sandbox = Sandbox::new().unwrap();
+    let faults = r#"{"seed":1,"faults":[{"id":"slow","kind":"delay","delay_ms":400,"probability":1}]}"#;
+    let relay = start(nines(&sandbox).env("NINES_FAULTS", faults));
+    let (public, admin) = (relay.public, relay.admin);
+    let under_way = std::thread::spawn(move || get(public, "/v1/relay"));
+    let active = || get(admin, "/metrics").contains("http_server_active_requests{otel_scope_name=\"nines\"} 1");
+    assert!(wait_until(Duration::from_secs(10), active));
+    let ended = relay.stop();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let answer = under_way.join().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_spans_arrive_over_every_protocol_when_a_service_is_told_to_stop() {
+    for protocol in ["http/protobuf", "grpc"] {
+        let receiver = Receiver::start(([127, 0, 0, 1], 0).into(), ReceiverOptions::default());
+        let receiver = receiver.await.unwrap();
+        let endpoint = receiver.endpoint();
+        let work = move || {
+            let sandbox = Sandbox::new().unwrap();
+            let mut command = nines(&sandbox);
+            command.env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
+            let relay = start(command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol));
+            for _ in 0..50 {
+                assert!(get(relay.public, "/v1/relay").starts_with("HTTP/1.1 200"));
+            }
+            assert_eq!(relay.stop().code, Some(0));
+        };
+        tokio::task::spawn_blocking(work).await.unwrap();
+        let archive = receiver.finish().await;
+        assert_eq!(archive.spans().len(), 50, "{protocol}");
+    }
+}
+
+#[test]
+fn an_unreachable_collector_stops_nobody_and_the_lost_spans_are_counted() {
+    let sandbox = Sandbox::new().unwrap();
+    let mut command = nines(&sandbox);
+    let relay = start(command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9"));
+    for _ in 0..20 {
+        assert!(get(relay.public, "/v1/relay").starts_with("HTTP/1.1 200"));
+    }
+    let metrics = get(relay.admin, "/metrics");
+    assert!(metrics.contains("nines_spans_total{state=\"ended\",otel_scope_name=\"nines\"} 20"), "{metrics}");
+    let ended = relay.stop();
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.stderr.contains("lost=20"), "{}", ended.stderr);
+}

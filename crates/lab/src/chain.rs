@@ -1,0 +1,198 @@
+//! All services of a plan.
+
+use crate::{
+    LabError, Progress, Step,
+    process::{Process, Spec},
+};
+use scenario::{Plan, Policy, Topology};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use types::service;
+use url::Url;
+
+/// How long requests under way may take once a service is told to stop. By then the load
+/// has ended, so whatever is left is stuck.
+const DRAIN: &str = "2s";
+
+/// What a chain needs beside its plan.
+#[derive(Debug, Clone)]
+pub struct Ground {
+    /// The program that is every service: `nines`.
+    pub program: PathBuf,
+    /// A folder for stores and logs, removed by whoever made it.
+    pub folder: PathBuf,
+    /// Where the services send their spans.
+    pub otlp: String,
+    /// The token that their admin listeners ask for.
+    pub admin_token: String,
+    /// How many users are in the stores.
+    pub users: u32,
+}
+
+/// The running services of a plan.
+#[derive(Debug, Default)]
+pub struct Chain {
+    /// In the order of their start: the called before their callers.
+    processes: Vec<Process>,
+}
+
+impl Chain {
+    /// Starts all services of `plan` and adds each to `self` as soon as it runs, so that
+    /// none is forgotten if a later one fails.
+    pub async fn start(
+        &mut self,
+        plan: &Plan,
+        ground: &Ground,
+        progress: &dyn Progress,
+    ) -> Result<(), LabError> {
+        let services = plan.services();
+        for (started, name) in services.iter().enumerate() {
+            progress.step(Step::Starting {
+                started,
+                of: services.len(),
+            });
+            let spec = self.spec(name, plan, ground);
+            self.processes
+                .push(Process::start(&ground.program, &spec, &ground.folder).await?);
+        }
+        Ok(())
+    }
+
+    /// The services, the called before their callers.
+    pub fn processes(&self) -> &[Process] {
+        &self.processes
+    }
+
+    /// Where the service `name` listens.
+    pub fn url(&self, name: &str) -> Option<Url> {
+        let process = self
+            .processes
+            .iter()
+            .find(|process| process.name() == name)?;
+        format!("http://{}", process.addresses().public)
+            .parse()
+            .ok()
+    }
+
+    /// Processor time used so far by each service, in seconds.
+    pub fn cpu_seconds(&self) -> BTreeMap<String, f64> {
+        let used = |process: &Process| {
+            Some((
+                process.name().to_owned(),
+                crate::cpu::seconds(process.id()?)?,
+            ))
+        };
+        self.processes.iter().filter_map(used).collect()
+    }
+
+    /// Stops all services, callers before the called. The names of those that ended badly.
+    pub async fn stop(&mut self) -> Vec<String> {
+        let mut bad = Vec::new();
+        while let Some(process) = self.processes.pop() {
+            let name = process.name().to_owned();
+            if !process.stop().await {
+                bad.push(name);
+            }
+        }
+        bad
+    }
+
+    fn spec(&self, name: &str, plan: &Plan, ground: &Ground) -> Spec {
+        let mut args = vec!["serve".to_owned()];
+        match plan.topology() {
+            Topology::Sequence { .. } => args.push(name.to_owned()),
+            Topology::Graph { .. } => {
+                args.push(service::RELAY.to_owned());
+                args.push(format!("--name={name}"));
+            }
+        }
+        args.push("--listen=127.0.0.1:0".to_owned());
+        args.push("--admin=127.0.0.1:0".to_owned());
+        args.push("--log=warn".to_owned());
+        args.push(format!("--drain={DRAIN}"));
+        args.extend(self.callees(name, plan.topology()));
+        args.extend(stores(name, ground));
+        let policy = plan
+            .phases()
+            .first()
+            .map(|phase| phase.policy)
+            .unwrap_or_default();
+        args.extend(limits(&policy));
+        Spec {
+            name: name.to_owned(),
+            args,
+            env: environment(ground),
+        }
+    }
+
+    /// Where the services that `name` calls are. They run already.
+    fn callees(&self, name: &str, topology: &Topology) -> Vec<String> {
+        let mut calls = Vec::new();
+        for callee in topology.calls(name) {
+            calls.extend(self.url(callee).map(|url| (callee.to_string(), url)));
+        }
+        match topology {
+            Topology::Sequence { .. } => calls
+                .iter()
+                .map(|(name, url)| format!("--{name}={url}"))
+                .collect(),
+            Topology::Graph { .. } if calls.is_empty() => Vec::new(),
+            Topology::Graph { .. } => {
+                let calls: Vec<_> = calls
+                    .iter()
+                    .map(|(name, url)| format!("{name}={url}"))
+                    .collect();
+                vec![format!("--calls={}", calls.join(","))]
+            }
+        }
+    }
+}
+
+/// The store of a service that has one, and the users in it.
+fn stores(name: &str, ground: &Ground) -> Vec<String> {
+    let store = || {
+        format!(
+            "--store=sqlite:{}",
+            store_path(&ground.folder, name).display()
+        )
+    };
+    let users = || format!("--seed-users={}", ground.users);
+    match name {
+        service::AUTH | service::PROFILE | service::DATABASE => vec![store(), users()],
+        service::AUDIT => vec![store()],
+        _ => Vec::new(),
+    }
+}
+
+fn store_path(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.db"))
+}
+
+fn limits(policy: &Policy) -> Vec<String> {
+    let flag = |name: &str, value: Option<Duration>| {
+        value.map(|value| format!("--{name}={}ms", value.as_millis()))
+    };
+    let limits = [
+        flag("attempt-timeout", policy.attempt_timeout),
+        flag("deadline", policy.deadline),
+    ];
+    limits.into_iter().flatten().collect()
+}
+
+fn environment(ground: &Ground) -> Vec<(String, String)> {
+    let pairs = [
+        ("NINES_ADMIN_TOKEN", ground.admin_token.as_str()),
+        (
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+            &format!("{}/v1/traces", ground.otlp),
+        ),
+        // A chain of many processes shares few cores: more threads would only switch more.
+        ("TOKIO_WORKER_THREADS", "1"),
+    ];
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}

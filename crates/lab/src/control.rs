@@ -1,0 +1,197 @@
+//! What the lab says to a service's admin listener.
+
+use crate::{LabError, process::Process};
+use faults::FaultSet;
+use report::results::Counts;
+use std::collections::BTreeMap;
+use types::{Cause, Outcome};
+
+/// Talks to admin listeners.
+#[derive(Debug, Clone)]
+pub struct Control {
+    client: reqwest::Client,
+    token: String,
+}
+
+impl Control {
+    /// With the token that the services ask for.
+    pub const fn new(client: reqwest::Client, token: String) -> Self {
+        Self { client, token }
+    }
+
+    /// Replaces the faults of a service.
+    pub async fn set_faults(&self, process: &Process, faults: &FaultSet) -> Result<(), LabError> {
+        let url = format!("http://{}/faults", process.addresses().admin);
+        let request = self.client.put(url).bearer_auth(&self.token).json(faults);
+        let answer = request
+            .send()
+            .await
+            .and_then(reqwest::Response::error_for_status);
+        answer.map(|_| ()).map_err(|error| control(process, &error))
+    }
+
+    /// What a service has counted so far.
+    pub async fn read(&self, process: &Process) -> Result<Metrics, LabError> {
+        let url = format!("http://{}/metrics", process.addresses().admin);
+        let answer = self.client.get(url).send().await;
+        let text = async { answer?.error_for_status()?.text().await };
+        text.await
+            .map(|text| Metrics::parse(&text))
+            .map_err(|error| control(process, &error))
+    }
+}
+
+fn control(process: &Process, error: &reqwest::Error) -> LabError {
+    LabError::Control {
+        service: process.name().to_owned(),
+        why: error.to_string(),
+    }
+}
+
+/// What a service has counted, as far as the lab needs it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// Requests received.
+    pub requests: Counts,
+    /// Calls made, by callee.
+    pub calls: BTreeMap<String, Counts>,
+    /// Requests being handled right now.
+    pub active: i64,
+}
+
+impl Metrics {
+    /// Reads Prometheus' text format; lines of other metrics are passed over.
+    pub fn parse(text: &str) -> Self {
+        let mut metrics = Self::default();
+        for sample in text.lines().filter_map(Sample::parse) {
+            match sample.name {
+                "nines_requests_total" => sample.count_into(&mut metrics.requests),
+                "nines_calls_total" => {
+                    let peer = sample.label("peer").unwrap_or_default().to_owned();
+                    sample.count_into(metrics.calls.entry(peer).or_default());
+                }
+                #[allow(
+                    clippy::cast_possible_truncation,
+                    reason = "a whole number of requests"
+                )]
+                "http_server_active_requests" => metrics.active = sample.value as i64,
+                _ => {}
+            }
+        }
+        metrics
+    }
+
+    /// What was counted since `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let none = Counts::default();
+        let calls = self.calls.iter().map(|(peer, now)| {
+            (
+                peer.clone(),
+                difference(now, earlier.calls.get(peer).unwrap_or(&none)),
+            )
+        });
+        let requests = difference(&self.requests, &earlier.requests);
+        Self {
+            requests,
+            calls: calls.collect(),
+            active: self.active,
+        }
+    }
+}
+
+fn difference(now: &Counts, earlier: &Counts) -> Counts {
+    let mut counts = Counts::default();
+    counts.add_many(Outcome::Ok, None, now.ok.saturating_sub(earlier.ok));
+    counts.add_many(
+        Outcome::Degraded,
+        None,
+        now.degraded.saturating_sub(earlier.degraded),
+    );
+    for (cause, failed) in &now.failed_by_cause {
+        let before = earlier
+            .failed_by_cause
+            .get(cause)
+            .copied()
+            .unwrap_or_default();
+        let failed = failed.saturating_sub(before);
+        if failed > 0 {
+            counts.add_many(Outcome::Failed, Some(*cause), failed);
+        }
+    }
+    counts
+}
+
+/// One line of Prometheus' text format: a name, labels, a value.
+struct Sample<'a> {
+    name: &'a str,
+    labels: &'a str,
+    value: f64,
+}
+
+impl<'a> Sample<'a> {
+    fn parse(line: &'a str) -> Option<Self> {
+        let (series, value) = line.rsplit_once(' ')?;
+        let (name, labels) = series.split_once('{').unwrap_or((series, ""));
+        let value = value.parse().ok()?;
+        (!name.starts_with('#')).then_some(Self {
+            name,
+            labels,
+            value,
+        })
+    }
+
+    /// The value of a label. Ours hold names and words, never a quote or a comma.
+    fn label(&self, name: &str) -> Option<&'a str> {
+        let mut pairs = self.labels.trim_end_matches('}').split(',');
+        let value = pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix("=\""))?;
+        value.strip_suffix('"')
+    }
+
+    fn count_into(&self, counts: &mut Counts) {
+        let Some(Ok(outcome)) = self.label("outcome").map(str::parse::<Outcome>) else {
+            return;
+        };
+        let cause = self
+            .label("cause")
+            .and_then(|word| word.parse::<Cause>().ok());
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a counter"
+        )]
+        counts.add_many(outcome, cause, self.value as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"# TYPE nines_requests_total counter
+nines_requests_total{cause="none",outcome="ok",otel_scope_name="nines"} 990
+nines_requests_total{cause="error",outcome="failed",otel_scope_name="nines"} 7
+nines_requests_total{cause="reset",outcome="failed",otel_scope_name="nines"} 3
+nines_calls_total{cause="none",outcome="ok",peer="auth",otel_scope_name="nines"} 5
+http_server_active_requests{otel_scope_name="nines"} 2
+something_else 4
+"#;
+
+    #[test]
+    fn counts_are_read_by_outcome_and_cause() {
+        let metrics = Metrics::parse(TEXT);
+        assert_eq!(metrics.requests.offered, 1000);
+        assert_eq!((metrics.requests.ok, metrics.requests.failed), (990, 10));
+        assert_eq!(metrics.requests.failed_by_cause[&Cause::Reset], 3);
+        assert_eq!(metrics.calls["auth"].ok, 5);
+        assert_eq!(metrics.active, 2);
+    }
+
+    #[test]
+    fn only_what_came_since_counts() {
+        let now = Metrics::parse(TEXT);
+        let earlier = Metrics::parse(r#"nines_requests_total{cause="error",outcome="failed"} 4"#);
+        let since = now.since(&earlier).requests;
+        assert_eq!((since.offered, since.ok, since.failed), (996, 990, 6));
+    }
+}

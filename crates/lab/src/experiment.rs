@@ -1,0 +1,114 @@
+//! A run, its rerun if need be, and the verdict.
+
+use crate::{LabError, Progress, Setup, run::run};
+use availability::{
+    Bounds, Doubt, Judgement, Probability, Proportion,
+    verdict::{FirstLook, against_bounds, first_look, too_few},
+};
+use report::results::{RunResult, ScenarioResult};
+use scenario::{Class, Expected, Plan, Prediction, predict};
+
+/// The share of requests that may leave late before the load is no longer the one stated.
+const LATE_ALLOWED: f64 = 0.01;
+/// What is added to a seed for a rerun: the golden ratio in 64 bits, so that the seeds of
+/// reruns do not collide with those that people choose.
+const FRESH: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Predicts, runs, and judges `plan`. The prediction is made before anything runs.
+///
+/// If the first run misses the prediction there is one rerun of the same size with a fresh
+/// seed, and the prediction fails only if both miss it on the same side.
+pub async fn experiment(
+    name: &str,
+    plan: Plan,
+    setup: &Setup,
+    progress: &dyn Progress,
+) -> Result<ScenarioResult, LabError> {
+    let prediction = predict(&plan);
+    progress.begin(name, 1);
+    let first = run(name, &plan, setup, progress).await?;
+    let mut runs = vec![first];
+    let judgement = match look(&plan, &prediction, &runs[0]) {
+        Look::Judged(judgement) => judgement,
+        Look::Rerun(miss) => {
+            progress.begin(name, 2);
+            let again = plan.clone().with_seed(plan.seed().wrapping_add(FRESH));
+            let rerun = run(&format!("{name}.rerun"), &again, setup, progress).await?;
+            let seen = rerun.availability();
+            runs.push(rerun);
+            let verdict = seen.map(|seen| miss.judge(seen).into());
+            verdict.unwrap_or_else(nothing_measured)
+        }
+    };
+    progress.end();
+    let doubts = runs.iter().flat_map(doubts);
+    let judgement = judgement.doubted(doubts);
+    Ok(ScenarioResult {
+        name: name.to_owned(),
+        plan,
+        prediction,
+        runs,
+        judgement,
+    })
+}
+
+enum Look {
+    Judged(Judgement),
+    Rerun(availability::verdict::Miss),
+}
+
+fn look(plan: &Plan, prediction: &Prediction, run: &RunResult) -> Look {
+    let Some(seen) = run.availability() else {
+        return Look::Judged(nothing_measured());
+    };
+    let expectation = plan.expectation();
+    let bounds = match (expectation.availability, prediction.class) {
+        (Expected::Within(bounds), _) => bounds,
+        // A bound can only be kept or broken; it is not to be hit.
+        (Expected::Predicted, Class::Bound) => Bounds::at_most(prediction.availability),
+        (Expected::Predicted, Class::Exact) => {
+            return against_prediction(prediction.availability, expectation.distance, seen);
+        }
+    };
+    Look::Judged(against_bounds(&bounds, seen))
+}
+
+fn against_prediction(prediction: Probability, distance: Probability, seen: Proportion) -> Look {
+    match first_look(prediction, seen) {
+        FirstLook::NeedsRerun(miss) => Look::Rerun(miss),
+        FirstLook::Holds => {
+            let doubt = too_few(prediction, distance, seen.trials());
+            let holds = Judgement::from(availability::Verdict::Holds);
+            Look::Judged(holds.doubted(doubt))
+        }
+    }
+}
+
+fn nothing_measured() -> Judgement {
+    let doubt = Doubt::TooFewRequests {
+        requests: 0,
+        enough: Some(1),
+    };
+    Judgement::from(availability::Verdict::Inconclusive).doubted([doubt])
+}
+
+/// What about the run itself speaks against judging it.
+fn doubts(run: &RunResult) -> Vec<Doubt> {
+    let mut doubts = Vec::new();
+    let requests = run.generator.counts.offered;
+    let late = run.generator.late;
+    if late as f64 > requests as f64 * LATE_ALLOWED {
+        doubts.push(Doubt::LateGenerator { late, requests });
+    }
+    let completeness = &run.analysis.completeness;
+    let lost = completeness.missing();
+    let unseen = requests.saturating_sub(run.analysis.root.outcomes.offered);
+    if lost + unseen > 0 {
+        let expected = completeness.spans + lost + unseen;
+        doubts.push(Doubt::SpansLost {
+            lost: lost + unseen,
+            expected,
+        });
+    }
+    doubts
+}

@@ -1,0 +1,50 @@
+//! What is going on, for whoever waits.
+
+/// What a run is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Services are being started: so many of so many.
+    Starting {
+        /// Started so far.
+        started: usize,
+        /// All of them.
+        of: usize,
+    },
+    /// Users log in.
+    LoggingIn,
+    /// Requests are being sent.
+    Loading {
+        /// Answered or given up so far.
+        done: u64,
+        /// Sent and not answered yet.
+        in_flight: u64,
+        /// To be sent in all.
+        of: u64,
+    },
+    /// The last requests end and the last spans come in.
+    Settling,
+    /// Services drain and stop.
+    Stopping,
+    /// Spans are put together.
+    Analysing,
+}
+
+/// Told what is going on.
+pub trait Progress: Send + Sync {
+    /// A scenario begins: its name, and which run of it this is, from 1.
+    fn begin(&self, name: &str, run: usize);
+    /// The run does this now.
+    fn step(&self, step: Step);
+    /// The run has ended.
+    fn end(&self);
+}
+
+/// Says nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&self, _: &str, _: usize) {}
+    fn step(&self, _: Step) {}
+    fn end(&self) {}
+}

@@ -1,0 +1,191 @@
+//! The document that a run leaves behind, `result.json`.
+
+use availability::{Confidence, Interval, Judgement, Proportion};
+use scenario::{Plan, Prediction};
+use serde::Serialize;
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use traces::{Analysis, Ratio};
+use types::{Cause, Outcome};
+
+/// The version of this document's shape.
+pub const VERSION: u32 = 1;
+
+/// Everything that one command measured.
+#[derive(Debug, Serialize)]
+pub struct Results {
+    /// The version of this document's shape.
+    pub version: u32,
+    /// The version of the program that wrote it.
+    pub program: String,
+    /// One entry per scenario, in the order in which they ran.
+    pub scenarios: Vec<ScenarioResult>,
+}
+
+impl Results {
+    /// A document with these results.
+    pub fn new(scenarios: Vec<ScenarioResult>) -> Self {
+        let program = format!("nines {}", env!("CARGO_PKG_VERSION"));
+        Self {
+            version: VERSION,
+            program,
+            scenarios,
+        }
+    }
+}
+
+/// One scenario: the prediction, made before any measurement; the runs; the verdict.
+#[derive(Debug, Serialize)]
+pub struct ScenarioResult {
+    /// The scenario's name.
+    pub name: String,
+    /// What was run.
+    pub plan: Plan,
+    /// What was predicted.
+    pub prediction: Prediction,
+    /// The run, and its rerun if the first one missed the prediction.
+    pub runs: Vec<RunResult>,
+    /// What the runs say about the expectation.
+    pub judgement: Judgement,
+}
+
+impl ScenarioResult {
+    /// The run that is shown: the first.
+    pub fn shown(&self) -> Option<&RunResult> {
+        self.runs.first()
+    }
+}
+
+/// One run of a plan.
+#[derive(Debug, Serialize)]
+pub struct RunResult {
+    /// The seed of its faults and arrivals.
+    pub seed: u64,
+    /// How long the load took, in seconds.
+    pub load_s: f64,
+    /// What the load generator saw.
+    pub generator: Generator,
+    /// What the spans say.
+    pub analysis: Analysis,
+    /// Whether generator, metrics and spans agree.
+    pub accounting: Accounting,
+    /// Processor time of each service during the load, in seconds (user and system).
+    pub cpu_s: BTreeMap<String, f64>,
+    /// Where the spans were written, if they were.
+    pub spans_file: Option<PathBuf>,
+}
+
+impl RunResult {
+    /// The availability that the spans of the user's view give.
+    pub fn availability(&self) -> Option<Proportion> {
+        proportion(self.analysis.root.outcomes.availability())
+    }
+}
+
+/// A ratio of counts as a proportion; none of nothing.
+pub fn proportion(ratio: Ratio) -> Option<Proportion> {
+    Proportion::new(ratio.successes(), ratio.trials()).ok()
+}
+
+/// The interval shown beside an estimate: Wilson's, at 99 %.
+pub fn shown_interval(ratio: Ratio) -> Option<Interval> {
+    proportion(ratio).map(|proportion| proportion.wilson(Confidence::P99))
+}
+
+/// What the load generator saw.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Generator {
+    /// Requests by how they ended.
+    pub counts: Counts,
+    /// Requests that the client gave up on: their latency is at least its patience.
+    pub gave_up: u64,
+    /// Requests that left more than [`LATE`] after they should have.
+    pub late: u64,
+    /// The most that a request left after it should have, in milliseconds.
+    pub worst_lateness_ms: f64,
+}
+
+/// How late a request may leave before the load is no longer the one stated. A timer of the
+/// runtime is exact to a millisecond; a busy machine adds some.
+pub const LATE: Duration = Duration::from_millis(20);
+
+/// Requests by how they ended: offered = ok + degraded + failed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// All of them.
+    pub offered: u64,
+    /// Answered in full.
+    pub ok: u64,
+    /// Answered without a part.
+    pub degraded: u64,
+    /// Not answered.
+    pub failed: u64,
+    /// Those not answered, by cause.
+    pub failed_by_cause: BTreeMap<Cause, u64>,
+}
+
+impl Counts {
+    /// Counts one more.
+    pub fn add(&mut self, outcome: Outcome, cause: Option<Cause>) {
+        self.add_many(outcome, cause, 1);
+    }
+
+    /// Counts `many` more.
+    pub fn add_many(&mut self, outcome: Outcome, cause: Option<Cause>, many: u64) {
+        self.offered += many;
+        match outcome {
+            Outcome::Ok => self.ok += many,
+            Outcome::Degraded => self.degraded += many,
+            Outcome::Failed => {
+                self.failed += many;
+                let cause = cause.unwrap_or(Cause::Error);
+                *self.failed_by_cause.entry(cause).or_default() += many;
+            }
+        }
+    }
+}
+
+/// The same requests as counted by different observers.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Accounting {
+    /// One line per thing counted.
+    pub lines: Vec<Line>,
+}
+
+impl Accounting {
+    /// Whether all observers agree to the request.
+    pub fn agrees(&self) -> bool {
+        self.lines.iter().all(Line::agrees)
+    }
+
+    /// The lines on which they do not.
+    pub fn disagreements(&self) -> impl Iterator<Item = &Line> {
+        self.lines.iter().filter(|line| !line.agrees())
+    }
+}
+
+/// One thing, counted by two observers.
+#[derive(Debug, Clone, Serialize)]
+pub struct Line {
+    /// What was counted.
+    pub what: String,
+    /// Who counted first, and what.
+    pub left: Count,
+    /// Who counted second, and what.
+    pub right: Count,
+}
+
+impl Line {
+    /// Whether both counted the same.
+    pub const fn agrees(&self) -> bool {
+        self.left.count == self.right.count
+    }
+}
+
+/// What one observer counted.
+#[derive(Debug, Clone, Serialize)]
+pub struct Count {
+    /// The observer.
+    pub by: &'static str,
+    /// What it counted.
+    pub count: u64,
+}

@@ -1,0 +1,77 @@
+//! Results as tables for a terminal.
+
+mod curve;
+mod outage;
+mod staircase;
+mod summary;
+
+use crate::results::ScenarioResult;
+use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
+
+/// How to write for this terminal.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Style {
+    /// Whether colours may be used; they never carry meaning alone.
+    pub color: bool,
+}
+
+impl Style {
+    /// `text` in the ANSI colour `code`, if colours may be used.
+    fn paint(self, code: u8, text: &str) -> String {
+        if self.color {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// One scenario: what was predicted, what was measured, and the verdict.
+pub fn scenario(result: &ScenarioResult, style: Style) -> String {
+    let mut text = summary::heading(result, style);
+    let Some(run) = result.shown() else {
+        return text;
+    };
+    let body = if result.prediction.depths.is_empty() {
+        staircase::table(&result.prediction, run)
+    } else {
+        curve::table(&result.prediction, run)
+    };
+    text.push_str(&body);
+    text.push_str(&summary::footer(result, run, style));
+    text
+}
+
+/// A dependency that hangs, with one policy after the other.
+pub fn outage(results: &[&ScenarioResult]) -> String {
+    outage::table(results)
+}
+
+/// A prediction alone, before anything is measured.
+pub fn prediction(plan: &scenario::Plan, prediction: &scenario::Prediction) -> String {
+    let mut text = summary::title(plan);
+    text.push_str(&staircase::predicted(prediction));
+    text.push_str(&summary::predicted(prediction));
+    text
+}
+
+/// A line under the header and nothing else.
+const HOUSE: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// A table in the house style: a line under the header, numbers to the right.
+fn table(header: &[&str], left: usize) -> Table {
+    let mut table = Table::new();
+    table.load_style(HOUSE);
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(header.iter().map(Cell::new));
+    for (index, column) in table.column_iter_mut().enumerate() {
+        let align = if index < left {
+            CellAlignment::Left
+        } else {
+            CellAlignment::Right
+        };
+        column.set_cell_alignment(align);
+    }
+    table
+}

@@ -1,0 +1,116 @@
+//! A dependency that hangs: what each policy makes of it.
+
+use crate::{
+    results::{RunResult, ScenarioResult, shown_interval},
+    words::{count, interval, millis, percent},
+};
+use availability::Interval;
+use std::time::Duration;
+use traces::analysis::Latency;
+
+/// What a row shows of a run.
+type CellOf = fn(&ScenarioResult, &RunResult) -> String;
+
+/// A column per policy: success, latency, and the requests that are stuck.
+pub(super) fn table(results: &[&ScenarioResult]) -> String {
+    let names = results.iter().map(|result| policy(result));
+    let header: Vec<String> = std::iter::once(String::new()).chain(names).collect();
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let mut table = super::table(&header, 1);
+    let rows: [(&str, CellOf); 7] = [
+        ("requests", |_, run| {
+            count(run.analysis.root.outcomes.offered)
+        }),
+        ("answered, with 99 % interval", answered),
+        ("the client knows after, p50", |result, run| {
+            latency(result, run, |l| l.p50_ms)
+        }),
+        ("the client knows after, p99", |result, run| {
+            latency(result, run, |l| l.p99_ms)
+        }),
+        ("predicted", predicted_wait),
+        ("stuck in the gateway, at most", |_, run| stuck(run)),
+        ("stuck, predicted (Little's law)", |result, _| {
+            predicted_stuck(result)
+        }),
+    ];
+    for (name, cell) in rows {
+        let cells = results
+            .iter()
+            .filter_map(|result| Some(cell(result, result.shown()?)));
+        table.add_row(std::iter::once(name.to_owned()).chain(cells));
+    }
+    format!("{table}\n≥: the client gave up; how long it would have waited is not known\n")
+}
+
+fn policy(result: &ScenarioResult) -> String {
+    let policy = result
+        .plan
+        .phases()
+        .first()
+        .map(|phase| phase.policy)
+        .unwrap_or_default();
+    let name = |what: &str, limit: Option<Duration>| {
+        limit.map(|limit| format!("{what} {}", millis(limit.as_secs_f64() * 1e3)))
+    };
+    let limits = [
+        name("time-out", policy.attempt_timeout),
+        name("deadline", policy.deadline),
+    ];
+    let limits: Vec<_> = limits.into_iter().flatten().collect();
+    if limits.is_empty() {
+        "nobody stops waiting".to_owned()
+    } else {
+        limits.join(", ")
+    }
+}
+
+fn answered(_: &ScenarioResult, run: &RunResult) -> String {
+    let ratio = run.analysis.root.outcomes.availability();
+    let interval = shown_interval(ratio).map(|seen: Interval| interval(&seen));
+    let value = ratio.value().map_or_else(|| "-".to_owned(), percent);
+    format!("{value} ({})", interval.unwrap_or_default())
+}
+
+/// A percentile; at the client's patience it is only known to be at least that.
+fn latency(result: &ScenarioResult, run: &RunResult, of: fn(&Latency) -> f64) -> String {
+    let Some(latency) = &run.analysis.root.latency else {
+        return "-".to_owned();
+    };
+    let patience = result
+        .plan
+        .phases()
+        .first()
+        .map(|phase| phase.load.patience);
+    let patience = patience.unwrap_or(Duration::MAX).as_secs_f64() * 1e3;
+    let value = of(latency);
+    if value >= patience {
+        format!("≥ {}", millis(patience))
+    } else {
+        millis(value)
+    }
+}
+
+fn predicted_wait(result: &ScenarioResult, _: &RunResult) -> String {
+    let Some(wait) = result.prediction.wait else {
+        return "-".to_owned();
+    };
+    let sign = if wait.censored { "≥ " } else { "" };
+    format!("{sign}{}", millis(wait.known_after_s * 1e3))
+}
+
+fn stuck(run: &RunResult) -> String {
+    let edge = run.analysis.hops.first();
+    edge.map_or_else(
+        || "-".to_owned(),
+        |edge| format!("{} requests", count(edge.max_concurrency)),
+    )
+}
+
+fn predicted_stuck(result: &ScenarioResult) -> String {
+    let wait = result.prediction.wait;
+    wait.map_or_else(
+        || "-".to_owned(),
+        |wait| format!("{:.0} on average", wait.stuck_requests),
+    )
+}

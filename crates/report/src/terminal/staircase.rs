@@ -1,0 +1,64 @@
+//! The staircase: how availability drops hop by hop.
+
+use crate::{
+    results::{RunResult, shown_interval},
+    words::{count, interval, percent, probability},
+};
+use scenario::Prediction;
+use traces::HopAnalysis;
+
+/// Predicted beside measured, hop by hop.
+pub(super) fn table_of(prediction: &Prediction, run: &RunResult) -> comfy_table::Table {
+    let header = [
+        "hop",
+        "calls",
+        "lost here",
+        "own",
+        "effective",
+        "down to here",
+        "99 % interval",
+        "predicted",
+    ];
+    let mut table = super::table(&header, 1);
+    for hop in &run.analysis.hops {
+        let predicted = prediction
+            .hops
+            .iter()
+            .find(|predicted| *predicted.service == *hop.hop);
+        let predicted = predicted.map(|hop| probability(hop.cumulative));
+        table.add_row(row(hop, predicted.unwrap_or_else(|| "-".into())));
+    }
+    table
+}
+
+pub(super) fn table(prediction: &Prediction, run: &RunResult) -> String {
+    format!("{}\n", table_of(prediction, run))
+}
+
+fn row(hop: &HopAnalysis, predicted: String) -> Vec<String> {
+    let cumulative = hop.cumulative;
+    let share = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), percent);
+    vec![
+        hop.hop.clone(),
+        count(hop.calls.outcomes.offered),
+        count(hop.lost_here),
+        share(hop.own.value()),
+        share(hop.effective.value()),
+        share(cumulative.value()),
+        shown_interval(cumulative)
+            .as_ref()
+            .map_or_else(|| "-".to_owned(), interval),
+        predicted,
+    ]
+}
+
+/// The prediction alone.
+pub(super) fn predicted(prediction: &Prediction) -> String {
+    let mut table = super::table(&["hop", "own", "with all below", "down to here"], 1);
+    for hop in &prediction.hops {
+        let name = format!("{}{}", "  ".repeat(hop.depth), hop.service);
+        let shares = [hop.own, hop.attempt, hop.cumulative].map(probability);
+        table.add_row([name].into_iter().chain(shares));
+    }
+    format!("{table}\n")
+}

@@ -1,0 +1,169 @@
+//! The words around the tables.
+
+use super::Style;
+use crate::{
+    results::{RunResult, ScenarioResult, shown_interval},
+    words::{count, interval, millis, percent, probability},
+};
+use availability::{
+    Probability, Verdict,
+    nines::{Downtime, Period, nines},
+};
+use scenario::{Class, Plan, Prediction};
+use std::fmt::Write;
+
+/// The scenario's title, load and seed.
+pub(super) fn title(plan: &Plan) -> String {
+    let mut text = format!("{}\n", plan.title());
+    if let Some(phase) = plan.phases().first() {
+        let requests = phase.load.expected_requests();
+        // Writing to a string can't fail.
+        let _ = writeln!(
+            text,
+            "{requests:.0} requests at {:.0}/s, open model, seed {}",
+            phase.load.rate,
+            plan.seed()
+        );
+    }
+    text
+}
+
+pub(super) fn heading(result: &ScenarioResult, style: Style) -> String {
+    let title = title(&result.plan);
+    let (first, rest) = title.split_once('\n').unwrap_or((&title, ""));
+    format!(
+        "{}\n{rest}",
+        style.paint(1, &format!("{} · {first}", result.name))
+    )
+}
+
+/// The whole prediction in one line.
+pub(super) fn predicted(prediction: &Prediction) -> String {
+    let sign = if prediction.class == Class::Bound {
+        "at most "
+    } else {
+        ""
+    };
+    let value = prediction.availability;
+    format!(
+        "predicted    {sign}{}: {}\n",
+        probability(value),
+        in_nines(value)
+    )
+}
+
+fn in_nines(availability: Probability) -> String {
+    let downtime = Downtime::of(availability, Period::Year);
+    format!("{:.2} nines, down {downtime}", nines(availability))
+}
+
+/// Prediction, measurement, verdict; then how far they can be trusted.
+pub(super) fn footer(result: &ScenarioResult, run: &RunResult, style: Style) -> String {
+    let mut text = predicted(&result.prediction);
+    text += &measured(run);
+    text += &verdict(result, style);
+    text += &latency(run);
+    text += &accounting(run);
+    let _ = writeln!(text, "spans        {}", run.analysis.completeness);
+    text
+}
+
+fn measured(run: &RunResult) -> String {
+    let ratio = run.analysis.root.outcomes.availability();
+    let (Some(value), Some(seen)) = (ratio.value(), shown_interval(ratio)) else {
+        return "measured     nothing\n".to_owned();
+    };
+    let nines = Probability::new(value).map(in_nines).unwrap_or_default();
+    format!(
+        "measured     {} ({}, 99 %): {nines}\n",
+        percent(value),
+        interval(&seen)
+    )
+}
+
+fn verdict(result: &ScenarioResult, style: Style) -> String {
+    let judgement = &result.judgement;
+    let (sign, color) = match judgement.verdict {
+        Verdict::Holds => ("✔", 32),
+        Verdict::Fails => ("✘", 31),
+        Verdict::Inconclusive => ("?", 33),
+    };
+    let word = style.paint(color, &format!("{sign} {}", judgement.verdict));
+    let doubts: Vec<_> = judgement.doubts.iter().map(ToString::to_string).collect();
+    let why = match (doubts.is_empty(), result.runs.len()) {
+        (false, _) => format!(": {}", doubts.join("; ")),
+        (true, 1) => " (the prediction lies in the 99 % interval)".to_owned(),
+        (true, _) => " (after a rerun with a fresh seed, judged at 99.9 %)".to_owned(),
+    };
+    let why = if is_bounds(result) && doubts.is_empty() {
+        String::new()
+    } else {
+        why
+    };
+    format!("verdict      {word}{why}\n")
+}
+
+fn is_bounds(result: &ScenarioResult) -> bool {
+    matches!(
+        result.plan.expectation().availability,
+        scenario::Expected::Within(_)
+    )
+}
+
+fn latency(run: &RunResult) -> String {
+    let Some(latency) = run.analysis.root.latency else {
+        return String::new();
+    };
+    let at = [
+        ("p50", latency.p50_ms),
+        ("p99", latency.p99_ms),
+        ("p99.9", latency.p999_ms),
+    ];
+    let at: Vec<_> = at.map(|(name, ms)| format!("{name} {}", millis(ms))).into();
+    let lateness = millis(run.generator.worst_lateness_ms);
+    format!(
+        "latency      {} (from the scheduled start; the generator was at most {lateness} late)\n",
+        at.join(", ")
+    )
+}
+
+fn accounting(run: &RunResult) -> String {
+    let counts = &run.generator.counts;
+    let causes: Vec<_> = counts
+        .failed_by_cause
+        .iter()
+        .map(|(cause, n)| format!("{cause} {}", count(*n)))
+        .collect();
+    let causes = if causes.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", causes.join(", "))
+    };
+    let sum = format!(
+        "{} offered = {} ok + {} degraded + {} failed{causes}",
+        count(counts.offered),
+        count(counts.ok),
+        count(counts.degraded),
+        count(counts.failed)
+    );
+    if run.accounting.agrees() {
+        let lines = run.accounting.lines.len();
+        return format!(
+            "accounting   {sum}; generator, metrics and spans agree to the request ({lines} counts)\n"
+        );
+    }
+    let mut text = format!("accounting   {sum}; NOT all counts agree:\n");
+    for line in run.accounting.disagreements() {
+        let (left, right) = (&line.left, &line.right);
+        let _ = writeln!(
+            text,
+            "             {}: {} {}, {} {}",
+            line.what,
+            left.by,
+            count(left.count),
+            right.by,
+            count(right.count)
+        );
+    }
+    text
+}
