@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::{Serialize, de::DeserializeOwned};
+use std::num::NonZeroUsize;
 use types::Problem;
 
 /// A JSON body. As an extractor it answers a bad one with a problem that says what is wrong:
@@ -13,13 +14,18 @@ use types::Problem;
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 
+/// The largest body accepted, in bytes; an extension of every request of the inbound stack.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyLimit(pub NonZeroUsize);
+
 impl<S: Sync + Send, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let limit = request.extensions().get::<BodyLimit>().copied();
         match axum::Json::from_request(request, state).await {
             Ok(axum::Json(value)) => Ok(Self(value)),
-            Err(rejection) => Err(refuse(&rejection)),
+            Err(rejection) => Err(refuse(&rejection, limit)),
         }
     }
 }
@@ -30,7 +36,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-fn refuse(rejection: &JsonRejection) -> Refusal {
+fn refuse(rejection: &JsonRejection, limit: Option<BodyLimit>) -> Refusal {
     let status = rejection.status().as_u16();
     let (code, title) = match status {
         413 => ("too-large", "The request is too large"),
@@ -44,7 +50,9 @@ fn refuse(rejection: &JsonRejection) -> Refusal {
         ),
         _ => ("not-json", "The body is not valid JSON"),
     };
-    Problem::new(status, code, title)
-        .detail(rejection.body_text())
-        .into()
+    let detail = match limit {
+        Some(BodyLimit(limit)) if status == 413 => format!("allowed: at most {limit} bytes"),
+        _ => rejection.body_text(),
+    };
+    Problem::new(status, code, title).detail(detail).into()
 }

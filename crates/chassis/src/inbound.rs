@@ -14,7 +14,7 @@ use axum::{
     extract::DefaultBodyLimit,
     response::{IntoResponse, Response},
 };
-use faults::{FaultControl, FaultLayer, Firing};
+use faults::{Decision, FaultControl, FaultLayer, Firing};
 use identity::IdentityLayer;
 use limits::Refused;
 use opentelemetry::{KeyValue, trace::TraceContextExt};
@@ -93,6 +93,7 @@ impl Inbound {
                 .map_response(|response: http::Response<_>| response.map(Body::new))
                 .layer(CatchPanicLayer::custom(panic::answer))
                 .layer(DefaultBodyLimit::max(self.max_body.get()))
+                .map_request(limits::tell_body_limit(self.max_body))
                 .layer(HandleErrorLayer::new(async |refused: Refused| {
                     Refusal::from(refused)
                 }))
@@ -106,15 +107,25 @@ impl Inbound {
     }
 }
 
-/// Writes an injected fault on the server span that suffers it: ground truth for whoever
-/// checks an attribution.
-fn note(firing: &Firing) {
+/// Writes injected faults on the server span that suffers them: ground truth for whoever
+/// checks an attribution. Each is an event; the last, which decides how the request ends, is
+/// the span's attributes too. The SDK keeps an attribute as often as it is set.
+fn note(decision: &Decision) {
     let context = opentelemetry::Context::current();
     let span = context.span();
-    let kind = KeyValue::new(attribute::FAULT_KIND, firing.kind.as_str());
-    let id = KeyValue::new(attribute::FAULT_ID, firing.id.clone());
-    span.add_event("fault.injected", vec![kind.clone(), id.clone()]);
-    span.set_attributes([kind, id]);
+    for firing in &decision.fired {
+        span.add_event("fault.injected", identity_of(firing).into());
+    }
+    if let Some(last) = decision.fired.last() {
+        span.set_attributes(identity_of(last));
+    }
+}
+
+fn identity_of(firing: &Firing) -> [KeyValue; 2] {
+    [
+        KeyValue::new(attribute::FAULT_KIND, firing.kind.as_str()),
+        KeyValue::new(attribute::FAULT_ID, firing.id.clone()),
+    ]
 }
 
 /// The answer of a fault that answers. It says that trying again can help: each attempt

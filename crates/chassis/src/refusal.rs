@@ -7,7 +7,7 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use std::sync::Arc;
-use types::{Cause, Outcome, PROBLEM_CONTENT_TYPE, Problem};
+use types::{Cause, Outcome, PROBLEM_CONTENT_TYPE, Problem, StoppedBy};
 
 /// A handler's answer where it can't give the one asked for.
 #[derive(Debug, Clone)]
@@ -79,7 +79,7 @@ impl IntoResponse for Refusal {
         if response.status().is_server_error() {
             let ending = Ending {
                 outcome: Outcome::Failed,
-                cause: self.0.cause,
+                cause: self.0.cause.or(Some(Cause::Error)),
             };
             response.extensions_mut().insert(ending);
         }
@@ -113,10 +113,11 @@ impl From<CallError> for Refusal {
             _ => (502, "upstream-failed", "A service below failed"),
         };
         let hop = error.origin().to_owned();
-        let retryable = error
-            .problem
-            .as_ref()
-            .is_none_or(|problem| problem.retryable);
+        let retryable = error.stopped_by != StoppedBy::NotRetryable
+            && error
+                .problem
+                .as_ref()
+                .is_none_or(|problem| problem.retryable);
         let problem = Problem::new(status, code, title).detail(error.to_string());
         let problem = problem
             .hop(hop)

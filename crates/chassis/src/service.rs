@@ -203,7 +203,8 @@ impl Chassis {
         admin.router()
     }
 
-    fn addresses(&self) -> Result<Addresses, Error> {
+    /// Where the service can be reached, which only the system knows where it chose the port.
+    pub fn addresses(&self) -> Result<Addresses, Error> {
         Ok(Addresses {
             public: self.public.local_addr()?,
             admin: self.admin.local_addr()?,

@@ -7,6 +7,11 @@ use std::{ffi::OsString, process::ExitCode};
 pub fn serve(service: Service, args: Vec<OsString>) -> ExitCode {
     let args = std::iter::once(OsString::from("nines serve")).chain(args);
     match service {
-        _ => chassis::run(args, relay::serve),
+        Service::Gateway => chassis::run(args, gateway::serve),
+        Service::Auth => chassis::run(args, auth::serve),
+        Service::Profile => chassis::run(args, profile::serve),
+        Service::Database => chassis::run(args, database::serve),
+        Service::Audit => chassis::run(args, audit::serve),
+        Service::Relay => chassis::run(args, relay::serve),
     }
 }

@@ -1,6 +1,6 @@
 //! Carries decisions out, between the stack of a service and its handler.
 
-use crate::{FaultControl, FaultKind, Firing, RequestKey};
+use crate::{Decision, FaultControl, FaultKind, Firing, RequestKey};
 use futures_util::future::Either;
 use http::{Request, Response};
 use std::{
@@ -14,8 +14,8 @@ use tower::{Layer, Service};
 #[derive(Debug, Clone, Copy)]
 pub struct ResetConnection;
 
-/// Called when a fault fires: notes it on the span of the request it hits.
-type Note = fn(&Firing);
+/// Called once for a request that faults hit: notes them on its span.
+type Note = fn(&Decision);
 /// Makes the answer for a fault that answers.
 type Answer<B> = fn(&Firing) -> Response<B>;
 
@@ -29,7 +29,8 @@ pub struct FaultLayer<B> {
 }
 
 impl<B> FaultLayer<B> {
-    /// Injects the faults in `control`; `note` records each, `answer` makes error responses.
+    /// Injects the faults in `control`; `note` records those that fire, `answer` makes error
+    /// responses.
     pub fn new(control: FaultControl, note: Note, answer: Answer<B>) -> Self {
         Self {
             control,
@@ -99,7 +100,7 @@ where
         if decision.fired.is_empty() {
             return Either::Left(self.inner.call(request));
         }
-        decision.fired.iter().for_each(self.layer.note);
+        (self.layer.note)(&decision);
         let answer = self.layer.answer;
         // The instance that was polled ready does the work; the clone takes its place.
         let clone = self.inner.clone();
@@ -193,7 +194,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn hang_never_answers() {
         let answer = service(FaultKind::Hang).oneshot(request());
-        assert!(timeout(Duration::from_secs(86_400), answer).await.is_err());
+        assert!(timeout(Duration::from_hours(24), answer).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]

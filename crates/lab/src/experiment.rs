@@ -10,6 +10,8 @@ use scenario::{Class, Expected, Plan, Prediction, predict};
 
 /// The share of requests that may leave late before the load is no longer the one stated.
 const LATE_ALLOWED: f64 = 0.01;
+/// The share of the host's processor time above which failures may be its own.
+const BUSY_ALLOWED: f64 = 0.98;
 /// What is added to a seed for a rerun: the golden ratio in 64 bits, so that the seeds of
 /// reruns do not collide with those that people choose.
 const FRESH: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -99,6 +101,10 @@ fn doubts(run: &RunResult) -> Vec<Doubt> {
     let late = run.generator.late;
     if late as f64 > requests as f64 * LATE_ALLOWED {
         doubts.push(Doubt::LateGenerator { late, requests });
+    }
+    if let Some(busy) = run.host_busy.filter(|busy| *busy > BUSY_ALLOWED) {
+        let busy = Probability::new(busy.min(1.0)).unwrap_or(Probability::ONE);
+        doubts.push(Doubt::SaturatedHost { busy });
     }
     let completeness = &run.analysis.completeness;
     let lost = completeness.missing();

@@ -6,7 +6,7 @@
 //! | [`chain`](chain::Chain) | all services of a plan, the called before their callers |
 //! | [`control`] | what the lab says to a service's admin listener |
 //! | [`load`] | the open-model load generator |
-//! | [`run`](run::run) | one run: start, load, settle, collect, stop |
+//! | [`run`](run::run) | one run: start, log in, inject, load, settle, stop, put together |
 //! | [`accounting`] | do generator, metrics and spans agree? |
 //! | [`experiment`](experiment::experiment) | a run, its rerun if need be, and the verdict |
 //!
@@ -17,6 +17,7 @@ pub mod accounting;
 pub mod chain;
 pub mod control;
 mod cpu;
+mod drive;
 mod error;
 pub mod experiment;
 pub mod load;

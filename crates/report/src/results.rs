@@ -4,7 +4,7 @@ use availability::{Confidence, Interval, Judgement, Proportion};
 use scenario::{Plan, Prediction};
 use serde::Serialize;
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
-use traces::{Analysis, Ratio};
+use traces::{Analysis, ForwardStats, Ratio};
 use types::{Cause, Outcome};
 
 /// The version of this document's shape.
@@ -70,8 +70,12 @@ pub struct RunResult {
     pub accounting: Accounting,
     /// Processor time of each service during the load, in seconds (user and system).
     pub cpu_s: BTreeMap<String, f64>,
-    /// Where the spans were written, if they were.
-    pub spans_file: Option<PathBuf>,
+    /// The share of the host's processor time that was in use meanwhile, from 0 to 1.
+    pub host_busy: Option<f64>,
+    /// What became of the spans that were passed on to a collector, if they were to be.
+    pub forwarded: Option<ForwardStats>,
+    /// Where the spans were written.
+    pub spans_file: PathBuf,
 }
 
 impl RunResult {

@@ -95,8 +95,7 @@ const LOAD: &[Key] = &[
 const CHAIN: &[Key] = &[
     value(
         "hops",
-        "[\"auth\"], [\"auth\", \"profile\"], [\"auth\", \"profile\", \"database\"] or \
-         [\"auth\", \"profile\", \"database\", \"audit\"]",
+        "[\"auth\", \"profile\", \"database\"] or [\"auth\", \"profile\", \"database\", \"audit\"]",
     ),
     value("relays", "a whole number from 1 to 32"),
 ];

@@ -75,7 +75,7 @@ fn the_commented_ways_of_the_shape_work_too() {
 
 #[test]
 fn what_is_not_stated_has_a_default() {
-    let plan = with("[chain]\nhops = [\"auth\"]\n[faults.f]\nkind = \"reset\"\nprobability = 1\n");
+    let plan = with("[chain]\nhops = [\"auth\", \"profile\", \"database\"]\n[faults.f]\nkind = \"reset\"\nprobability = 1\n");
     assert_eq!(plan.seed(), DEFAULT_SEED);
     assert_eq!(plan.clone().with_seed(7).seed(), 7);
     assert!((plan.expectation().distance.get() - DEFAULT_DISTANCE).abs() < f64::EPSILON);
@@ -87,14 +87,14 @@ fn what_is_not_stated_has_a_default() {
         (fault.fault.kind, fault.fault.scope),
         (FaultKind::Reset, Scope::Attempt)
     );
-    assert_eq!(names(&fault.on), ["gateway", "auth"]);
+    assert_eq!(names(&fault.on), ["gateway", "auth", "profile", "database"]);
     assert_eq!(phase.faults_of("auth").len(), 1);
-    assert_eq!(phase.faults_of("profile").len(), 0);
+    assert_eq!(phase.faults_of("audit").len(), 0);
 }
 
 #[test]
 fn a_duration_of_load_stands_for_requests() {
-    let text = "title = \"t\"\n[load]\nrate = 200\nfor = \"8s\"\n[chain]\nhops = [\"auth\"]\n";
+    let text = "title = \"t\"\n[load]\nrate = 200\nfor = \"8s\"\n[chain]\nhops = [\"auth\", \"profile\", \"database\"]\n";
     let load = plan(text).phases()[0].load;
     assert_eq!(load.length, Length::For(Duration::from_secs(8)));
     assert!((load.expected_requests() - 1_600.0).abs() < 1e-9);

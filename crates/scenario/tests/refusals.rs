@@ -7,7 +7,7 @@ const BASE: &str = r#"title = "t"
 rate = 100
 requests = 1000
 [chain]
-hops = ["auth"]
+hops = ["auth", "profile", "database"]
 "#;
 
 const FAULT: &str = r#"title = "t"
@@ -15,7 +15,7 @@ const FAULT: &str = r#"title = "t"
 rate = 100
 requests = 1000
 [chain]
-hops = ["auth"]
+hops = ["auth", "profile", "database"]
 [faults.every]
 kind = "error"
 probability = 0.01
@@ -306,75 +306,75 @@ const LOADS: &[Case] = &[
 const CHAINS: &[Case] = &[
     (
         BASE,
-        "[chain]\nhops = [\"auth\"]\n",
+        "[chain]\nhops = [\"auth\", \"profile\", \"database\"]\n",
         "",
         "`chain` is missing; allowed: a table [chain] with `hops` or `relays`, or tables [service.NAME] (line 1, column 1)",
     ),
     (
         BASE,
-        "hops = [\"auth\"]\n",
+        "hops = [\"auth\", \"profile\", \"database\"]\n",
         "",
         "`chain` is missing; allowed: a table [chain] with `hops` or `relays`, or tables [service.NAME] (line 5, column 1)",
     ),
     (
         BASE,
-        r#"["auth"]"#,
+        r#"["auth", "profile", "database"]"#,
         "[]",
-        r#"`chain.hops` = [] can't be; allowed: ["auth"], ["auth", "profile"], ["auth", "profile", "database"] or ["auth", "profile", "database", "audit"] (line 6, column 8)"#,
+        r#"`chain.hops` = [] can't be; allowed: ["auth", "profile", "database"] or ["auth", "profile", "database", "audit"] (line 6, column 8)"#,
     ),
     (
         BASE,
-        r#"["auth"]"#,
+        r#"["auth", "profile", "database"]"#,
         r#"["database"]"#,
         r#"`chain.hops` = "database": each step needs the one before; allowed, in this order: `auth`, `profile`, `database` (line 6, column 9)"#,
     ),
     (
         BASE,
-        r#"["auth"]"#,
+        r#"["auth", "profile", "database"]"#,
         r#"["auth", "database"]"#,
         r#"`chain.hops` = "database": each step needs the one before; allowed, in this order: `auth`, `profile`, `database` (line 6, column 17)"#,
     ),
     (
         BASE,
-        r#"["auth"]"#,
+        r#"["auth", "profile", "database"]"#,
         r#"["profile", "auth"]"#,
         r#"`chain.hops` = "profile": each step needs the one before; allowed, in this order: `auth`, `profile` (line 6, column 9)"#,
     ),
     (
         BASE,
-        r#"["auth"]"#,
+        r#"["auth", "profile", "database"]"#,
         r#"["auth", "auth"]"#,
         r#"`chain.hops` = "auth": stands here twice; allowed: each hop once (line 6, column 17)"#,
     ),
     (
         BASE,
-        r#"["auth"]"#,
+        r#"["auth", "profile", "database"]"#,
         r#"["auth", "profil"]"#,
         r#"`chain.hops` = "profil": no such hop: did you mean `profile`? Allowed: `auth`, `profile`, `database`, `audit` (line 6, column 17)"#,
     ),
     (
         BASE,
-        r#"["auth"]"#,
+        r#"["auth", "profile", "database"]"#,
         r#"["auth", "elephant"]"#,
         r#"`chain.hops` = "elephant": no such hop; allowed: `auth`, `profile`, `database`, `audit` (line 6, column 17)"#,
     ),
     (
         BASE,
-        r#"["auth"]"#,
+        r#"["auth", "profile", "database"]"#,
         r#"["gateway", "auth"]"#,
         r#"`chain.hops` = "gateway": the gateway is the edge and always there; allowed: leave it out (line 6, column 9)"#,
     ),
     (
         BASE,
-        r#"["auth"]"#,
+        r#"["auth", "profile", "database"]"#,
         r#"["auth", 5]"#,
-        r#"`chain.hops` = 5 can't be; allowed: ["auth"], ["auth", "profile"], ["auth", "profile", "database"] or ["auth", "profile", "database", "audit"] (line 6, column 17)"#,
+        r#"`chain.hops` = 5 can't be; allowed: ["auth", "profile", "database"] or ["auth", "profile", "database", "audit"] (line 6, column 17)"#,
     ),
     (
         BASE,
-        r#"["auth"]"#,
+        r#"["auth", "profile", "database"]"#,
         r#""auth""#,
-        r#"`chain.hops` = "auth" can't be; allowed: ["auth"], ["auth", "profile"], ["auth", "profile", "database"] or ["auth", "profile", "database", "audit"] (line 6, column 8)"#,
+        r#"`chain.hops` = "auth" can't be; allowed: ["auth", "profile", "database"] or ["auth", "profile", "database", "audit"] (line 6, column 8)"#,
     ),
     (
         BASE,
@@ -384,25 +384,25 @@ const CHAINS: &[Case] = &[
     ),
     (
         BASE,
-        r#"hops = ["auth"]"#,
+        r#"hops = ["auth", "profile", "database"]"#,
         "relays = 0",
         "`chain.relays` = 0 can't be; allowed: a whole number from 1 to 32 (line 6, column 10)",
     ),
     (
         BASE,
-        r#"hops = ["auth"]"#,
+        r#"hops = ["auth", "profile", "database"]"#,
         "relays = 33",
         "`chain.relays` = 33 can't be; allowed: a whole number from 1 to 32 (line 6, column 10)",
     ),
     (
         BASE,
-        r#"hops = ["auth"]"#,
+        r#"hops = ["auth", "profile", "database"]"#,
         "relays = -1",
         "`chain.relays` = -1 can't be; allowed: a whole number from 1 to 32 (line 6, column 10)",
     ),
     (
         BASE,
-        r#"hops = ["auth"]"#,
+        r#"hops = ["auth", "profile", "database"]"#,
         r#"relays = "twelve""#,
         r#"`chain.relays` = "twelve" can't be; allowed: a whole number from 1 to 32 (line 6, column 10)"#,
     ),
@@ -524,13 +524,13 @@ const FAULTS: &[Case] = &[
         FAULT,
         "",
         "on = [\"gatewya\"]\n",
-        r#"`faults.every.on` = "gatewya": no such service in this chain: did you mean `gateway`? Allowed: `gateway`, `auth` (line 10, column 7)"#,
+        r#"`faults.every.on` = "gatewya": no such service in this chain: did you mean `gateway`? Allowed: `gateway`, `auth`, `profile`, `database` (line 10, column 7)"#,
     ),
     (
         FAULT,
         "",
-        "on = [\"database\"]\n",
-        r#"`faults.every.on` = "database": no such service in this chain; allowed: `gateway`, `auth` (line 10, column 7)"#,
+        "on = [\"elephants\"]\n",
+        r#"`faults.every.on` = "elephants": no such service in this chain; allowed: `gateway`, `auth`, `profile`, `database` (line 10, column 7)"#,
     ),
     (
         FAULT,

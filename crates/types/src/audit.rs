@@ -37,3 +37,19 @@ pub struct Events {
     /// In the order of their sequence.
     pub events: Vec<Event>,
 }
+
+/// `GET /v1/verify`: whether every event is as it was recorded, and none is missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    /// How many events were checked and found good.
+    pub events: u64,
+    /// Whether that is all of them.
+    pub intact: bool,
+    /// The hash of the last event, where all are good: whoever keeps it can tell later
+    /// whether the whole log was written anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
+    /// The first sequence at which the log is not as it was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_at: Option<u64>,
+}

@@ -10,6 +10,7 @@ pub mod auth;
 pub mod database;
 pub mod gateway;
 pub mod header;
+mod name;
 mod outcome;
 mod probability;
 mod problem;
@@ -17,6 +18,7 @@ pub mod profile;
 pub mod relay;
 pub mod service;
 
+pub use name::{NAME_ALLOWED, is_name};
 pub use outcome::{Cause, Outcome, StoppedBy, UnknownWord};
 pub use probability::{NotAProbability, Probability};
 pub use problem::{CONTENT_TYPE as PROBLEM_CONTENT_TYPE, Problem};

@@ -23,3 +23,13 @@ pub struct View {
     /// The keys of the page's records, in the order in which they are shown.
     pub keys: Vec<String>,
 }
+
+/// `PUT /v1/profiles/{user}`: what a user may change of their profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PutProfile {
+    /// The name shown to people: 1 to 100 characters.
+    pub display_name: String,
+    /// BCP 47 language tag.
+    pub language: String,
+}

@@ -1,10 +1,10 @@
 //! Refusals of the limits: time and room.
 
-use crate::{Refusal, RequestContext, request::budget};
+use crate::{Refusal, RequestContext, extract::BodyLimit, request::budget};
 use axum::extract::Request;
 use opentelemetry::{KeyValue, trace::TraceContextExt};
 use resilience::{Failure, deadline::Deadline};
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 use tokio::time::Instant;
 use tower::BoxError;
 use types::{Cause, Problem, StoppedBy, attribute};
@@ -42,6 +42,14 @@ impl From<Refused> for Refusal {
                 .retryable(true),
         };
         problem.into()
+    }
+}
+
+/// Tells the extractors how large a body may be, so that a refusal can name the limit.
+pub(super) fn tell_body_limit(limit: NonZeroUsize) -> impl Fn(Request) -> Request + Clone {
+    move |mut request| {
+        request.extensions_mut().insert(BodyLimit(limit));
+        request
     }
 }
 

@@ -65,7 +65,24 @@ pub(super) fn footer(result: &ScenarioResult, run: &RunResult, style: Style) -> 
     text += &latency(run);
     text += &accounting(run);
     let _ = writeln!(text, "spans        {}", run.analysis.completeness);
+    text += &forwarded(run);
     text
+}
+
+/// What became of the spans passed on to a collector.
+fn forwarded(run: &RunResult) -> String {
+    let Some(forward) = &run.forwarded else {
+        return String::new();
+    };
+    let (sent, dropped) = (count(forward.forwarded), count(forward.dropped));
+    let why = forward
+        .last_error
+        .as_ref()
+        .map(|error| format!(" (last error: {error})"));
+    format!(
+        "forwarded    {sent} spans, {dropped} dropped{}\n",
+        why.unwrap_or_default()
+    )
 }
 
 fn measured(run: &RunResult) -> String {

@@ -110,7 +110,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn without_a_deadline_work_takes_the_time_it_takes() {
         let service = service_fn(|_| async {
-            tokio::time::sleep(Duration::from_secs(86_400)).await;
+            tokio::time::sleep(Duration::from_hours(24)).await;
             Ok::<_, Failed>("done")
         });
         assert_eq!(

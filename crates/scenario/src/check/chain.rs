@@ -12,6 +12,8 @@ use types::service::{AUDIT, AUTH, DATABASE, GATEWAY, PROFILE};
 
 /// The services behind the gateway, each of which needs the ones before.
 const ORDER: [&str; 4] = [AUTH, PROFILE, DATABASE, AUDIT];
+/// The page needs the first three; the fourth may be left out.
+const LEAST: usize = 3;
 const HOPS: &[&str] = &["chain", "hops"];
 const RELAYS: &[&str] = &["chain", "relays"];
 const MOST_RELAYS: i64 = 32;
@@ -45,14 +47,14 @@ impl Check<'_> {
     }
 
     fn sequence(&mut self, hops: &Spanned<Vec<Spanned<String>>>) -> Checked<Topology> {
-        if hops.get_ref().is_empty() {
-            return self.refuse(HOPS, hops);
-        }
         let mut seen = BTreeSet::new();
         for (place, hop) in hops.get_ref().iter().enumerate() {
             if let Some(reason) = misplaced(hop.get_ref(), place, !seen.insert(hop.get_ref())) {
                 return self.conflict(HOPS, hop, reason);
             }
+        }
+        if hops.get_ref().len() < LEAST {
+            return self.refuse(HOPS, hops);
         }
         let hops = hops
             .get_ref()

@@ -1,0 +1,207 @@
+//! Drives the load through a running chain: log in, inject, load, settle, count.
+
+use crate::{
+    LabError, Progress, Step,
+    chain::Chain,
+    control::{Control, Metrics},
+    cpu::Host,
+    load::{self, Target},
+};
+use chassis::{Call, Instruments, Policy, RequestContext, Upstream, outbound::Outbound};
+use faults::FaultSet;
+use report::results::Generator;
+use scenario::{Phase, Plan, Topology};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use telemetry::Telemetry;
+use tokio::time::{Instant, sleep, timeout};
+use types::auth::{LoginRequest, LoginResponse};
+
+/// Users who ask in turn. Each logs in once before the load begins.
+pub(crate) const USERS: u32 = 8;
+/// The longest to wait for services to finish what they have begun.
+const SETTLE: Duration = Duration::from_secs(10);
+/// How often to ask them.
+const POLL: Duration = Duration::from_millis(25);
+/// How often a login is tried: services that have just started answer.
+const LOGINS: u32 = 5;
+
+/// A running chain, and what is needed to drive it.
+pub(crate) struct Drive<'a> {
+    pub plan: &'a Plan,
+    pub phase: &'a Phase,
+    pub chain: &'a Chain,
+    pub control: Control,
+    pub telemetry: &'a Telemetry,
+    pub client: reqwest::Client,
+    pub progress: &'a dyn Progress,
+}
+
+/// What came of the load.
+pub(crate) struct Driven {
+    pub generator: Generator,
+    /// What each service counted meanwhile.
+    pub metrics: BTreeMap<String, Metrics>,
+    pub cpu_s: BTreeMap<String, f64>,
+    pub load_s: f64,
+    pub host_busy: Option<f64>,
+    /// What the ids of the load's requests begin with.
+    pub prefix: String,
+}
+
+impl Drive<'_> {
+    /// Logs in, injects the faults, sends the load, waits until all is quiet, and counts.
+    pub(crate) async fn run(&self) -> Result<Driven, LabError> {
+        self.progress.step(Step::LoggingIn);
+        let target = self.target().await?;
+        let prefix = target.prefix.clone();
+        self.settle().await?;
+        self.inject().await?;
+        let before = self.read_all().await?;
+        let (cpu_before, host_before) = (self.chain.cpu_seconds(), Host::now());
+        let begin = Instant::now();
+        let (load, seed) = (&self.phase.load, self.plan.seed());
+        let generator = load::generate(target, load, seed, self.progress).await;
+        let load_s = begin.elapsed().as_secs_f64();
+        let busy = |before: Host| Host::now().map(|now| now.busy_since(before));
+        let host_busy = host_before.and_then(busy);
+        self.progress.step(Step::Settling);
+        self.settle().await?;
+        let cpu_s = difference(&self.chain.cpu_seconds(), &cpu_before);
+        let metrics = since(self.read_all().await?, &before);
+        Ok(Driven {
+            generator,
+            metrics,
+            cpu_s,
+            load_s,
+            host_busy,
+            prefix,
+        })
+    }
+
+    /// The edge as the chain's client sees it. Its patience is all it does about failures.
+    fn edge(&self) -> Result<Upstream, LabError> {
+        let name = self.plan.topology().edge();
+        let missing = || LabError::Broken(format!("{name} is missing"));
+        let url = self.chain.url(&name).ok_or_else(missing)?;
+        Ok(Upstream::new(&Outbound {
+            callee: name,
+            replicas: Arc::new([url]),
+            tracer: self.telemetry.tracer(),
+            instruments: Instruments::new(&self.telemetry.metrics().meter()),
+            client: self.client.clone(),
+            policy: Policy {
+                attempt_timeout: Some(self.phase.load.patience),
+            },
+        }))
+    }
+
+    /// What the load asks for: the page of users who have logged in, or the relays' answer.
+    async fn target(&self) -> Result<Target, LabError> {
+        let edge = self.edge()?;
+        let prefix = format!("r{}-", self.plan.seed());
+        let mut tokens = Vec::new();
+        let (call, path) = match self.plan.topology() {
+            Topology::Graph { .. } => ("relay.relay", "/v1/relay"),
+            Topology::Sequence { .. } => {
+                for user in 1..=USERS {
+                    tokens.push(login(&edge, user).await?);
+                }
+                ("gateway.me", "/v1/me")
+            }
+        };
+        Ok(Target {
+            edge,
+            call,
+            path,
+            tokens,
+            prefix,
+        })
+    }
+
+    async fn inject(&self) -> Result<(), LabError> {
+        for process in self.chain.processes() {
+            let faults = self.phase.faults_of(process.name());
+            let faults = FaultSet {
+                seed: self.plan.seed(),
+                faults,
+            };
+            self.control.set_faults(process, &faults).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until no service is handling a request.
+    async fn settle(&self) -> Result<(), LabError> {
+        let quiet = async {
+            while self
+                .read_all()
+                .await?
+                .values()
+                .any(|metrics| metrics.active != 0)
+            {
+                sleep(POLL).await;
+            }
+            Ok(())
+        };
+        timeout(SETTLE, quiet).await.unwrap_or_else(|_| {
+            tracing::warn!("some requests were still under way when the run ended");
+            Ok(())
+        })
+    }
+
+    async fn read_all(&self) -> Result<BTreeMap<String, Metrics>, LabError> {
+        let mut all = BTreeMap::new();
+        for process in self.chain.processes() {
+            all.insert(process.name().to_owned(), self.control.read(process).await?);
+        }
+        Ok(all)
+    }
+}
+
+/// Logs a seeded user in, through the edge as everybody does.
+async fn login(edge: &Upstream, user: u32) -> Result<String, LabError> {
+    let username = format!("user-{user}");
+    let request = LoginRequest {
+        username: username.clone(),
+        password: format!("password-{user}"),
+    };
+    let mut why = String::new();
+    for n in 0..LOGINS {
+        let context = RequestContext::new(format!("login-{user}-{n}"));
+        let call = Call::post("gateway.login", "/v1/login").json(&request);
+        let answer = edge.call(&context, call).await;
+        match answer.and_then(|answer| answer.json::<LoginResponse>()) {
+            Ok(login) => return Ok(login.token),
+            Err(error) => why = error.to_string(),
+        }
+    }
+    Err(LabError::Login {
+        user: username,
+        why,
+    })
+}
+
+fn since(
+    now: BTreeMap<String, Metrics>,
+    before: &BTreeMap<String, Metrics>,
+) -> BTreeMap<String, Metrics> {
+    let nothing = Metrics::default();
+    let since = |(name, now): (String, Metrics)| {
+        let since = now.since(before.get(&name).unwrap_or(&nothing));
+        (name, since)
+    };
+    now.into_iter().map(since).collect()
+}
+
+fn difference(
+    now: &BTreeMap<String, f64>,
+    before: &BTreeMap<String, f64>,
+) -> BTreeMap<String, f64> {
+    let since = |(name, now): (&String, &f64)| {
+        (
+            name.clone(),
+            now - before.get(name).copied().unwrap_or_default(),
+        )
+    };
+    now.iter().map(since).collect()
+}

@@ -1,0 +1,253 @@
+//! The connections to a SQLite database.
+
+use crate::{
+    StoreUrl,
+    migrate::{self, MigrateError},
+};
+use sqlx::{
+    SqlitePool, Transaction,
+    error::DatabaseError,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use std::{
+    fs::OpenOptions, io::ErrorKind, os::unix::fs::OpenOptionsExt, path::Path, sync::Mutex,
+    time::Duration,
+};
+use tokio::time::{Instant, sleep};
+
+/// How many connections read. Each has a thread of its own, and reads take microseconds.
+const READERS: u32 = 4;
+/// How long a writer waits for another process that writes.
+const BUSY: Duration = Duration::from_secs(5);
+/// How long a request waits for a connection.
+const ACQUIRE: Duration = Duration::from_secs(5);
+/// How soon an opening that found the database busy is tried again.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// The connections to a SQLite database: several that read, one that writes.
+///
+/// SQLite has one writer at a time. With one connection for writes, those of this process
+/// wait in a fair queue instead of in SQLite's own, which sleeps and polls. Readers see the
+/// last commit and wait for nobody (write-ahead log, <https://www.sqlite.org/wal.html>).
+#[derive(Debug, Clone)]
+pub struct Sqlite {
+    readers: SqlitePool,
+    writer: SqlitePool,
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file does not exist and could not be created.
+    #[error("the file cannot be created; its folder must exist and be writable")]
+    File(#[from] std::io::Error),
+    /// SQLite refused it.
+    #[error("SQLite cannot open it")]
+    Database(#[from] sqlx::Error),
+    /// It could not be brought to the form expected.
+    #[error(transparent)]
+    Migrate(MigrateError),
+}
+
+impl Sqlite {
+    /// Opens the database at `url`, creates it if it is missing, and does those of the
+    /// migrations `steps` that are not done yet.
+    pub async fn open(url: &StoreUrl, steps: &[&'static str]) -> Result<Self, OpenError> {
+        if let Some(path) = url.path() {
+            create_if_missing(path)?;
+        }
+        let writer = open_writer(url).await?;
+        let store = match url.path() {
+            // Each connection would have a database of its own.
+            None => Self {
+                readers: writer.clone(),
+                writer,
+            },
+            Some(path) => Self {
+                readers: open_readers(path).await?,
+                writer,
+            },
+        };
+        store.migrate(steps).await?;
+        Ok(store)
+    }
+
+    /// The connections for reading.
+    pub const fn readers(&self) -> &SqlitePool {
+        &self.readers
+    }
+
+    /// Begins a transaction that writes. It takes the right to write at once: one that took
+    /// it later could find that another had written in between, and would have to fail.
+    /// Once it is committed, its writes are on the disk.
+    pub async fn write(&self) -> Result<Transaction<'static, sqlx::Sqlite>, sqlx::Error> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    /// Closes all connections, once they are no longer in use.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    async fn migrate(&self, steps: &[&'static str]) -> Result<(), OpenError> {
+        let mut transaction = self.write().await?;
+        let migrated = migrate::run(&mut transaction, steps).await;
+        migrated.map_err(OpenError::Migrate)?;
+        Ok(transaction.commit().await?)
+    }
+}
+
+/// Creates the file so that only its owner can read it: SQLite would let everybody, and its
+/// log files get the same rights.
+///
+/// One at a time: whoever closes a file gives up all locks of its process on it
+/// (<https://www.sqlite.org/howtocorrupt.html>, section 2.2), so nobody may have it open yet.
+fn create_if_missing(path: &Path) -> std::io::Result<()> {
+    static CREATING: Mutex<()> = Mutex::new(());
+    let _one = CREATING.lock();
+    let mut options = OpenOptions::new();
+    let created = options.write(true).create_new(true).mode(0o600).open(path);
+    match created {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// Two replicas may open a new database at once. One of them turns on the write-ahead log,
+/// and the other is told that the database is busy without having waited.
+async fn open_writer(url: &StoreUrl) -> Result<SqlitePool, sqlx::Error> {
+    let give_up = Instant::now() + BUSY;
+    loop {
+        match pool(1).connect_with(options(url.path())).await {
+            Err(error) if is_busy(&error) && Instant::now() < give_up => sleep(AGAIN).await,
+            done => return done,
+        }
+    }
+}
+
+async fn open_readers(path: &Path) -> Result<SqlitePool, sqlx::Error> {
+    let options = options(Some(path)).pragma("query_only", "ON");
+    pool(READERS).connect_with(options).await
+}
+
+/// Connections that stay: a database in memory ends with its connection.
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .min_connections(connections)
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+}
+
+fn options(path: Option<&Path>) -> SqliteConnectOptions {
+    let options = SqliteConnectOptions::new()
+        .foreign_keys(true)
+        .busy_timeout(BUSY)
+        // Acknowledged is on the disk: NORMAL would lose the last commits with the power.
+        .synchronous(SqliteSynchronous::Full);
+    match path {
+        Some(path) => options.filename(path).journal_mode(SqliteJournalMode::Wal),
+        None => options.in_memory(true),
+    }
+}
+
+/// `SQLITE_BUSY` (5) and its extended codes, whose low byte it is.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok())
+        .is_some_and(|code| code & 0xff == 5)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::future::try_join_all;
+    use sqlx::{query, query_scalar};
+    use std::os::unix::fs::PermissionsExt;
+
+    const STEPS: &[&str] = &[
+        "CREATE TABLE a (x INTEGER) STRICT; INSERT INTO a VALUES (1);",
+        "INSERT INTO a VALUES (2);",
+    ];
+
+    fn url(folder: &tempfile::TempDir) -> StoreUrl {
+        let path = folder.path().join("s.db");
+        format!("sqlite:{}", path.display()).parse().unwrap()
+    }
+
+    async fn sum(store: &Sqlite) -> i64 {
+        let sum = query_scalar("SELECT sum(x) FROM a");
+        sum.fetch_one(store.readers()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn steps_are_done_once_and_new_ones_are_added() {
+        let folder = tempfile::tempdir().unwrap();
+        for (steps, expected) in [(1, 1), (1, 1), (2, 3), (2, 3)] {
+            let store = Sqlite::open(&url(&folder), &STEPS[..steps]).await.unwrap();
+            assert_eq!(sum(&store).await, expected);
+            store.close().await;
+        }
+        let older = Sqlite::open(&url(&folder), &STEPS[..1]).await.unwrap_err();
+        assert!(older.to_string().contains("has 2 migrations"), "{older}");
+    }
+
+    #[tokio::test]
+    async fn a_step_that_fails_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let broken = [STEPS[0], "CREATE TABLE b (x); NONSENSE"];
+        Sqlite::open(&url(&folder), &broken).await.unwrap_err();
+        let store = Sqlite::open(&url(&folder), STEPS).await.unwrap();
+        assert_eq!(sum(&store).await, 3);
+    }
+
+    #[tokio::test]
+    async fn a_store_in_memory_keeps_what_is_written() {
+        let store = Sqlite::open(&StoreUrl::MEMORY, STEPS).await.unwrap();
+        let mut write = store.write().await.unwrap();
+        query("INSERT INTO a VALUES (4)")
+            .execute(&mut *write)
+            .await
+            .unwrap();
+        write.commit().await.unwrap();
+        assert_eq!(sum(&store).await, 7);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn replicas_may_open_a_new_store_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = url(&folder);
+        let stores = try_join_all((0..8).map(|_| Sqlite::open(&url, STEPS))).await;
+        for store in stores.unwrap() {
+            assert_eq!(sum(&store).await, 3);
+        }
+    }
+
+    #[tokio::test]
+    async fn only_the_owner_can_read_the_file_and_readers_do_not_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = url(&folder);
+        let store = Sqlite::open(&url, STEPS).await.unwrap();
+        let metadata = std::fs::metadata(url.path().unwrap()).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+        let write = query("INSERT INTO a VALUES (4)").execute(store.readers());
+        assert!(write.await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_missing_is_named_as_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in ["missing/s.db", ""] {
+            let path = folder.path().join(path);
+            let url = format!("sqlite:{}", path.display()).parse().unwrap();
+            assert!(
+                Sqlite::open(&url, STEPS).await.is_err(),
+                "{}",
+                path.display()
+            );
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The gateway as a program of its own.
+
+fn main() -> std::process::ExitCode {
+    chassis::run(std::env::args_os(), gateway::serve)
+}

@@ -1,0 +1,67 @@
+//! An append-only, hash-chained log of events: the fifth hop.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `routes` | the log, as HTTP |
+//! | `chain` | each event's hash covers all before it |
+//! | `writer` | many events in one commit |
+//! | `store` | events, kept |
+
+mod chain;
+mod routes;
+mod store;
+mod writer;
+
+use chassis::{Chassis, Error};
+use std::sync::Arc;
+use store::{SqliteStore, Store};
+use stores::StoreUrl;
+use types::service;
+use writer::Writer;
+
+/// Settings of the audit service.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = service::AUDIT, about = "An append-only, hash-chained log of events")]
+pub struct Options {
+    /// What every service can be told.
+    #[command(flatten)]
+    pub chassis: chassis::Options,
+    /// Where events are kept: sqlite:PATH, or `sqlite::memory:`
+    #[arg(long, env = "NINES_STORE", value_name = "URL")]
+    pub store: StoreUrl,
+}
+
+impl AsRef<chassis::Options> for Options {
+    fn as_ref(&self) -> &chassis::Options {
+        &self.chassis
+    }
+}
+
+/// What the routes share.
+pub(crate) struct Audit {
+    store: Arc<dyn Store>,
+    writer: Writer,
+}
+
+/// Runs the audit service until it is told to stop.
+pub async fn serve(options: Options) -> Result<(), Error> {
+    let chassis = Chassis::start(service::AUDIT, options.chassis).await?;
+    let url = options.store;
+    let store = SqliteStore::open(&url)
+        .await
+        .map_err(|error| Error::Setup {
+            what: format!("--store {url}: the store cannot be opened"),
+            source: Box::new(error),
+        })?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let writer = Writer::start(store.clone());
+    let audit = Audit {
+        store: store.clone(),
+        writer,
+    };
+    chassis
+        .serve(routes::router(Arc::new(audit)), async move || {
+            store.close().await;
+        })
+        .await
+}

@@ -1,0 +1,139 @@
+//! Passwords: argon2id (RFC 9106), a few at a time.
+
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash};
+use std::{num::NonZeroUsize, sync::Arc};
+use tokio::{sync::Semaphore, task::spawn_blocking};
+use tracing::{Instrument, info_span};
+
+/// What a password hash costs. The defaults are the least that OWASP's password storage
+/// cheat sheet recommends.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Cost {
+    /// The memory of a password hash, in KiB
+    #[arg(long = "argon2-memory", env = "NINES_ARGON2_MEMORY", default_value = "19456", value_parser = clap::value_parser!(u32).range(19_456..=1_048_576), value_name = "KIB")]
+    pub memory: u32,
+    /// The passes over that memory
+    #[arg(long = "argon2-passes", env = "NINES_ARGON2_PASSES", default_value = "2", value_parser = clap::value_parser!(u32).range(2..=64), value_name = "COUNT")]
+    pub passes: u32,
+    /// The lanes of that memory
+    #[arg(long = "argon2-lanes", env = "NINES_ARGON2_LANES", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=16), value_name = "COUNT")]
+    pub lanes: u32,
+}
+
+/// Why a password could not be hashed or checked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PasswordError {
+    #[error("argon2 refuses these settings: {0}")]
+    Cost(#[from] argon2::Error),
+    #[error("argon2 failed: {0}")]
+    Hash(#[from] password_hash::Error),
+    #[error("the hashing did not come to its end: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// Hashes and checks passwords.
+///
+/// Each takes a core and some memory for tens of milliseconds. More at once than there are
+/// cores would only make all of them late, so the others wait.
+#[derive(Clone)]
+pub(crate) struct Passwords {
+    argon2: Argon2<'static>,
+    at_once: Arc<Semaphore>,
+    /// The hash of no password at all, checked where there is no account: otherwise the
+    /// time of the answer would tell which names exist.
+    nobody: String,
+}
+
+impl Passwords {
+    pub(crate) async fn new(cost: Cost, at_once: NonZeroUsize) -> Result<Self, PasswordError> {
+        let params = Params::new(cost.memory, cost.passes, cost.lanes, None)?;
+        let mut passwords = Self {
+            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            at_once: Arc::new(Semaphore::new(at_once.get())),
+            nobody: String::new(),
+        };
+        passwords.nobody = passwords.hash("nobody".to_owned()).await?;
+        Ok(passwords)
+    }
+
+    /// The hash of `password` with a new salt, as a PHC string.
+    pub(crate) async fn hash(&self, password: String) -> Result<String, PasswordError> {
+        let argon2 = self.argon2.clone();
+        let hash = move || Ok(argon2.hash_password(password.as_bytes())?.to_string());
+        self.when_allowed(hash).await
+    }
+
+    /// Whether `password` is the one of which `hash` was made; never, if there is none.
+    pub(crate) async fn check(
+        &self,
+        password: String,
+        hash: Option<String>,
+    ) -> Result<bool, PasswordError> {
+        let argon2 = self.argon2.clone();
+        let exists = hash.is_some();
+        let hash = hash.unwrap_or_else(|| self.nobody.clone());
+        let check = move || match argon2.verify_password(password.as_bytes(), hash.as_str()) {
+            Ok(()) => Ok(exists),
+            Err(password_hash::Error::PasswordInvalid) => Ok(false),
+            Err(error) => Err(error.into()),
+        };
+        let span = info_span!("password.verify");
+        self.when_allowed(check).instrument(span).await
+    }
+
+    /// Does `work` in a thread of its own once it is its turn. The turn ends with the work,
+    /// also when nobody waits for it any more.
+    async fn when_allowed<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
+    ) -> Result<T, PasswordError> {
+        let turn = self.at_once.clone().acquire_owned().await;
+        let work = move || {
+            let _turn = turn;
+            work()
+        };
+        spawn_blocking(work).await?
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use futures_util::future::select;
+
+    /// As little as argon2 allows.
+    pub(crate) async fn cheap() -> Passwords {
+        let cost = Cost {
+            memory: 8,
+            passes: 1,
+            lanes: 1,
+        };
+        Passwords::new(cost, NonZeroUsize::MIN).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn only_the_password_itself_is_good() {
+        let passwords = cheap().await;
+        let hash = passwords.hash("secret".to_owned()).await.unwrap();
+        assert!(hash.starts_with("$argon2id$v=19$m=8,t=1,p=1$"), "{hash}");
+        let check = |password: &str, hash| passwords.check(password.to_owned(), hash);
+        assert!(check("secret", Some(hash.clone())).await.unwrap());
+        assert!(!check("Secret", Some(hash.clone())).await.unwrap());
+        assert!(!check("secret", None).await.unwrap());
+        assert!(!check("nobody", None).await.unwrap());
+        assert!(check("secret", Some("no hash".to_owned())).await.is_err());
+        let again = passwords.hash("secret".to_owned()).await.unwrap();
+        assert_ne!(again, hash, "each hash has a salt of its own");
+    }
+
+    #[tokio::test]
+    async fn a_turn_comes_back_when_nobody_waits_for_the_answer() {
+        let passwords = cheap().await;
+        for _ in 0..20 {
+            let given_up = passwords.hash("secret".to_owned());
+            let impatient = tokio::task::yield_now();
+            drop(select(Box::pin(given_up), Box::pin(impatient)).await);
+        }
+        assert!(passwords.hash("secret".to_owned()).await.is_ok());
+    }
+}

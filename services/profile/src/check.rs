@@ -1,0 +1,120 @@
+//! What a profile may say. An error names the field, the value, and what is allowed.
+
+use types::{NAME_ALLOWED, is_name, profile::PutProfile};
+
+const MAX_DISPLAY_NAME: usize = 100;
+/// RFC 5646, section 4.4.1: longer tags are not used.
+const MAX_LANGUAGE: usize = 35;
+
+/// What is wrong with the user's identifier, if anything.
+pub(crate) fn user(user: &str) -> Result<(), String> {
+    if is_name(user) {
+        Ok(())
+    } else {
+        Err(wrong("user", user, NAME_ALLOWED))
+    }
+}
+
+/// What is wrong with the new profile, if anything.
+pub(crate) fn profile(put: &PutProfile) -> Result<(), String> {
+    let (name, language) = (&put.display_name, &put.language);
+    if !is_display_name(name) {
+        let allowed = "1 to 100 characters, not all of them blank, no control characters";
+        return Err(wrong("display_name", name, allowed));
+    }
+    if !is_language_tag(language) {
+        let allowed = "a language tag such as en, en-GB or zh-Hant-TW";
+        return Err(wrong("language", language, allowed));
+    }
+    Ok(())
+}
+
+fn is_display_name(name: &str) -> bool {
+    let characters = name.chars().count();
+    characters <= MAX_DISPLAY_NAME && !name.trim().is_empty() && !name.chars().any(char::is_control)
+}
+
+/// The shape of a language tag (RFC 5646, section 2.1): a language of 2 to 8 letters, then
+/// subtags of 1 to 8 letters and digits. Whether they are registered is not looked up.
+fn is_language_tag(tag: &str) -> bool {
+    let (language, rest) = tag
+        .split_once('-')
+        .map_or((tag, None), |(l, r)| (l, Some(r)));
+    let is_subtag = |subtag: &str| {
+        (1..=8).contains(&subtag.len()) && subtag.bytes().all(|b| b.is_ascii_alphanumeric())
+    };
+    tag.len() <= MAX_LANGUAGE
+        && (2..=8).contains(&language.len())
+        && language.bytes().all(|b| b.is_ascii_alphabetic())
+        && rest.is_none_or(|rest| rest.split('-').all(is_subtag))
+}
+
+/// A long value is shown as far as it helps.
+fn wrong(field: &str, value: &str, allowed: &str) -> String {
+    const SHOWN: usize = 120;
+    let shown: String = value.chars().take(SHOWN).collect();
+    let more = if shown.len() < value.len() { "…" } else { "" };
+    format!("{field}: {shown:?}{more} is not valid; allowed: {allowed}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(display_name: &str, language: &str) -> PutProfile {
+        PutProfile {
+            display_name: display_name.to_owned(),
+            language: language.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_is_allowed_is_accepted() {
+        let hundred = "é".repeat(100);
+        for name in ["A", "Ada Lovelace", "李", &hundred] {
+            assert_eq!(profile(&put(name, "en")), Ok(()), "{name}");
+        }
+        for tag in [
+            "en",
+            "en-GB",
+            "zh-Hant-TW",
+            "sl-rozaj-biske-1994",
+            "de-1996",
+        ] {
+            assert_eq!(profile(&put("A", tag)), Ok(()), "{tag}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_is_refused_with_the_field_the_value_and_what_is_allowed() {
+        let long = "x".repeat(101);
+        for name in ["", "   ", "a\nb", &long] {
+            let error = profile(&put(name, "en")).unwrap_err();
+            let start = format!("display_name: {name:?} is not valid; allowed: 1 to 100");
+            assert!(error.starts_with(&start), "{error}");
+        }
+        for tag in [
+            "",
+            "e",
+            "en_GB",
+            "en-",
+            "-en",
+            "en--GB",
+            "e1",
+            "é",
+            "en-abcdefghi",
+        ] {
+            let error = profile(&put("A", tag)).unwrap_err();
+            let start = format!("language: {tag:?} is not valid; allowed: a language tag");
+            assert!(error.starts_with(&start), "{error}");
+        }
+        assert!(profile(&put("A", &format!("en{}", "-a1b2c3".repeat(6)))).is_err());
+        assert!(user("..").unwrap_err().starts_with("user: \"..\""));
+    }
+
+    #[test]
+    fn a_very_long_value_is_not_repeated_in_full() {
+        let error = profile(&put(&"x".repeat(100_000), "en")).unwrap_err();
+        assert!(error.len() < 300, "{}", error.len());
+    }
+}

@@ -1,0 +1,5 @@
+//! The profile service as a program of its own.
+
+fn main() -> std::process::ExitCode {
+    chassis::run(std::env::args_os(), profile::serve)
+}
