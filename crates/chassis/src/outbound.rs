@@ -74,6 +74,7 @@ impl Outbound {
         // Outermost first; the reasons are in `STACK`.
         let stack = ServiceBuilder::new()
             .layer(CallLayer::new(self))
+            .layer(DeadlineLayer)
             .layer(AttemptLayer::new(self))
             .layer(AttemptTimeoutLayer::new(self.policy.attempt_timeout))
             .service(Exchange::new(self.client.clone()));

@@ -5,7 +5,10 @@ use axum::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderValue, StatusCode,
+    header::{CONTENT_TYPE, WWW_AUTHENTICATE},
+};
 use std::sync::Arc;
 use types::{Cause, Outcome, PROBLEM_CONTENT_TYPE, Problem, StoppedBy};
 
@@ -140,6 +143,11 @@ pub(crate) fn render(response: Response, service: &str, request_id: &str) -> Res
         .headers
         .insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_CONTENT_TYPE));
     parts.headers.remove(http::header::CONTENT_LENGTH);
+    if problem.status == 401 {
+        // A 401 must say how to do better (RFC 9110, section 15.5.2).
+        let challenge = HeaderValue::from_static("Bearer");
+        parts.headers.insert(WWW_AUTHENTICATE, challenge);
+    }
     // Strings, numbers and flags always serialise.
     let json = serde_json::to_vec(&problem).unwrap_or_default();
     Response::from_parts(parts, json.into())

@@ -1,0 +1,5 @@
+//! The outbound stack against callees on real sockets.
+
+mod chain;
+mod endings;
+mod headers;
