@@ -7,6 +7,7 @@ use availability::{
 };
 use report::results::{RunResult, ScenarioResult};
 use scenario::{Class, Expected, Plan, Prediction, predict};
+use traces::HopAnalysis;
 
 /// The share of requests that may leave late before the load is no longer the one stated.
 const LATE_ALLOWED: f64 = 0.01;
@@ -102,7 +103,11 @@ fn doubts(run: &RunResult) -> Vec<Doubt> {
     if late as f64 > requests as f64 * LATE_ALLOWED {
         doubts.push(Doubt::LateGenerator { late, requests });
     }
-    if let Some(busy) = run.host_busy.filter(|busy| *busy > BUSY_ALLOWED) {
+    // A busy host does no harm as long as every failure is one that was injected.
+    let busy = run
+        .host_busy
+        .filter(|busy| *busy > BUSY_ALLOWED && unexplained(run) > 0);
+    if let Some(busy) = busy {
         let busy = Probability::new(busy.min(1.0)).unwrap_or(Probability::ONE);
         doubts.push(Doubt::SaturatedHost { busy });
     }
@@ -117,4 +122,13 @@ fn doubts(run: &RunResult) -> Vec<Doubt> {
         });
     }
     doubts
+}
+
+/// Requests that were lost without an injected fault.
+fn unexplained(run: &RunResult) -> u64 {
+    let hops = &run.analysis.hops;
+    let injected = |hop: &HopAnalysis| hop.lost_by_fault.values().sum::<u64>();
+    hops.iter()
+        .map(|hop| hop.lost_here.saturating_sub(injected(hop)))
+        .sum()
 }

@@ -75,7 +75,9 @@ fn the_commented_ways_of_the_shape_work_too() {
 
 #[test]
 fn what_is_not_stated_has_a_default() {
-    let plan = with("[chain]\nhops = [\"auth\", \"profile\", \"database\"]\n[faults.f]\nkind = \"reset\"\nprobability = 1\n");
+    let plan = with(
+        "[chain]\nhops = [\"auth\", \"profile\", \"database\"]\n[faults.f]\nkind = \"reset\"\nprobability = 1\n",
+    );
     assert_eq!(plan.seed(), DEFAULT_SEED);
     assert_eq!(plan.clone().with_seed(7).seed(), 7);
     assert!((plan.expectation().distance.get() - DEFAULT_DISTANCE).abs() < f64::EPSILON);

@@ -34,7 +34,9 @@ pub struct Ended {
 impl Sandbox {
     /// A new, empty place.
     pub fn new() -> std::io::Result<Self> {
-        Ok(Self { folder: tempfile::Builder::new().prefix("nines-test-").tempdir()? })
+        Ok(Self {
+            folder: tempfile::Builder::new().prefix("nines-test-").tempdir()?,
+        })
     }
 
     /// Its folder for results.
@@ -51,8 +53,13 @@ impl Sandbox {
     pub fn command(&self, program: &str) -> std::io::Result<Command> {
         fs::create_dir_all(self.temporary())?;
         let mut command = Command::new(program);
-        command.current_dir(self.path()).env("TMPDIR", self.temporary());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .current_dir(self.path())
+            .env("TMPDIR", self.temporary());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         Ok(command)
     }
 
@@ -61,7 +68,9 @@ impl Sandbox {
         let mark = format!("TMPDIR={}", self.temporary().display());
         let is_ours = |pid: &u32| {
             let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
+            environment
+                .split(|byte| *byte == 0)
+                .any(|entry| entry == mark.as_bytes())
         };
         let all = fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -70,7 +79,10 @@ impl Sandbox {
 
     /// Temporary files that were left behind.
     pub fn left_behind(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(self.temporary()).into_iter().flatten().flatten();
+        let entries = fs::read_dir(self.temporary())
+            .into_iter()
+            .flatten()
+            .flatten();
         entries.map(|entry| entry.path()).collect()
     }
 }
@@ -84,12 +96,18 @@ pub fn run(command: &mut Command) -> std::io::Result<Ended> {
 pub fn finish(mut child: Child) -> std::io::Result<Ended> {
     let stdout = reader(child.stdout.take());
     let stderr = reader(child.stderr.take());
-    if !wait_until(LONGEST, || child.try_wait().is_ok_and(|status| status.is_some())) {
+    if !wait_until(LONGEST, || {
+        child.try_wait().is_ok_and(|status| status.is_some())
+    }) {
         child.kill()?;
     }
     let code = child.wait()?.code();
     let text = |reader: std::thread::JoinHandle<String>| reader.join().unwrap_or_default();
-    Ok(Ended { code, stdout: text(stdout), stderr: text(stderr) })
+    Ok(Ended {
+        code,
+        stdout: text(stdout),
+        stderr: text(stderr),
+    })
 }
 
 fn reader(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
@@ -104,7 +122,10 @@ fn reader(pipe: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<S
 }
 
 /// Waits until `condition` holds, for at most `limit`. Whether it came to hold.
-#[allow(clippy::disallowed_methods, reason = "waits for real processes, in a thread of the test")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "waits for real processes, in a thread of the test"
+)]
 pub fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let begin = SystemTime::now();
     while !condition() {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `routes` | login and introspection, as HTTP |
 //! | `password` | argon2id, a few at a time |
+//! | `threads` | the few threads that hash |
 //! | `token` | what a token says, and whether it is good |
 //! | `key` | the keys that sign |
 //! | `store` | accounts and keys, kept |
@@ -14,6 +15,7 @@ mod password;
 mod routes;
 mod seed;
 mod store;
+mod threads;
 mod token;
 
 use chassis::{Chassis, Error};
@@ -46,11 +48,11 @@ pub struct Options {
     /// What a password hash costs.
     #[command(flatten)]
     pub cost: Cost,
-    /// How many passwords are hashed at once; each takes a core and the memory of a hash
+    /// How many passwords are hashed at once; each takes a core, and the memory of a hash for good
     #[arg(
         long,
         env = "NINES_HASHES_AT_ONCE",
-        default_value = "2",
+        default_value = "1",
         value_name = "COUNT"
     )]
     pub hashes_at_once: NonZeroUsize,

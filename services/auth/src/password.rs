@@ -1,8 +1,8 @@
 //! Passwords: argon2id (RFC 9106), a few at a time.
 
+use crate::threads::{Threads, ThreadsError};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash};
-use std::{num::NonZeroUsize, sync::Arc};
-use tokio::{sync::Semaphore, task::spawn_blocking};
+use std::num::NonZeroUsize;
 use tracing::{Instrument, info_span};
 
 /// What a password hash costs. The defaults are the least that OWASP's password storage
@@ -27,8 +27,8 @@ pub(crate) enum PasswordError {
     Cost(#[from] argon2::Error),
     #[error("argon2 failed: {0}")]
     Hash(#[from] password_hash::Error),
-    #[error("the hashing did not come to its end: {0}")]
-    Task(#[from] tokio::task::JoinError),
+    #[error(transparent)]
+    Threads(#[from] ThreadsError),
 }
 
 /// Hashes and checks passwords.
@@ -38,7 +38,7 @@ pub(crate) enum PasswordError {
 #[derive(Clone)]
 pub(crate) struct Passwords {
     argon2: Argon2<'static>,
-    at_once: Arc<Semaphore>,
+    threads: Threads,
     /// The hash of no password at all, checked where there is no account: otherwise the
     /// time of the answer would tell which names exist.
     nobody: String,
@@ -49,7 +49,7 @@ impl Passwords {
         let params = Params::new(cost.memory, cost.passes, cost.lanes, None)?;
         let mut passwords = Self {
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
-            at_once: Arc::new(Semaphore::new(at_once.get())),
+            threads: Threads::start("hash", at_once)?,
             nobody: String::new(),
         };
         passwords.nobody = passwords.hash("nobody".to_owned()).await?;
@@ -60,7 +60,7 @@ impl Passwords {
     pub(crate) async fn hash(&self, password: String) -> Result<String, PasswordError> {
         let argon2 = self.argon2.clone();
         let hash = move || Ok(argon2.hash_password(password.as_bytes())?.to_string());
-        self.when_allowed(hash).await
+        self.threads.run(hash).await?
     }
 
     /// Whether `password` is the one of which `hash` was made; never, if there is none.
@@ -78,21 +78,7 @@ impl Passwords {
             Err(error) => Err(error.into()),
         };
         let span = info_span!("password.verify");
-        self.when_allowed(check).instrument(span).await
-    }
-
-    /// Does `work` in a thread of its own once it is its turn. The turn ends with the work,
-    /// also when nobody waits for it any more.
-    async fn when_allowed<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
-    ) -> Result<T, PasswordError> {
-        let turn = self.at_once.clone().acquire_owned().await;
-        let work = move || {
-            let _turn = turn;
-            work()
-        };
-        spawn_blocking(work).await?
+        self.threads.run(check).instrument(span).await?
     }
 }
 

@@ -25,7 +25,9 @@ probability = 0.1
 fn injected(seed: u64, rate: u32) -> BTreeSet<(String, String, String)> {
     let sandbox = Sandbox::new().unwrap();
     run_scenario(&sandbox, &scenario(seed, rate), &["--spans", "all"]);
-    let spans = traces::read_jsonl(&sandbox.path().join("out/s.spans.jsonl")).unwrap().spans;
+    let spans = traces::read_jsonl(&sandbox.path().join("out/s.spans.jsonl"))
+        .unwrap()
+        .spans;
     let lines = fs::read_to_string(sandbox.path().join("out/s.spans.jsonl")).unwrap();
     assert!(lines.contains("nines.fault.id"));
     let of = |span: &traces::Span| {
@@ -47,7 +49,9 @@ fn the_same_seed_hits_the_same_requests_whatever_the_order_of_arrival() {
 fn another_seed_hits_others() {
     let strip = |hits: BTreeSet<(String, String, String)>| -> BTreeSet<(String, String)> {
         let number = |request: String| request.split('-').next_back().map(str::to_owned);
-        hits.into_iter().filter_map(|(hop, request, _)| Some((hop, number(request)?))).collect()
+        hits.into_iter()
+            .filter_map(|(hop, request, _)| Some((hop, number(request)?)))
+            .collect()
     };
     assert_ne!(strip(injected(7, 900)), strip(injected(8, 900)));
 }

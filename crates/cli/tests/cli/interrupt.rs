@@ -33,20 +33,32 @@ fn wait_for_processes(sandbox: &Sandbox, count: usize) {
 #[test]
 fn a_run_that_is_interrupted_at_any_moment_leaves_nothing_behind() {
     // One process: before any service; two to four: while they start; five: under load.
-    for (processes, signal) in
-        [(1, Signal::TERM), (2, Signal::INT), (3, Signal::TERM), (4, Signal::HUP), (5, Signal::INT)]
-    {
+    for (processes, signal) in [
+        (1, Signal::TERM),
+        (2, Signal::INT),
+        (3, Signal::TERM),
+        (4, Signal::HUP),
+        (5, Signal::INT),
+    ] {
         let sandbox = Sandbox::new().unwrap();
         let child = start(&sandbox);
         wait_for_processes(&sandbox, processes);
         if processes == 1 {
             // Before it listens for signals there is nothing to clean up, and it just dies.
-            assert!(wait_until(Duration::from_secs(20), || sandbox.path().join("out").exists()));
+            assert!(wait_until(Duration::from_secs(20), || sandbox
+                .path()
+                .join("out")
+                .exists()));
         }
         send(&child, signal);
         let ended = finish(child).unwrap();
         let killed_early = processes == 1 && ended.code.is_none();
-        assert!(killed_early || ended.code == Some(130), "{:?} {}", ended.code, ended.stderr);
+        assert!(
+            killed_early || ended.code == Some(130),
+            "{:?} {}",
+            ended.code,
+            ended.stderr
+        );
         assert_clean(&sandbox);
     }
 }
@@ -58,5 +70,7 @@ fn services_end_by_themselves_when_the_lab_is_killed() {
     wait_for_processes(&sandbox, 5);
     send(&child, Signal::KILL);
     finish(child).unwrap();
-    assert!(wait_until(Duration::from_secs(30), || sandbox.processes().is_empty()));
+    assert!(wait_until(Duration::from_secs(30), || sandbox
+        .processes()
+        .is_empty()));
 }

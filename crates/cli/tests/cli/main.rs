@@ -29,5 +29,10 @@ fn run_scenario(sandbox: &Sandbox, text: &str, flags: &[&str]) -> (Ended, Value)
 fn assert_clean(sandbox: &Sandbox) {
     let gone = || sandbox.processes().is_empty() && sandbox.left_behind().is_empty();
     let clean = testkit::wait_until(std::time::Duration::from_secs(20), gone);
-    assert!(clean, "left: {:?} {:?}", sandbox.processes(), sandbox.left_behind());
+    assert!(
+        clean,
+        "left: {:?} {:?}",
+        sandbox.processes(),
+        sandbox.left_behind()
+    );
 }

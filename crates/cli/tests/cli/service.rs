@@ -23,10 +23,16 @@ fn start(command: &mut Command) -> Running {
     let command = command.args(["--admin", "127.0.0.1:0", "--supervised"]);
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
     let addresses: Value = serde_json::from_str(&line).unwrap();
     let address = |name: &str| addresses[name].as_str().unwrap().parse().unwrap();
-    Running { public: address("public"), admin: address("admin"), child }
+    Running {
+        public: address("public"),
+        admin: address("admin"),
+        child,
+    }
 }
 
 impl Running {
@@ -48,7 +54,10 @@ fn ask(address: SocketAddr, request: &str) -> String {
 }
 
 fn get(address: SocketAddr, path: &str) -> String {
-    ask(address, &format!("GET {path} HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n"))
+    ask(
+        address,
+        &format!("GET {path} HTTP/1.1\r\nhost: t\r\nconnection: close\r\n\r\n"),
+    )
 }
 
 fn put_faults(address: SocketAddr, token: &str, body: &str) -> String {
@@ -67,15 +76,22 @@ fn probes_stay_well_whatever_fault_is_injected() {
     let sandbox = Sandbox::new().unwrap();
     let relay = start(nines(&sandbox).env("NINES_ADMIN_TOKEN", "t0ken"));
     for kind in ["error", "reset", "hang"] {
-        let body = format!(r#"{{"seed":1,"faults":[{{"id":"f","kind":"{kind}","probability":1}}]}}"#);
+        let body =
+            format!(r#"{{"seed":1,"faults":[{{"id":"f","kind":"{kind}","probability":1}}]}}"#);
         let answer = put_faults(relay.admin, "t0ken", &body);
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
         for path in ["/livez", "/readyz", "/metrics", "/faults"] {
-            assert!(get(relay.admin, path).starts_with("HTTP/1.1 200"), "{kind} {path}");
+            assert!(
+                get(relay.admin, path).starts_with("HTTP/1.1 200"),
+                "{kind} {path}"
+            );
         }
         if kind == "error" {
             let answer = get(relay.public, "/v1/relay");
-            assert!(answer.contains("injected-fault") && answer.contains("\"hop\":\"relay\""), "{answer}");
+            assert!(
+                answer.contains("injected-fault") && answer.contains("\"hop\":\"relay\""),
+                "{answer}"
+            );
         }
         if kind == "reset" {
             assert_eq!(get(relay.public, "/v1/relay"), "");
@@ -89,11 +105,14 @@ fn probes_stay_well_whatever_fault_is_injected() {
 #[test]
 fn a_request_under_way_is_answered_before_the_service_ends() {
     let sandbox = Sandbox::new().unwrap();
-    let faults = r#"{"seed":1,"faults":[{"id":"slow","kind":"delay","delay_ms":400,"probability":1}]}"#;
+    let faults =
+        r#"{"seed":1,"faults":[{"id":"slow","kind":"delay","delay_ms":400,"probability":1}]}"#;
     let relay = start(nines(&sandbox).env("NINES_FAULTS", faults));
     let (public, admin) = (relay.public, relay.admin);
     let under_way = std::thread::spawn(move || get(public, "/v1/relay"));
-    let active = || get(admin, "/metrics").contains("http_server_active_requests{otel_scope_name=\"nines\"} 1");
+    let active = || {
+        get(admin, "/metrics").contains("http_server_active_requests{otel_scope_name=\"nines\"} 1")
+    };
     assert!(wait_until(Duration::from_secs(10), active));
     let ended = relay.stop();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
@@ -132,7 +151,10 @@ fn an_unreachable_collector_stops_nobody_and_the_lost_spans_are_counted() {
         assert!(get(relay.public, "/v1/relay").starts_with("HTTP/1.1 200"));
     }
     let metrics = get(relay.admin, "/metrics");
-    assert!(metrics.contains("nines_spans_total{state=\"ended\",otel_scope_name=\"nines\"} 20"), "{metrics}");
+    assert!(
+        metrics.contains("nines_spans_total{state=\"ended\",otel_scope_name=\"nines\"} 20"),
+        "{metrics}"
+    );
     let ended = relay.stop();
     assert_eq!(ended.code, Some(0));
     assert!(ended.stderr.contains("lost=20"), "{}", ended.stderr);

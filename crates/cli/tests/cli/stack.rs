@@ -9,7 +9,12 @@ const README: &str = include_str!("../../../../README.md");
 fn the_readme_shows_what_nines_stack_prints() {
     let sandbox = Sandbox::new().unwrap();
     let printed = testkit::run(nines(&sandbox).arg("stack")).unwrap().stdout;
-    let block = README.split("```text\n").find(|block| block.starts_with("inbound:"));
+    let block = README
+        .split("```text\n")
+        .find(|block| block.starts_with("inbound:"));
     let block = block.and_then(|block| block.split("```").next()).unwrap();
-    assert_eq!(block, printed, "paste the output of `nines stack` into the README");
+    assert_eq!(
+        block, printed,
+        "paste the output of `nines stack` into the README"
+    );
 }

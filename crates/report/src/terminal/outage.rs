@@ -28,7 +28,7 @@ pub(super) fn table(results: &[&ScenarioResult]) -> String {
         ("the client knows after, p99", |result, run| {
             latency(result, run, |l| l.p99_ms)
         }),
-        ("predicted", predicted_wait),
+        ("the client knows after, predicted", predicted_wait),
         ("stuck in the gateway, at most", |_, run| stuck(run)),
         ("stuck, predicted (Little's law)", |result, _| {
             predicted_stuck(result)
@@ -111,6 +111,15 @@ fn predicted_stuck(result: &ScenarioResult) -> String {
     let wait = result.prediction.wait;
     wait.map_or_else(
         || "-".to_owned(),
-        |wait| format!("{:.0} on average", wait.stuck_requests),
+        |wait| format!("{} on average", count(rounded(wait.stuck_requests))),
     )
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a bounded count"
+)]
+fn rounded(requests: f64) -> u64 {
+    requests.round() as u64
 }

@@ -9,21 +9,23 @@ use availability::{
     Probability, Verdict,
     nines::{Downtime, Period, nines},
 };
-use scenario::{Class, Plan, Prediction};
+use scenario::{Class, Length, Plan, Prediction};
 use std::fmt::Write;
 
 /// The scenario's title, load and seed.
 pub(super) fn title(plan: &Plan) -> String {
     let mut text = format!("{}\n", plan.title());
     if let Some(phase) = plan.phases().first() {
-        let requests = phase.load.expected_requests();
+        let load = &phase.load;
+        let length = match load.length {
+            Length::Requests(requests) => format!("{} requests", count(requests)),
+            Length::For(duration) => {
+                format!("{} of requests", millis(duration.as_secs_f64() * 1e3))
+            }
+        };
+        let (rate, seed) = (load.rate, plan.seed());
         // Writing to a string can't fail.
-        let _ = writeln!(
-            text,
-            "{requests:.0} requests at {:.0}/s, open model, seed {}",
-            phase.load.rate,
-            plan.seed()
-        );
+        let _ = writeln!(text, "{length} at {rate:.0}/s, open model, seed {seed}");
     }
     text
 }
