@@ -64,6 +64,20 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Makes an error of the service's own part from what is wrong with a setting; `what`
+    /// names the setting and its value.
+    pub fn setup<E>(what: impl FnOnce() -> String) -> impl FnOnce(E) -> Self
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        |error| Self::Setup {
+            what: what(),
+            source: Box::new(error),
+        }
+    }
+}
+
 /// Where a running service can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Addresses {

@@ -66,7 +66,7 @@ pub struct Lab {
     /// The folder for result.json and the spans
     #[arg(long, default_value = "out", value_name = "FOLDER")]
     pub out: PathBuf,
-    /// Forward all spans to this OTLP endpoint as well, for example http://127.0.0.1:4318
+    /// Forward all spans to this OTLP endpoint as well, for example <http://127.0.0.1:4318>
     #[arg(long, value_name = "URL")]
     pub otlp: Option<Url>,
     /// Which spans to write: a sample of whole traces, or all of them

@@ -16,7 +16,7 @@ const PARTS: u64 = 4;
 
 /// Shows progress on standard error.
 pub struct Bar {
-    bar: ProgressBar,
+    shown: ProgressBar,
     plain: bool,
     scenarios: usize,
     begun: AtomicUsize,
@@ -28,16 +28,16 @@ impl Bar {
     /// For so many scenarios.
     pub fn new(scenarios: usize) -> Self {
         let plain = !stderr().is_terminal();
-        let bar = if plain {
+        let shown = if plain {
             ProgressBar::hidden()
         } else {
             ProgressBar::new_spinner()
         };
-        bar.set_style(style());
-        bar.enable_steady_tick(Duration::from_millis(100));
+        shown.set_style(style());
+        shown.enable_steady_tick(Duration::from_millis(100));
         let (begun, heading, last) = Default::default();
         Self {
-            bar,
+            shown,
             plain,
             scenarios,
             begun,
@@ -48,7 +48,7 @@ impl Bar {
 
     /// Prints a result above the bar.
     pub fn print(&self, text: &str) {
-        self.bar.suspend(|| println!("{text}"));
+        self.shown.suspend(|| println!("{text}"));
     }
 
     /// A plain line, unless it was the last one already.
@@ -66,7 +66,7 @@ impl Bar {
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        self.bar.finish_and_clear();
+        self.shown.finish_and_clear();
     }
 }
 
@@ -85,7 +85,7 @@ impl Progress for Bar {
             self.begun.load(Relaxed),
             self.scenarios
         );
-        self.bar.set_prefix(heading.clone());
+        self.shown.set_prefix(heading.clone());
         *self.heading.lock().unwrap_or_else(PoisonError::into_inner) = heading;
     }
 
@@ -98,9 +98,9 @@ impl Progress for Bar {
                 in_flight,
                 of,
             } => {
-                self.bar.set_length(of);
-                self.bar.set_position(done);
-                self.bar
+                self.shown.set_length(of);
+                self.shown.set_position(done);
+                self.shown
                     .set_message(format!("{done} of {of} requests, {in_flight} under way"));
                 let quarter = done * PARTS / of.max(1);
                 self.line(format!("load, {} % done", quarter * 100 / PARTS));
@@ -110,12 +110,12 @@ impl Progress for Bar {
             Step::Stopping => "services drain and stop".to_owned(),
             Step::Analysing => "putting spans together".to_owned(),
         };
-        self.bar.set_message(text.clone());
+        self.shown.set_message(text.clone());
         self.line(text);
     }
 
     fn end(&self) {
-        self.bar.set_position(0);
+        self.shown.set_position(0);
     }
 }
 

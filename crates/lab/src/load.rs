@@ -20,7 +20,7 @@ use tokio::{
     sync::mpsc,
     time::{Instant, sleep_until},
 };
-use types::{Cause, Outcome, header};
+use types::{Cause, Outcome};
 
 /// What the requests ask for, and of whom.
 #[derive(Debug, Clone)]
@@ -65,7 +65,7 @@ impl Ended {
     fn new(result: &Result<Answer, CallError>, lateness: Duration) -> Self {
         match result {
             Ok(answer) => Self {
-                outcome: quality(answer),
+                outcome: answer.outcome(),
                 cause: None,
                 gave_up: false,
                 lateness,
@@ -82,19 +82,6 @@ impl Ended {
                 }
             }
         }
-    }
-}
-
-/// Whether an answer below 500 is complete.
-fn quality(answer: &Answer) -> Outcome {
-    let headers = answer.response().headers();
-    let degraded = headers
-        .get(header::OUTCOME)
-        .is_some_and(|v| v == Outcome::Degraded.as_str());
-    if degraded {
-        Outcome::Degraded
-    } else {
-        Outcome::Ok
     }
 }
 

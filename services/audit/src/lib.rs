@@ -47,12 +47,8 @@ pub(crate) struct Audit {
 pub async fn serve(options: Options) -> Result<(), Error> {
     let chassis = Chassis::start(service::AUDIT, options.chassis).await?;
     let url = options.store;
-    let store = SqliteStore::open(&url)
-        .await
-        .map_err(|error| Error::Setup {
-            what: format!("--store {url}: the store cannot be opened"),
-            source: Box::new(error),
-        })?;
+    let what = || format!("--store {url}: the store cannot be opened");
+    let store = SqliteStore::open(&url).await.map_err(Error::setup(what))?;
     let store: Arc<dyn Store> = Arc::new(store);
     let writer = Writer::start(store.clone());
     let audit = Audit {

@@ -83,21 +83,21 @@ pub async fn serve(options: Options) -> Result<(), Error> {
 
 async fn set_up(options: &Options) -> Result<Auth, Error> {
     let url = &options.store;
-    let store = SqliteStore::open(url).await.map_err(setup(|| {
+    let store = SqliteStore::open(url).await.map_err(Error::setup(|| {
         format!("--store {url}: the store cannot be opened")
     }))?;
-    let keys = keys(&store).await.map_err(setup(|| {
+    let keys = keys(&store).await.map_err(Error::setup(|| {
         format!("--store {url}: the signing key cannot be read or kept")
     }))?;
     let passwords = Passwords::new(options.cost, options.hashes_at_once)
         .await
-        .map_err(setup(|| {
+        .map_err(Error::setup(|| {
             format!("{:?}: no password can be hashed so", options.cost)
         }))?;
     let users = options.seed_users;
     seed::accounts(&store, &passwords, users)
         .await
-        .map_err(setup(|| {
+        .map_err(Error::setup(|| {
             format!("--seed-users {users}: the users cannot be created")
         }))?;
     Ok(Auth {
@@ -111,14 +111,4 @@ async fn set_up(options: &Options) -> Result<Auth, Error> {
 async fn keys(store: &dyn Store) -> Result<Vec<Key>, StoreError> {
     let kept = store.signing_keys(&Key::generate()?).await?;
     kept.iter().map(|pkcs8| Ok(Key::load(pkcs8)?)).collect()
-}
-
-fn setup<E>(what: impl FnOnce() -> String) -> impl FnOnce(E) -> Error
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    |error| Error::Setup {
-        what: what(),
-        source: Box::new(error),
-    }
 }

@@ -51,22 +51,14 @@ pub async fn serve(options: Options) -> Result<(), Error> {
 
 async fn set_up(options: &Options) -> Result<Arc<dyn Store>, Error> {
     let url = &options.store;
-    let store = SqliteStore::open(url).await.map_err(setup(|| {
+    let store = SqliteStore::open(url).await.map_err(Error::setup(|| {
         format!("--store {url}: the store cannot be opened")
     }))?;
     let users = options.seed_users;
-    seed::records(&store, users).await.map_err(setup(|| {
-        format!("--seed-users {users}: the records cannot be created")
-    }))?;
+    seed::records(&store, users)
+        .await
+        .map_err(Error::setup(|| {
+            format!("--seed-users {users}: the records cannot be created")
+        }))?;
     Ok(Arc::new(store))
-}
-
-fn setup<E>(what: impl FnOnce() -> String) -> impl FnOnce(E) -> Error
-where
-    E: std::error::Error + Send + Sync + 'static,
-{
-    |error| Error::Setup {
-        what: what(),
-        source: Box::new(error),
-    }
 }

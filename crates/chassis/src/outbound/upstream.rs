@@ -8,7 +8,7 @@ use resilience::Failure;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{sync::Arc, time::SystemTime};
 use tower::ServiceExt;
-use types::{Cause, StoppedBy};
+use types::{Cause, Outcome, StoppedBy};
 
 /// A service that can be called.
 ///
@@ -140,6 +140,11 @@ impl Answer {
     /// The status.
     pub fn status(&self) -> StatusCode {
         self.response.status()
+    }
+
+    /// Whether the answer is complete: degraded where the callee says so.
+    pub fn outcome(&self) -> Outcome {
+        super::attempt::outcome(self.response.headers())
     }
 
     /// The headers and the body.

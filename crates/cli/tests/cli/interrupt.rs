@@ -26,7 +26,7 @@ fn send(child: &Child, signal: Signal) {
 
 /// The program and so many services run.
 fn wait_for_processes(sandbox: &Sandbox, count: usize) {
-    let limit = Duration::from_secs(60);
+    let limit = Duration::from_mins(1);
     assert!(wait_until(limit, || sandbox.processes().len() >= count));
 }
 
