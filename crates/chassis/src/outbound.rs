@@ -82,6 +82,11 @@ impl Outbound {
     }
 }
 
+/// How long a connection is kept that nobody uses. Half of what the servers allow
+/// (`connections::HEADER_TIMEOUT`): whoever closes first must be the client, or a request
+/// sent at that moment is lost.
+const IDLE: Duration = Duration::from_secs(5);
+
 /// A client for calls to other services: connections are kept, redirects and proxies are not
 /// followed, and nothing is retried behind the stack's back.
 pub fn client() -> Result<reqwest::Client, reqwest::Error> {
@@ -91,6 +96,6 @@ pub fn client() -> Result<reqwest::Client, reqwest::Error> {
         .retry(reqwest::retry::never())
         .tcp_nodelay(true)
         .pool_max_idle_per_host(usize::MAX)
-        .pool_idle_timeout(Duration::from_secs(20))
+        .pool_idle_timeout(IDLE)
         .build()
 }

@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `routes` | login and introspection, as HTTP |
 //! | `password` | argon2id, a few at a time |
+//! | `hasher` | argon2id in memory that is kept |
 //! | `threads` | the few threads that hash |
 //! | `token` | what a token says, and whether it is good |
 //! | `key` | the keys that sign |
 //! | `store` | accounts and keys, kept |
 //! | `seed` | accounts to try things with |
 
+mod hasher;
 mod key;
 mod password;
 mod routes;

@@ -1,7 +1,10 @@
 //! Passwords: argon2id (RFC 9106), a few at a time.
 
-use crate::threads::{Threads, ThreadsError};
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash};
+use crate::{
+    hasher::Hasher,
+    threads::{Threads, ThreadsError},
+};
+use argon2::{Params, PasswordHasher, password_hash};
 use std::num::NonZeroUsize;
 use tracing::{Instrument, info_span};
 
@@ -37,7 +40,7 @@ pub(crate) enum PasswordError {
 /// cores would only make all of them late, so the others wait.
 #[derive(Clone)]
 pub(crate) struct Passwords {
-    argon2: Argon2<'static>,
+    hasher: Hasher,
     threads: Threads,
     /// The hash of no password at all, checked where there is no account: otherwise the
     /// time of the answer would tell which names exist.
@@ -48,7 +51,7 @@ impl Passwords {
     pub(crate) async fn new(cost: Cost, at_once: NonZeroUsize) -> Result<Self, PasswordError> {
         let params = Params::new(cost.memory, cost.passes, cost.lanes, None)?;
         let mut passwords = Self {
-            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            hasher: Hasher::new(params),
             threads: Threads::start("hash", at_once)?,
             nobody: String::new(),
         };
@@ -58,8 +61,8 @@ impl Passwords {
 
     /// The hash of `password` with a new salt, as a PHC string.
     pub(crate) async fn hash(&self, password: String) -> Result<String, PasswordError> {
-        let argon2 = self.argon2.clone();
-        let hash = move || Ok(argon2.hash_password(password.as_bytes())?.to_string());
+        let hasher = self.hasher.clone();
+        let hash = move || Ok(hasher.hash_password(password.as_bytes())?.to_string());
         self.threads.run(hash).await?
     }
 
@@ -69,14 +72,9 @@ impl Passwords {
         password: String,
         hash: Option<String>,
     ) -> Result<bool, PasswordError> {
-        let argon2 = self.argon2.clone();
         let exists = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobody.clone());
-        let check = move || match argon2.verify_password(password.as_bytes(), hash.as_str()) {
-            Ok(()) => Ok(exists),
-            Err(password_hash::Error::PasswordInvalid) => Ok(false),
-            Err(error) => Err(error.into()),
-        };
+        let check = move || Ok(Hasher::verify(password.as_bytes(), &hash)? && exists);
         let span = info_span!("password.verify");
         self.threads.run(check).instrument(span).await?
     }

@@ -1,0 +1,186 @@
+//! CPU per request: rounds at every chain in turn, and their table.
+//!
+//! All chains run all the time, and take turns under load, so that whatever else slows the
+//! machine down slows all of them. Each round is compared with its neighbour.
+
+use crate::{
+    chain::{Chain, Ground, Kind, SERVICES},
+    load::Sender,
+    spread::Spread,
+    trouble::Trouble,
+};
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// The most that the real chain should cost, as a multiple of the bare one.
+const TARGET: f64 = 1.6;
+/// Requests a second: a load that leaves two cores room for generator and receiver.
+const RATE: f64 = 1000.0;
+/// Spans wait half a second for their batch to fill; sending them is part of the cost.
+const SETTLE: Duration = Duration::from_secs(1);
+/// Four spans of requests received, three of calls and three of attempts.
+const SPANS_PER_REQUEST: u64 = 10;
+
+/// How long to measure.
+#[derive(Debug)]
+pub struct Size {
+    rounds: usize,
+    requests: u64,
+    warm_up: u64,
+}
+
+impl Size {
+    /// Short or long.
+    pub const fn new(quick: bool) -> Self {
+        let (rounds, requests, warm_up) = if quick {
+            (2, 500, 200)
+        } else {
+            (5, 4000, 2000)
+        };
+        Self {
+            rounds,
+            requests,
+            warm_up,
+        }
+    }
+}
+
+/// Measures and prints.
+pub async fn measure(ground: &Ground, size: &Size) -> Result<(), Trouble> {
+    let mut chains = Vec::new();
+    for kind in Kind::ALL {
+        chains.push(Chain::start(kind, ground).await?);
+    }
+    let rounds = rounds(&chains, ground, size).await;
+    for chain in chains {
+        chain.stop().await;
+    }
+    print(&rounds?, size);
+    Ok(())
+}
+
+/// CPU per request in microseconds: for every round, every chain and every service.
+type Round = [[f64; SERVICES.len()]; Kind::ALL.len()];
+
+async fn rounds(chains: &[Chain], ground: &Ground, size: &Size) -> Result<Vec<Round>, Trouble> {
+    // The first chain is a real one: a bare one has no login.
+    let sender = Sender::log_in(&chains[0]).await?;
+    for chain in chains {
+        eprintln!("warming up the {}", chain.kind().name());
+        sender.send(chain, size.warm_up, RATE).await?;
+    }
+    sleep(SETTLE).await;
+    let mut rounds = Vec::new();
+    for number in 1..=size.rounds {
+        let mut round = Round::default();
+        for (costs, chain) in round.iter_mut().zip(chains) {
+            eprintln!("round {number} of {}: {}", size.rounds, chain.kind().name());
+            *costs = one(chain, &sender, ground, size.requests).await?;
+        }
+        rounds.push(round);
+    }
+    Ok(rounds)
+}
+
+async fn one(
+    chain: &Chain,
+    sender: &Sender,
+    ground: &Ground,
+    requests: u64,
+) -> Result<[f64; SERVICES.len()], Trouble> {
+    // Connections that were idle meanwhile are closed: opening them is no part of the cost.
+    sender.send(chain, requests / 10, RATE).await?;
+    sleep(SETTLE).await;
+    let (before, spans_before) = (chain.cpu_us()?, ground.receiver.received());
+    sender.send(chain, requests, RATE).await?;
+    sleep(SETTLE).await;
+    let mut costs = chain.cpu_us()?;
+    for (cost, before) in costs.iter_mut().zip(before) {
+        *cost = (*cost - before) / requests as f64;
+    }
+    let spans = ground.receiver.received() - spans_before;
+    let least = match chain.kind() {
+        Kind::Real => SPANS_PER_REQUEST,
+        _ => 0,
+    };
+    if spans < requests * least {
+        return Err(Trouble::SpansMissing {
+            spans,
+            requests,
+            least,
+        });
+    }
+    Ok(costs)
+}
+
+fn print(rounds: &[Round], size: &Size) {
+    println!();
+    println!(
+        "CPU per request in µs, user and system: medians of {} rounds of {} requests, {RATE} a second",
+        size.rounds, size.requests
+    );
+    println!(
+        "{:10}{:>10}{:>12}{:>13}{:>10}{:>14}",
+        "", "real", "no export", "no sampling", "bare", "real : bare"
+    );
+    for (at, service) in SERVICES.iter().enumerate() {
+        row(service, rounds, |costs| costs[at]);
+    }
+    row("all four", rounds, sum);
+    println!();
+    verdict(rounds);
+    println!();
+    attribution(rounds);
+}
+
+fn row(name: &str, rounds: &[Round], cost: impl Fn(&[f64; SERVICES.len()]) -> f64) {
+    let median = |kind| Spread::of(rounds.iter().map(|round| cost(of(round, kind)))).median();
+    let (real, bare) = (median(Kind::Real), median(Kind::Bare));
+    println!(
+        "{name:10}{real:>10.1}{:>12.1}{:>13.1}{bare:>10.1}{:>14.2}",
+        median(Kind::NoExport),
+        median(Kind::NoSampling),
+        real / bare
+    );
+}
+
+fn verdict(rounds: &[Round]) {
+    let ratio = |round| sum(of(round, Kind::Real)) / sum(of(round, Kind::Bare));
+    let ratios = Spread::of(rounds.iter().map(ratio));
+    let met = if ratios.median() <= TARGET {
+        "met"
+    } else {
+        "missed"
+    };
+    println!("real : bare, least – median – most of all rounds: {ratios:.2}");
+    println!("target at most {TARGET}: {met}");
+}
+
+/// Where the difference goes, by what is left out from one chain to the next. From the
+/// cheapest round of each: whatever else a machine does meanwhile can only add to a cost.
+fn attribution(rounds: &[Round]) {
+    let least = |kind| Spread::of(rounds.iter().map(|round| sum(of(round, kind)))).least();
+    println!("where the difference goes, in µs per request, from the cheapest round of each");
+    let parts = [
+        ("export of spans", Kind::Real, Kind::NoExport),
+        ("recording of spans", Kind::NoExport, Kind::NoSampling),
+        ("rest of the chassis", Kind::NoSampling, Kind::Bare),
+        ("in all", Kind::Real, Kind::Bare),
+    ];
+    for (what, with, without) in parts {
+        println!("{what:22}{:>8.1}", least(with) - least(without));
+    }
+    println!(
+        "the rest: trace context, identity, metrics, limits, deadlines, faults, checks of names"
+    );
+}
+
+/// The costs of one chain.
+fn of(round: &Round, kind: Kind) -> &[f64; SERVICES.len()] {
+    let at = Kind::ALL.iter().position(|known| *known == kind);
+    &round[at.unwrap_or_default()]
+}
+
+fn sum(costs: &[f64; SERVICES.len()]) -> f64 {
+    costs.iter().sum()
+}

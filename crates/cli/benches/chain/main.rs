@@ -1,0 +1,91 @@
+//! What the whole costs: the real chain beside a bare one of the same shape.
+//!
+//! `cargo bench -p cli --bench chain` measures, in one run,
+//! - CPU per request of gateway, auth, profile and database with everything on, against plain
+//!   axum and reqwest that do the same work; target: at most 1.6 times as much,
+//! - where the difference goes: the same chain without export, and without sampling,
+//! - resident memory of each service after 20,000 and 100,000 requests.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `bare` | the bare chain: this program again, as `--bare ROLE` |
+//! | `chain` | the four services of either kind, as processes |
+//! | `load` | logins, and the lab's load generator |
+//! | `process` | CPU and memory of a process, as the kernel counts them |
+//! | `cpu` | the rounds, interleaved, and their table |
+//! | `memory` | the long run, and its table |
+//! | `spread` | least, median and most of several rounds |
+//!
+//! What is measured decides nothing: a missed target is said, and only a failure to measure
+//! is a failure. A shorter run, `-- --quick`, tells whether the benchmark works, no more.
+
+mod bare;
+mod chain;
+mod cpu;
+mod load;
+mod memory;
+mod process;
+mod spread;
+mod trouble;
+
+use chain::Ground;
+use clap::Parser;
+use std::{error::Error, process::ExitCode};
+use traces::{Receiver, ReceiverOptions};
+use trouble::Trouble;
+
+/// CPU and memory of the chain, beside a bare chain of the same shape
+#[derive(Debug, Parser)]
+struct Args {
+    /// A short run that tells whether the benchmark works; its figures say little
+    #[arg(long)]
+    quick: bool,
+    /// Given by `cargo bench`; without it, as under `cargo test --benches`, the run is short.
+    #[arg(long, hide = true)]
+    bench: bool,
+    /// Given to every process of a chain.
+    #[arg(long, hide = true)]
+    supervised: bool,
+    #[command(flatten)]
+    bare: bare::Settings,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let done = match args.bare.role {
+        Some(role) => bare::run(role, args.bare),
+        None => measure(args.quick || !args.bench),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&*error),
+    }
+}
+
+#[tokio::main]
+async fn measure(quick: bool) -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::Builder::new().prefix("nines-bench-").tempdir()?;
+    cpu::measure(&ground(&folder).await?, &cpu::Size::new(quick)).await?;
+    // Spans are kept until the receiver goes: the long run gets one of its own.
+    memory::measure(&ground(&folder).await?, &memory::Size::new(quick)).await?;
+    Ok(())
+}
+
+async fn ground(folder: &tempfile::TempDir) -> Result<Ground, Trouble> {
+    let loopback = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let receiver = Receiver::start(loopback, ReceiverOptions::default()).await?;
+    Ok(Ground {
+        folder: folder.path().to_owned(),
+        receiver,
+    })
+}
+
+fn fail(error: &dyn Error) -> ExitCode {
+    eprintln!("error: {error}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        eprintln!("  because: {error}");
+        source = error.source();
+    }
+    ExitCode::FAILURE
+}

@@ -1,0 +1,83 @@
+//! Resident memory of the real services: little, and flat.
+
+use crate::{
+    chain::{Chain, Ground, Kind, SERVICES},
+    load::Sender,
+    trouble::Trouble,
+};
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// The most that a service should need, in megabytes.
+const TARGET_MB: f64 = 40.0;
+/// The most that it should grow between the two looks.
+const TARGET_GROWTH: f64 = 0.10;
+/// Until the last spans are sent.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// How long to measure: so many requests before the first look, and before the second.
+#[derive(Debug)]
+pub struct Size {
+    first: u64,
+    second: u64,
+}
+
+impl Size {
+    /// Short or long.
+    pub const fn new(quick: bool) -> Self {
+        let (first, second) = if quick {
+            (1000, 3000)
+        } else {
+            (20_000, 100_000)
+        };
+        Self { first, second }
+    }
+}
+
+/// Measures and prints.
+pub async fn measure(ground: &Ground, size: &Size) -> Result<(), Trouble> {
+    let chain = Chain::start(Kind::Real, ground).await?;
+    let looks = looks(&chain, size).await;
+    chain.stop().await;
+    let (first, second) = looks?;
+    print(&first, &second, size);
+    Ok(())
+}
+
+type Look = [f64; SERVICES.len()];
+
+async fn looks(chain: &Chain, size: &Size) -> Result<(Look, Look), Trouble> {
+    let sender = Sender::log_in(chain).await?;
+    eprintln!("memory: {} requests", size.first);
+    sender.send_at_once(chain, size.first).await?;
+    sleep(SETTLE).await;
+    let first = chain.resident_mb()?;
+    eprintln!("memory: {} requests", size.second);
+    sender.send_at_once(chain, size.second - size.first).await?;
+    sleep(SETTLE).await;
+    Ok((first, chain.resident_mb()?))
+}
+
+fn print(first: &Look, second: &Look, size: &Size) {
+    println!();
+    println!("Resident memory in MB after so many requests, as many a second as are answered");
+    println!(
+        "{:10}{:>10}{:>10}{:>10}",
+        "", size.first, size.second, "growth"
+    );
+    let mut met = true;
+    for (service, (first, second)) in SERVICES.iter().zip(first.iter().zip(second)) {
+        let growth = second / first - 1.0;
+        met &= *first <= TARGET_MB && *second <= TARGET_MB && growth <= TARGET_GROWTH;
+        println!(
+            "{service:10}{first:>10.1}{second:>10.1}{:>8.1} %",
+            growth * 100.0
+        );
+    }
+    println!();
+    println!(
+        "target at most {TARGET_MB} MB and {:.0} % growth: {}",
+        TARGET_GROWTH * 100.0,
+        if met { "met" } else { "missed" }
+    );
+}
