@@ -5,7 +5,7 @@ mod outage;
 mod staircase;
 mod summary;
 
-use crate::results::ScenarioResult;
+use crate::{results::ScenarioResult, words::millis};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
 /// How to write for this terminal.
@@ -52,7 +52,19 @@ pub fn prediction(plan: &scenario::Plan, prediction: &scenario::Prediction) -> S
     let mut text = summary::title(plan);
     text.push_str(&staircase::predicted(prediction));
     text.push_str(&summary::predicted(prediction));
+    text.push_str(&summary::predicted_wait(prediction));
     text
+}
+
+/// A latency in milliseconds. At the client's patience it is only known to be at least that.
+fn censored(ms: f64, plan: &scenario::Plan) -> String {
+    let patience = plan.phases().first().map(|phase| phase.load.patience);
+    let patience = patience.map_or(f64::INFINITY, |patience| patience.as_secs_f64() * 1e3);
+    if ms >= patience {
+        format!("≥ {}", millis(patience))
+    } else {
+        millis(ms)
+    }
 }
 
 /// A line under the header and nothing else.

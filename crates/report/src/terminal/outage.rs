@@ -2,6 +2,7 @@
 
 use crate::{
     results::{RunResult, ScenarioResult, shown_interval},
+    terminal::censored,
     words::{count, interval, millis, percent},
 };
 use availability::Interval;
@@ -72,23 +73,12 @@ fn answered(_: &ScenarioResult, run: &RunResult) -> String {
     format!("{value} ({})", interval.unwrap_or_default())
 }
 
-/// A percentile; at the client's patience it is only known to be at least that.
 fn latency(result: &ScenarioResult, run: &RunResult, of: fn(&Latency) -> f64) -> String {
-    let Some(latency) = &run.analysis.root.latency else {
-        return "-".to_owned();
-    };
-    let patience = result
-        .plan
-        .phases()
-        .first()
-        .map(|phase| phase.load.patience);
-    let patience = patience.unwrap_or(Duration::MAX).as_secs_f64() * 1e3;
-    let value = of(latency);
-    if value >= patience {
-        format!("≥ {}", millis(patience))
-    } else {
-        millis(value)
-    }
+    let latency = run.analysis.root.latency.as_ref();
+    latency.map_or_else(
+        || "-".to_owned(),
+        |latency| censored(of(latency), &result.plan),
+    )
 }
 
 fn predicted_wait(result: &ScenarioResult, _: &RunResult) -> String {

@@ -1,6 +1,6 @@
 //! The words around the tables.
 
-use super::Style;
+use super::{Style, censored};
 use crate::{
     results::{RunResult, ScenarioResult, shown_interval},
     words::{count, interval, millis, percent, probability},
@@ -9,7 +9,7 @@ use availability::{
     Probability, Verdict,
     nines::{Downtime, Period, nines},
 };
-use scenario::{Class, Length, Plan, Prediction};
+use scenario::{Class, Length, Limit, Plan, Prediction};
 use std::fmt::Write;
 
 /// The scenario's title, load and seed.
@@ -54,6 +54,23 @@ pub(super) fn predicted(prediction: &Prediction) -> String {
     )
 }
 
+/// How many requests wait in vain, how long, and how many are stuck meanwhile.
+pub(super) fn predicted_wait(prediction: &Prediction) -> String {
+    let Some(wait) = &prediction.wait else {
+        return String::new();
+    };
+    let limit = match wait.ended_by {
+        Limit::AttemptTimeout => "an attempt's time-out",
+        Limit::Deadline => "the deadline",
+        Limit::Patience => "the client's patience: it would be longer",
+    };
+    let (share, after) = (probability(wait.share), millis(wait.known_after_s * 1e3));
+    let stuck = wait.stuck_requests;
+    format!(
+        "waiting      {share} of requests, {after} each, ended by {limit}; {stuck:.0} stuck at the edge on average\n"
+    )
+}
+
 fn in_nines(availability: Probability) -> String {
     let downtime = Downtime::of(availability, Period::Year);
     format!("{:.2} nines, down {downtime}", nines(availability))
@@ -64,7 +81,7 @@ pub(super) fn footer(result: &ScenarioResult, run: &RunResult, style: Style) -> 
     let mut text = predicted(&result.prediction);
     text += &measured(run);
     text += &verdict(result, style);
-    text += &latency(run);
+    text += &latency(result, run);
     text += &accounting(run);
     let _ = writeln!(text, "spans        {}", run.analysis.completeness);
     text += &forwarded(run);
@@ -129,7 +146,7 @@ fn is_bounds(result: &ScenarioResult) -> bool {
     )
 }
 
-fn latency(run: &RunResult) -> String {
+fn latency(result: &ScenarioResult, run: &RunResult) -> String {
     let Some(latency) = run.analysis.root.latency else {
         return String::new();
     };
@@ -138,11 +155,26 @@ fn latency(run: &RunResult) -> String {
         ("p99", latency.p99_ms),
         ("p99.9", latency.p999_ms),
     ];
-    let at: Vec<_> = at.map(|(name, ms)| format!("{name} {}", millis(ms))).into();
+    let at: Vec<_> = at
+        .map(|(name, ms)| format!("{name} {}", censored(ms, &result.plan)))
+        .into();
     let lateness = millis(run.generator.worst_lateness_ms);
     format!(
-        "latency      {} (from the scheduled start; the generator was at most {lateness} late)\n",
-        at.join(", ")
+        "latency      {} (from the scheduled start; the generator was at most {lateness} late)\n{}",
+        at.join(", "),
+        gave_up(run),
+    )
+}
+
+/// Says that latencies are censored, where they are.
+fn gave_up(run: &RunResult) -> String {
+    let gave_up = run.generator.gave_up;
+    if gave_up == 0 {
+        return String::new();
+    }
+    let requests = count(gave_up);
+    format!(
+        "             {requests} times the client gave up: those latencies are censored, the true ones longer\n"
     )
 }
 
