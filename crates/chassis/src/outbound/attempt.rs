@@ -1,6 +1,6 @@
 //! One client span per attempt, and the headers that let the callee continue the story.
 
-use super::{CallError, Outbound, call::CallInfo};
+use super::{CallError, Outbound, call::CallInfo, exchange::outcome};
 use crate::{Instruments, instruments::Seen};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
@@ -228,18 +228,6 @@ fn client_span(shared: &Shared, request: &Request<Bytes>, number: u32) -> SpanBu
     SpanBuilder::from_name(method)
         .with_kind(SpanKind::Client)
         .with_attributes(attributes)
-}
-
-/// How an answer below 500 counts: degraded where the callee says so.
-pub(super) fn outcome(headers: &HeaderMap) -> Outcome {
-    let degraded = headers
-        .get(header::OUTCOME)
-        .is_some_and(|v| v == Outcome::Degraded.as_str());
-    if degraded {
-        Outcome::Degraded
-    } else {
-        Outcome::Ok
-    }
 }
 
 fn write(headers: &mut HeaderMap, name: &'static str, value: &str) {

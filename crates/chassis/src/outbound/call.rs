@@ -1,6 +1,6 @@
 //! Exactly one outcome and one call span per call, however many attempts it takes.
 
-use super::{CallError, Outbound, attempt};
+use super::{CallError, Outbound, exchange};
 use crate::{Instruments, RequestContext, instruments::Seen};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -141,7 +141,7 @@ impl Record {
 
     fn ended(&mut self, result: Result<&Response<Bytes>, &CallError>) {
         match result {
-            Ok(answer) => (self.outcome, self.cause) = (attempt::outcome(answer.headers()), None),
+            Ok(answer) => (self.outcome, self.cause) = (exchange::outcome(answer.headers()), None),
             Err(error) => {
                 self.cause = Some(error.cause);
                 self.stopped_by = Some(error.stopped_by);

@@ -2,14 +2,14 @@
 
 use super::CallError;
 use bytes::{Bytes, BytesMut};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll},
 };
 use tower::Service;
-use types::Cause;
+use types::{Cause, Outcome, header};
 
 /// The largest answer read, in bytes; a longer one is no answer of ours.
 const MAX_ANSWER: usize = 8 << 20;
@@ -52,6 +52,18 @@ impl Service<Request<Bytes>> for Exchange {
             }
             Ok(response)
         })
+    }
+}
+
+/// How an answer below 500 counts: degraded where the callee says so.
+pub(super) fn outcome(headers: &HeaderMap) -> Outcome {
+    let degraded = headers
+        .get(header::OUTCOME)
+        .is_some_and(|v| v == Outcome::Degraded.as_str());
+    if degraded {
+        Outcome::Degraded
+    } else {
+        Outcome::Ok
     }
 }
 

@@ -144,7 +144,7 @@ impl Answer {
 
     /// Whether the answer is complete: degraded where the callee says so.
     pub fn outcome(&self) -> Outcome {
-        super::attempt::outcome(self.response.headers())
+        super::exchange::outcome(self.response.headers())
     }
 
     /// The headers and the body.
