@@ -110,6 +110,12 @@ struct Record {
     shared: Arc<Shared>,
     context: Context,
     begin: Instant,
+    deadline: Option<Deadline>,
+    ending: Option<Ending>,
+}
+
+/// How an attempt ended by itself.
+struct Ending {
     outcome: Outcome,
     cause: Option<Cause>,
     status: Option<u16>,
@@ -120,22 +126,19 @@ impl Record {
         let span = client_span(&shared, request, number);
         let context = Context::current();
         let context = context.with_span(shared.tracer.build_with_context(span, &context));
-        // Dropped before it ended, an attempt was given up by whoever wanted it.
-        let (outcome, cause) = (Outcome::Failed, Some(Cause::Cancelled));
+        let deadline = request.extensions().get::<Deadline>().copied();
         Self {
             shared,
             context,
             begin: Instant::now(),
-            outcome,
-            cause,
-            status: None,
+            deadline,
+            ending: None,
         }
     }
 
     /// Trace context, identity, path and the time that is left.
     fn write_headers(&self, request: &mut Request<Bytes>, number: u32) {
         let info = request.extensions().get::<CallInfo>().cloned();
-        let deadline = request.extensions().get::<Deadline>().copied();
         let headers = request.headers_mut();
         telemetry::propagation::inject(&self.context, headers);
         if let Some(info) = info {
@@ -143,7 +146,9 @@ impl Record {
             let path = info.context.child_path(&self.shared.callee, number);
             write(headers, header::ATTEMPT_PATH, &path);
         }
-        let left = deadline.and_then(|deadline| deadline.remaining(Instant::now()));
+        let left = self
+            .deadline
+            .and_then(|deadline| deadline.remaining(Instant::now()));
         if let Some(left) = left {
             let left = i64::try_from(left.as_millis()).unwrap_or(i64::MAX);
             headers.insert(header::DEADLINE_MS, left.into());
@@ -153,18 +158,41 @@ impl Record {
     }
 
     fn ended(&mut self, result: &Result<Response<Bytes>, CallError>) {
-        match result {
-            Ok(answer) => {
-                (self.outcome, self.cause) = (outcome(answer.headers()), None);
-                self.status = Some(answer.status().as_u16());
-            }
-            Err(error) => {
-                (self.outcome, self.cause) = (Outcome::Failed, Some(error.cause));
-                self.status = error.status.map(|status| status.as_u16());
-            }
-        }
+        self.ending = Some(match result {
+            Ok(answer) => Ending {
+                outcome: outcome(answer.headers()),
+                cause: None,
+                status: Some(answer.status().as_u16()),
+            },
+            Err(error) => Ending {
+                outcome: Outcome::Failed,
+                cause: Some(error.cause),
+                status: error.status.map(|status| status.as_u16()),
+            },
+        });
     }
 
+    /// Dropped before it ended, an attempt was given up: because the time of the whole
+    /// request was over, or because whoever wanted it has left.
+    fn given_up(&self) -> Ending {
+        let now = Instant::now();
+        let late = self
+            .deadline
+            .is_some_and(|deadline| deadline.remaining(now).is_none());
+        let cause = if late {
+            Cause::Timeout
+        } else {
+            Cause::Cancelled
+        };
+        Ending {
+            outcome: Outcome::Failed,
+            cause: Some(cause),
+            status: None,
+        }
+    }
+}
+
+impl Ending {
     /// `error.type` by the conventions: the status from 400 up, or what went wrong instead.
     fn error_type(&self) -> Option<String> {
         match self.status {
@@ -176,21 +204,26 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        let ending = self.ending.take().unwrap_or_else(|| self.given_up());
         let span = self.context.span();
-        span.set_attribute(KeyValue::new(attribute::OUTCOME, self.outcome.as_str()));
-        if let Some(cause) = self.cause {
+        span.set_attribute(KeyValue::new(attribute::OUTCOME, ending.outcome.as_str()));
+        if let Some(cause) = ending.cause {
             span.set_attribute(KeyValue::new(attribute::CAUSE, cause.as_str()));
         }
-        if let Some(status) = self.status {
+        if let Some(status) = ending.status {
             let status = KeyValue::new(semconv::HTTP_RESPONSE_STATUS_CODE, i64::from(status));
             span.set_attribute(status);
         }
-        if let Some(error) = self.error_type() {
+        if let Some(error) = ending.error_type() {
             span.set_status(Status::error(error.clone()));
             span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, error));
         }
         span.end();
-        let (outcome, cause, status) = (self.outcome, self.cause, self.status);
+        let Ending {
+            outcome,
+            cause,
+            status,
+        } = ending;
         let peer = Some(&self.shared.callee);
         let duration = self.begin.elapsed();
         self.shared.instruments.attempt_ended(&Seen {

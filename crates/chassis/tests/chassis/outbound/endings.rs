@@ -100,7 +100,7 @@ async fn a_deadline_ends_a_call_that_has_no_other_limit() {
     let auth = Callee::start([Reply::silence()]).await;
     let error = gateway.ask(&auth).await.unwrap_err();
     assert_eq!(ends(&error), (Cause::Timeout, StoppedBy::Deadline));
-    let call = gateway.only_call(Outcome::Failed, Some(Cause::Timeout));
+    let (call, _) = gateway.saw_one(Outcome::Failed, Some(Cause::Timeout));
     let stopped_by = attribute(&call, "nines.call.stopped_by");
     assert_eq!(stopped_by.as_deref(), Some("deadline"));
 }
