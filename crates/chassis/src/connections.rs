@@ -64,7 +64,10 @@ pub(crate) async fn serve(
         return 0;
     }
     while connections.try_join_next().is_some() {}
-    connections.len()
+    let cut = connections.len();
+    // Only when the last one has gone are all outcomes counted and all spans made.
+    connections.shutdown().await;
+    cut
 }
 
 async fn pause(error: &io::Error) {

@@ -19,6 +19,7 @@ use std::{
     time::Duration,
 };
 use toml::{Table, Value};
+use tracing_subscriber::EnvFilter;
 
 /// What every service can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -44,7 +45,7 @@ pub struct Options {
     #[arg(
         long,
         env = "NINES_ADMIN_TOKEN",
-        hide_env_values = true,
+        hide_env_values = true, value_parser = secret,
         value_name = "TOKEN"
     )]
     pub admin_token: Option<Secret>,
@@ -80,7 +81,7 @@ pub struct Options {
     #[arg(long, env = "NINES_DRAIN", value_parser = positive, default_value = "25s", value_name = "DURATION")]
     pub drain: Duration,
     /// Which log lines to write, in the syntax of `RUST_LOG`
-    #[arg(long, env = "NINES_LOG", default_value = "info", value_name = "FILTER")]
+    #[arg(long, env = "NINES_LOG", default_value = "info", value_parser = filter, value_name = "FILTER")]
     pub log: String,
     /// Print the addresses as a line of JSON, and stop when standard input ends
     #[arg(long, hide = true)]
@@ -122,6 +123,24 @@ pub fn positive(text: &str) -> Result<Duration, String> {
         Ok(duration) => Ok(duration),
         Err(error) => Err(format!(
             "{error}; allowed: a duration such as 250ms or 1m 30s"
+        )),
+    }
+}
+
+/// A text that is there: an empty token would let everybody in who sends none.
+fn secret(text: &str) -> Result<Secret, String> {
+    if text.is_empty() {
+        return Err("empty; allowed: any other text, or leave the setting out".to_owned());
+    }
+    Ok(Secret::from(text))
+}
+
+/// The syntax of `RUST_LOG`.
+fn filter(text: &str) -> Result<String, String> {
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(format!(
+            "{error}; allowed: a filter such as info or warn,auth=debug"
         )),
     }
 }
@@ -317,6 +336,17 @@ mod tests {
             for part in expected {
                 assert!(error.contains(part), "{file:?} misses {part:?}: {error}");
             }
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_empty_and_a_filter_that_is_none_are_refused() {
+        for (flag, value) in [("--admin-token", ""), ("--log", "chassis=loud")] {
+            let error = parse_with("store = \"s\"", &[flag, value]).unwrap_err();
+            assert!(
+                error.contains(flag) && error.contains("allowed:"),
+                "{error}"
+            );
         }
     }
 

@@ -32,7 +32,8 @@ impl RequestContext {
     pub(crate) fn from_headers(headers: &HeaderMap) -> Self {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let id = text(header::REQUEST_ID).filter(|id| header::is_request_id(id));
-        let path = text(header::ATTEMPT_PATH).unwrap_or_default();
+        let path = text(header::ATTEMPT_PATH).filter(|path| path.len() <= header::ATTEMPT_PATH_MAX);
+        let path = path.unwrap_or_default();
         Self {
             request_id: id.map_or_else(random_id, Arc::from),
             attempt_path: path.into(),

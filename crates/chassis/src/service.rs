@@ -38,16 +38,6 @@ pub enum Error {
     /// Telemetry could not be set up.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
-    /// The log filter is not one.
-    #[error(
-        "--log {value}: not a filter; allowed: the syntax of RUST_LOG, for example info or warn,auth=debug"
-    )]
-    Log {
-        /// The value.
-        value: String,
-        /// What is wrong with it.
-        source: tracing_subscriber::filter::ParseError,
-    },
     /// The HTTP client could not be built.
     #[error("the HTTP client could not be built")]
     Client(#[from] reqwest::Error),
@@ -115,10 +105,7 @@ impl Chassis {
             replica: replica.clone(),
         };
         let telemetry = Telemetry::start(&identity, &Export::Environment)?;
-        let filter = EnvFilter::try_new(&options.log).map_err(|source| Error::Log {
-            value: options.log.clone(),
-            source,
-        })?;
+        let filter = EnvFilter::new(&options.log);
         logs::start(service, filter, telemetry.tracer());
         let instruments = Instruments::new(&telemetry.metrics().meter());
         let faults = FaultControl::new(service, &*replica);
@@ -168,14 +155,14 @@ impl Chassis {
             ADMIN_DRAIN,
         ));
         let supervised = self.options.supervised;
+        // Whoever reads the announcement may stop the service at once.
+        let told_to_stop = told_to_stop(supervised)?;
         readiness.set(true);
         announce(supervised, addresses);
 
         let stop = async {
-            match told_to_stop(supervised).await {
-                Ok(reason) => tracing::info!(reason, "draining"),
-                Err(error) => tracing::error!(%error, "signals can't be received; draining"),
-            }
+            let reason = told_to_stop.await;
+            tracing::info!(reason, "draining");
             readiness.set(false);
         };
         let cut = connections::serve(self.public, router, stop, self.options.drain).await;

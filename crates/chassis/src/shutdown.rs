@@ -1,6 +1,6 @@
 //! When a service is told to stop.
 
-use std::io::Read;
+use std::{future::Future, io::Read};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::oneshot,
@@ -8,19 +8,25 @@ use tokio::{
 
 /// Ends with SIGTERM or SIGINT, or, `supervised`, when standard input ends: whoever started
 /// the service has closed it, or is no more.
-pub(crate) async fn told_to_stop(supervised: bool) -> std::io::Result<&'static str> {
+///
+/// Signals count from the call on, before the future is first polled.
+pub(crate) fn told_to_stop(
+    supervised: bool,
+) -> std::io::Result<impl Future<Output = &'static str>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let supervisor = async {
+    let supervisor = async move {
         if !supervised || end_of_input().await.is_err() {
             std::future::pending::<()>().await;
         }
     };
-    tokio::select! {
-        _ = terminate.recv() => Ok("SIGTERM"),
-        _ = interrupt.recv() => Ok("SIGINT"),
-        () = supervisor => Ok("end of input"),
-    }
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+            () = supervisor => "end of input",
+        }
+    })
 }
 
 /// Waits in a thread of its own: a blocked read must not keep the process from ending.

@@ -1,6 +1,7 @@
 //! Exit codes.
 
-use availability::Verdict;
+use crate::say;
+use availability::{Doubt, Verdict};
 use chassis::{EXIT_BAD_INPUT, EXIT_ENVIRONMENT};
 use lab::LabError;
 use report::results::ScenarioResult;
@@ -36,8 +37,12 @@ impl Done {
                 .iter()
                 .any(|result| result.judgement.verdict == verdict)
         };
+        // Where spans were lost, spans and metrics can't agree: that is inconclusive, no failure.
+        let is_lost = |doubt: &Doubt| matches!(doubt, Doubt::SpansLost { .. });
+        let whole = |result: &&ScenarioResult| !result.judgement.doubts.iter().any(is_lost);
         let agree = results
             .iter()
+            .filter(whole)
             .flat_map(|result| &result.runs)
             .all(|run| run.accounting.agrees());
         if any(Verdict::Fails) || !agree {
@@ -68,10 +73,10 @@ pub fn code(done: Result<Done, Failure>) -> ExitCode {
 }
 
 fn say(failure: &Failure) {
-    eprintln!("error: {failure}");
+    say::err(format!("error: {failure}"));
     let mut source = failure.source();
     while let Some(error) = source {
-        eprintln!("  because: {error}");
+        say::err(format!("  because: {error}"));
         source = error.source();
     }
 }

@@ -8,6 +8,7 @@ mod output;
 mod predict;
 mod progress;
 mod run;
+mod say;
 mod scenarios;
 mod serve;
 mod stack;

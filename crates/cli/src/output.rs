@@ -1,5 +1,6 @@
 //! Where results go: the terminal, and `result.json`.
 
+use crate::say;
 use lab::LabError;
 use report::{
     results::{Results, ScenarioResult},
@@ -58,13 +59,16 @@ pub fn close(results: &Results, out: &Path) {
         .filter(|r| r.prediction.wait.is_some())
         .collect();
     if !hangs.is_empty() {
-        println!("{}", terminal::outage(&hangs));
+        say::out(terminal::outage(&hangs));
     }
-    println!("results      {}", out.join("result.json").display());
-    println!(
+    say::out(format!(
+        "results      {}",
+        out.join("result.json").display()
+    ));
+    say::out(format!(
         "traces       {} (open them in Jaeger's UI: Upload)",
         out.join("*.spans.jsonl").display()
-    );
+    ));
 }
 
 /// The whole document.

@@ -2,7 +2,7 @@
 
 use crate::{
     exit::{Done, Failure},
-    scenarios,
+    say, scenarios,
 };
 use scenario::predict as predict_plan;
 use serde_json::json;
@@ -15,15 +15,12 @@ pub fn predict(arguments: &[String], as_json: bool) -> Result<Done, Failure> {
             let prediction = predict_plan(&scenario.plan);
             json!({ "name": scenario.name, "plan": scenario.plan, "prediction": prediction })
         });
-        println!("{:#}", json!(all.collect::<Vec<_>>()));
+        say::out(format!("{:#}", json!(all.collect::<Vec<_>>())));
         return Ok(Done::Fine);
     }
     for scenario in &scenarios {
         let prediction = predict_plan(&scenario.plan);
-        println!(
-            "{}",
-            report::terminal::prediction(&scenario.plan, &prediction)
-        );
+        say::out(report::terminal::prediction(&scenario.plan, &prediction));
     }
     Ok(Done::Fine)
 }

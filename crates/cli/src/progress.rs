@@ -1,5 +1,6 @@
 //! What is going on: a bar on a terminal, plain lines otherwise.
 
+use crate::say;
 use indicatif::{ProgressBar, ProgressStyle};
 use lab::{Progress, Step};
 use std::{
@@ -48,17 +49,17 @@ impl Bar {
 
     /// Prints a result above the bar.
     pub fn print(&self, text: &str) {
-        self.shown.suspend(|| println!("{text}"));
+        self.shown.suspend(|| say::out(text));
     }
 
     /// A plain line, unless it was the last one already.
     fn line(&self, text: String) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if self.plain && *last != text {
-            eprintln!(
+            say::err(format!(
                 "{}: {text}",
                 self.heading.lock().unwrap_or_else(PoisonError::into_inner)
-            );
+            ));
         }
         *last = text;
     }

@@ -1,6 +1,9 @@
 //! Scenarios by file or by name.
 
-use crate::exit::{Done, Failure};
+use crate::{
+    exit::{Done, Failure},
+    say,
+};
 use scenario::{Plan, builtin, find, parse};
 use std::{fs, path::Path};
 
@@ -17,9 +20,11 @@ pub fn load(arguments: &[String]) -> Result<Vec<Named>, Failure> {
     let mut scenarios: Vec<Named> = Vec::new();
     for argument in arguments {
         let mut scenario = load_one(argument)?;
-        let same = |other: &Named| other.name == scenario.name;
-        if let n @ 1.. = scenarios.iter().filter(|other| same(other)).count() {
-            scenario.name = format!("{}-{}", scenario.name, n + 1);
+        let base = scenario.name.clone();
+        let mut copies = 1;
+        while scenarios.iter().any(|other| other.name == scenario.name) {
+            copies += 1;
+            scenario.name = format!("{base}-{copies}");
         }
         scenarios.push(scenario);
     }
@@ -57,7 +62,31 @@ fn named(file: &str, name: &str, text: &str) -> Result<Named, Failure> {
 pub fn list() -> Done {
     for scenario in builtin() {
         let title = parse(scenario.name, scenario.text).map(|plan| plan.title().to_owned());
-        println!("{:28} {}", scenario.name, title.unwrap_or_default());
+        say::out(format!(
+            "{:28} {}",
+            scenario.name,
+            title.unwrap_or_default()
+        ));
     }
     Done::Fine
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scenarios_of_the_same_name_get_names_of_their_own() {
+        let names = ["a1", "a1", "a1"].map(str::to_owned);
+        let loaded = load(&names).unwrap_or_else(|failure| panic!("{failure}"));
+        let names: Vec<_> = loaded
+            .iter()
+            .map(|scenario| scenario.name.as_str())
+            .collect();
+        let base = "a1-four-in-series";
+        assert_eq!(
+            names,
+            [base.to_owned(), format!("{base}-2"), format!("{base}-3")]
+        );
+    }
 }

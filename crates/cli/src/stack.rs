@@ -1,19 +1,19 @@
 //! `nines stack`: the layers that every request and every call passes.
 
-use crate::exit::Done;
+use crate::{exit::Done, say};
 use chassis::{inbound, outbound};
 
 /// Prints both stacks, outermost layer first.
 pub fn print() -> Done {
-    println!("inbound: a request received");
+    say::out("inbound: a request received");
     layers(inbound::STACK);
-    println!("outbound: a call to another service");
+    say::out("outbound: a call to another service");
     layers(outbound::STACK);
     Done::Fine
 }
 
 fn layers(stack: &[(&str, &str)]) {
     for (name, reason) in stack {
-        println!("  {name:18} {reason}");
+        say::out(format!("  {name:18} {reason}"));
     }
 }

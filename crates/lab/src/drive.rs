@@ -174,6 +174,7 @@ async fn login(edge: &Upstream, user: u32) -> Result<String, LabError> {
             Ok(login) => return Ok(login.token),
             Err(error) => why = error.to_string(),
         }
+        sleep(POLL).await;
     }
     Err(LabError::Login {
         user: username,

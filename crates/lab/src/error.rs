@@ -33,7 +33,9 @@ pub enum LabError {
         why: String,
     },
     /// No user could log in.
-    #[error("login of {user} failed: {why}")]
+    #[error(
+        "login of {user} failed: {why}; the policy's limits bound logins as well, and one takes tens of milliseconds"
+    )]
     Login {
         /// The user.
         user: String,

@@ -39,8 +39,11 @@ pub async fn experiment(
             let rerun = run(&format!("{name}.rerun"), &again, setup, progress).await?;
             let seen = rerun.availability();
             runs.push(rerun);
-            let verdict = seen.map(|seen| miss.judge(seen).into());
-            verdict.unwrap_or_else(nothing_measured)
+            seen.map_or_else(nothing_measured, |seen| {
+                let distance = plan.expectation().distance;
+                let doubt = too_few(prediction.availability, distance, seen.trials());
+                Judgement::from(miss.judge(seen)).doubted(doubt)
+            })
         }
     };
     progress.end();

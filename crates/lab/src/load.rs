@@ -102,9 +102,7 @@ pub async fn generate(
         tokio::select! {
             biased;
             () = sleep_until(begin + offset) => {
-                let lateness = begin.elapsed().saturating_sub(offset);
-                let scheduled = begin_time + offset;
-                spawn(&target, tally.sent, scheduled, lateness, &ended);
+                spawn(&target, tally.sent, (begin + offset, begin_time + offset), &ended);
                 tally.sent += 1;
                 next = arrivals.next();
             }
@@ -121,12 +119,13 @@ pub async fn generate(
 fn spawn(
     target: &Arc<Target>,
     n: u64,
-    scheduled: SystemTime,
-    lateness: Duration,
+    (due, scheduled): (Instant, SystemTime),
     ended: &mpsc::UnboundedSender<Ended>,
 ) {
     let (target, ended) = (target.clone(), ended.clone());
     tokio::spawn(async move {
+        // Here and not before: waiting for a worker makes a request late as well.
+        let lateness = due.elapsed();
         let result = target.send(n, scheduled).await;
         // The receiver is gone only when the whole run was given up.
         let _ = ended.send(Ended::new(&result, lateness));

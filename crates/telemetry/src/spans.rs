@@ -11,7 +11,6 @@ use opentelemetry_sdk::{
         SpanData, SpanExporter as Exporter, SpanProcessor,
     },
 };
-use serde_json::{Value, json};
 use std::{
     sync::{
         Arc,
@@ -64,11 +63,6 @@ impl SpanTotals {
     /// Spans that never reached the receiver. After shutdown none is still on its way.
     pub const fn lost(self) -> u64 {
         self.ended.saturating_sub(self.exported)
-    }
-
-    /// The totals as a JSON object.
-    pub fn to_json(self) -> Value {
-        json!({ "ended": self.ended, "exported": self.exported, "lost": self.lost() })
     }
 }
 

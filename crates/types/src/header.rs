@@ -17,6 +17,8 @@ pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// `degraded`, on an answer without a part that could be left out.
 pub const OUTCOME: &str = "nines-outcome";
 
+/// The longest attempt path accepted from outside, in bytes: room for the deepest chain.
+pub const ATTEMPT_PATH_MAX: usize = 1024;
 /// The longest request id accepted from outside, in bytes.
 pub const REQUEST_ID_MAX: usize = 64;
 

@@ -93,6 +93,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn work_that_nobody_waits_for_any_more_is_not_done() {
+        static DONE: AtomicUsize = AtomicUsize::new(0);
+        let threads = Threads::start("test", NonZeroUsize::MIN).unwrap();
+        let (release, blocked) = channel::<()>();
+        let mut first = Box::pin(threads.run(move || blocked.recv()));
+        let mut given_up = Box::pin(threads.run(|| DONE.fetch_add(1, SeqCst)));
+        // Both are queued once they were polled; the first holds the only thread.
+        assert!(futures_util::poll!(&mut first).is_pending());
+        assert!(futures_util::poll!(&mut given_up).is_pending());
+        drop(given_up);
+        release.send(()).unwrap();
+        first.await.unwrap().unwrap();
+        threads.run(|| ()).await.unwrap();
+        assert_eq!(DONE.load(SeqCst), 0);
+    }
+
+    #[tokio::test]
     async fn work_that_panics_loses_only_its_own_result() {
         let threads = Threads::start("test", NonZeroUsize::MIN).unwrap();
         let lost = threads.run(|| panic!("on purpose")).await;

@@ -97,7 +97,12 @@ fn probes_stay_well_whatever_fault_is_injected() {
             assert_eq!(get(relay.public, "/v1/relay"), "");
         }
     }
-    assert!(put_faults(relay.admin, "wrong", "{}").starts_with("HTTP/1.1 401"));
+    for wrong in ["wrong", "", "t0ke"] {
+        assert!(
+            put_faults(relay.admin, wrong, "{}").starts_with("HTTP/1.1 401"),
+            "{wrong:?}"
+        );
+    }
     put_faults(relay.admin, "t0ken", "{}");
     assert_eq!(relay.stop().code, Some(0));
 }

@@ -18,3 +18,12 @@ fn the_readme_shows_what_nines_stack_prints() {
         "paste the output of `nines stack` into the README"
     );
 }
+
+#[test]
+fn a_reader_that_has_gone_is_no_reason_to_panic() {
+    let sandbox = Sandbox::new().unwrap();
+    let mut child = nines(&sandbox).arg("stack").spawn().unwrap();
+    drop(child.stdout.take());
+    let ended = testkit::finish(child).unwrap();
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+}

@@ -85,6 +85,11 @@ pub(super) fn footer(result: &ScenarioResult, run: &RunResult, style: Style) -> 
     text += &accounting(run);
     let _ = writeln!(text, "spans        {}", run.analysis.completeness);
     text += &forwarded(run);
+    for rerun in result.runs.iter().skip(1) {
+        let _ = writeln!(text, "rerun        with the fresh seed {}", rerun.seed);
+        text += &measured(rerun);
+        text += &accounting(rerun);
+    }
     text
 }
 
@@ -139,11 +144,10 @@ fn verdict(result: &ScenarioResult, style: Style) -> String {
     format!("verdict      {word}{why}\n")
 }
 
+/// Whether the run was judged against bounds, and not against a predicted value.
 fn is_bounds(result: &ScenarioResult) -> bool {
-    matches!(
-        result.plan.expectation().availability,
-        scenario::Expected::Within(_)
-    )
+    let expected = result.plan.expectation().availability;
+    matches!(expected, scenario::Expected::Within(_)) || result.prediction.class == Class::Bound
 }
 
 fn latency(result: &ScenarioResult, run: &RunResult) -> String {

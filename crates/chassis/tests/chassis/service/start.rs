@@ -22,17 +22,6 @@ async fn a_port_in_use_is_named_with_the_setting_it_came_from() {
 }
 
 #[tokio::test]
-async fn a_log_filter_that_is_none_is_named_with_what_is_allowed() {
-    let options = settings(&["--log=desk=loud"]);
-    let error = Chassis::start("desk", options).await.unwrap_err();
-    let (what, _) = words(&error);
-    assert!(
-        what.contains("--log desk=loud") && what.contains("allowed: "),
-        "{what}"
-    );
-}
-
-#[tokio::test]
 async fn the_system_chooses_two_different_ports() {
     let chassis = Chassis::start("desk", settings(&[])).await.unwrap();
     let addresses = chassis.addresses().unwrap();
