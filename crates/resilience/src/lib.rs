@@ -7,10 +7,18 @@
 //! |---|---|
 //! | [`deadline`] | an instant by which the whole request must be done, passed down the chain |
 //! | [`attempt_timeout`] | how long one attempt may take |
+//! | [`retry`] | trying again, where it is safe and can help |
+//! | [`circuit_breaker`] | not calling a callee that keeps failing |
 
 pub mod attempt_timeout;
+pub mod circuit_breaker;
 pub mod deadline;
 mod failure;
+mod policy;
+pub mod retry;
+#[cfg(test)]
+mod testing;
 mod time_limit;
 
-pub use failure::Failure;
+pub use failure::{CallFailure, Failure};
+pub use policy::InvalidPolicy;

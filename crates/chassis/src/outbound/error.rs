@@ -1,7 +1,7 @@
 //! How a call fails.
 
 use http::StatusCode;
-use resilience::Failure;
+use resilience::{CallFailure, Failure};
 use std::{fmt, sync::Arc};
 use types::{Cause, Problem, StoppedBy};
 
@@ -61,6 +61,28 @@ impl Failure for CallError {
             status: None,
             problem: None,
         }
+    }
+}
+
+impl CallFailure for CallError {
+    fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    fn stopped_by(&self) -> StoppedBy {
+        self.stopped_by
+    }
+
+    fn stop(self, stopped_by: StoppedBy) -> Self {
+        Self { stopped_by, ..self }
+    }
+
+    /// A problem that came from further down says so by not being retryable: somebody
+    /// there has tried again already.
+    fn is_local(&self) -> bool {
+        self.problem
+            .as_ref()
+            .is_none_or(|problem| problem.retryable)
     }
 }
 

@@ -62,18 +62,10 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Failed;
     use std::future::pending;
     use tower::{ServiceExt, service_fn};
     use types::Cause;
-
-    #[derive(Debug, PartialEq)]
-    struct Failed(Cause, StoppedBy);
-
-    impl Failure for Failed {
-        fn new(cause: Cause, stopped_by: StoppedBy) -> Self {
-            Self(cause, stopped_by)
-        }
-    }
 
     #[tokio::test(start_paused = true)]
     async fn an_attempt_that_hangs_fails_with_the_cause_timeout_when_its_time_is_up() {

@@ -54,18 +54,10 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::Failed;
     use std::{future::pending, time::Duration};
     use tower::{ServiceExt, service_fn};
     use types::Cause;
-
-    #[derive(Debug, PartialEq)]
-    struct Failed(Cause, StoppedBy);
-
-    impl Failure for Failed {
-        fn new(cause: Cause, stopped_by: StoppedBy) -> Self {
-            Self(cause, stopped_by)
-        }
-    }
 
     fn with_deadline(deadline: Option<Deadline>) -> Request<()> {
         let mut request = Request::new(());

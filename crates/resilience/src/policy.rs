@@ -1,0 +1,79 @@
+//! What every policy has in common: it is checked once, where it is made.
+
+/// A setting of a policy that can't be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {value} can't be; allowed: {allowed}")]
+pub struct InvalidPolicy {
+    /// The setting, by its name in the policy.
+    pub field: &'static str,
+    /// Its value.
+    pub value: String,
+    /// What it may be.
+    pub allowed: &'static str,
+}
+
+impl InvalidPolicy {
+    /// That `field` must not have `value`.
+    pub(crate) fn new(
+        field: &'static str,
+        value: impl std::fmt::Display,
+        allowed: &'static str,
+    ) -> Self {
+        Self {
+            field,
+            value: value.to_string(),
+            allowed,
+        }
+    }
+}
+
+/// Durations written as people write them: `250ms`, `1m 30s`.
+pub(crate) mod human {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use std::time::Duration;
+
+    pub(crate) fn serialize<S: Serializer>(
+        duration: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&humantime::format_duration(*duration))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_duration(&text).map_err(|error| {
+            D::Error::custom(format!(
+                "`{text}`: {error}; allowed: a duration such as \"250ms\" or \"1m 30s\""
+            ))
+        })
+    }
+}
+
+/// The same for durations that may be left out.
+pub(crate) mod human_option {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::time::Duration;
+
+    #[derive(Deserialize)]
+    struct Human(#[serde(with = "super::human")] Duration);
+
+    #[expect(clippy::ref_option, reason = "the signature serde calls")]
+    pub(crate) fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match duration {
+            Some(duration) => super::human::serialize(duration, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        let human = Option::<Human>::deserialize(deserializer)?;
+        Ok(human.map(|Human(duration)| duration))
+    }
+}
