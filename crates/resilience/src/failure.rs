@@ -18,9 +18,8 @@ pub trait CallFailure: Failure {
     /// What ended the trying.
     fn stopped_by(&self) -> StoppedBy;
 
-    /// The same failure, after which `stopped_by` ended the trying.
-    #[must_use]
-    fn stop(self, stopped_by: StoppedBy) -> Self;
+    /// Says what ended the trying.
+    fn stop(&mut self, stopped_by: StoppedBy);
 
     /// Whether it arose in the callee or on the way to it, and not further down, where
     /// somebody else has tried again already.

@@ -16,6 +16,7 @@ pub mod deadline;
 mod failure;
 mod policy;
 pub mod retry;
+mod sync;
 #[cfg(test)]
 mod testing;
 mod time_limit;

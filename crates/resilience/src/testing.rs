@@ -22,7 +22,7 @@ impl CallFailure for Failed {
         self.1
     }
 
-    fn stop(self, stopped_by: StoppedBy) -> Self {
-        Self(self.0, stopped_by)
+    fn stop(&mut self, stopped_by: StoppedBy) {
+        self.1 = stopped_by;
     }
 }

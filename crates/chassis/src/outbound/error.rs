@@ -73,8 +73,8 @@ impl CallFailure for CallError {
         self.stopped_by
     }
 
-    fn stop(self, stopped_by: StoppedBy) -> Self {
-        Self { stopped_by, ..self }
+    fn stop(&mut self, stopped_by: StoppedBy) {
+        self.stopped_by = stopped_by;
     }
 
     /// A problem that came from further down says so by not being retryable: somebody

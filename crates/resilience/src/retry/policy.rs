@@ -164,3 +164,87 @@ impl From<RetryPolicy> for RetrySettings {
         policy.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn refused(change: impl FnOnce(&mut RetrySettings)) -> String {
+        let mut settings = RetrySettings {
+            budget: Some(BudgetSettings::default()),
+            ..RetrySettings::default()
+        };
+        assert!(RetryPolicy::new(settings).is_ok());
+        change(&mut settings);
+        RetryPolicy::new(settings).unwrap_err().to_string()
+    }
+
+    fn budget(settings: &mut RetrySettings) -> &mut BudgetSettings {
+        settings.budget.as_mut().unwrap()
+    }
+
+    #[test]
+    fn a_bad_policy_is_refused_with_field_value_and_what_is_allowed() {
+        let cases = [
+            (
+                refused(|s| s.retries = 0),
+                "retries: 0 can't be; allowed: a whole number from 1 to 10",
+            ),
+            (refused(|s| s.retries = 11), "retries: 11"),
+            (
+                refused(|s| s.backoff = Duration::ZERO),
+                "backoff: 0s can't be; allowed: a duration above zero",
+            ),
+            (
+                refused(|s| s.max_backoff = MS),
+                "max_backoff: 1ms can't be; allowed: a duration not below `backoff`",
+            ),
+            (refused(|s| s.max_backoff = 2 * HOUR), "max_backoff: 2h"),
+            (
+                refused(|s| budget(s).ratio = 1.5),
+                "budget.ratio: 1.5 can't be; allowed: a number from 0 to 1",
+            ),
+            (refused(|s| budget(s).ratio = f64::NAN), "budget.ratio: NaN"),
+            (refused(|s| budget(s).floor = -1.0), "budget.floor: -1"),
+            (refused(|s| budget(s).capacity = 0), "budget.capacity: 0"),
+        ];
+        for (error, expected) in cases {
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_retry_count_that_can_not_fit_the_deadline_is_refused() {
+        let policy = RetryPolicy::new(RetrySettings::default()).unwrap();
+        let fits = |timeout, deadline| policy.check_fits(timeout, deadline).is_ok();
+        assert!(fits(Some(100 * MS), Some(300 * MS)));
+        assert!(!fits(Some(101 * MS), Some(300 * MS)));
+        assert!(fits(None, Some(MS)), "an attempt may be quick");
+        assert!(fits(Some(HOUR), None));
+        assert!(!fits(Some(Duration::MAX), Some(HOUR)));
+    }
+
+    #[test]
+    fn settings_are_written_as_people_write_them_and_read_back() {
+        let text = r#"{"retries":1,"backoff":"5ms","budget":{"ratio":0.2}}"#;
+        let policy: RetryPolicy = serde_json::from_str(text).unwrap();
+        assert_eq!(policy.settings().backoff, 5 * MS);
+        assert_eq!(policy.settings().budget.unwrap().capacity, 100);
+        let again = serde_json::to_string(&policy).unwrap();
+        assert_eq!(serde_json::from_str::<RetryPolicy>(&again).unwrap(), policy);
+    }
+
+    #[test]
+    fn what_can_not_be_read_says_why() {
+        for (text, expected) in [
+            (r#"{"retries":99}"#, "retries: 99 can't be"),
+            (r#"{"retry":1}"#, "unknown field `retry`"),
+            (r#"{"backoff":"soon"}"#, "`soon`"),
+        ] {
+            let error = serde_json::from_str::<RetryPolicy>(text).unwrap_err();
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+}
