@@ -48,7 +48,8 @@ impl Chain {
         token: String,
     ) -> Result<Option<String>, Refusal> {
         let call = Call::post("auth.introspect", "/v1/introspect");
-        let call = call.json(&IntrospectRequest { token });
+        // A question, asked by POST to keep the token out of logs.
+        let call = call.json(&IntrospectRequest { token }).repeatable();
         let answer = self.auth.call(context, call).await?;
         let found: Introspection = answer.json()?;
         match found.subject {
@@ -110,7 +111,8 @@ impl Chain {
         let Some(audit) = &self.audit else {
             return Ok(());
         };
-        let call = Call::post("audit.append", "/v1/events").json(event);
+        // Appended once for each key in the event, however often it is sent.
+        let call = Call::post("audit.append", "/v1/events").json(event).repeatable();
         let answer = audit.call(context, call).await?;
         pass_on(&answer, |problem| problem.code == "event-key-reused")?;
         answer.json::<Event>()?;

@@ -6,7 +6,7 @@ use opentelemetry::{
 };
 use std::{sync::Arc, time::Duration};
 use telemetry::DURATION_BUCKETS;
-use types::{Cause, Outcome};
+use types::{Cause, Outcome, StoppedBy};
 
 /// Instruments shared by the layers of a service. Names follow the semantic conventions for
 /// HTTP where there is one; `nines.…` counts what the conventions have no word for.
@@ -38,7 +38,10 @@ impl Instruments {
                 .build(),
             requests: counter("nines.requests", "Requests received, by outcome and cause."),
             client_duration: seconds("http.client.request.duration"),
-            calls: counter("nines.calls", "Calls made, by callee, outcome and cause."),
+            calls: counter(
+                "nines.calls",
+                "Calls made, by callee, outcome, cause and what ended the trying.",
+            ),
             attempts: counter(
                 "nines.attempts",
                 "Attempts made, by callee, outcome and cause.",
@@ -66,8 +69,12 @@ impl Instruments {
             .record(seen.duration.as_secs_f64(), &attributes);
     }
 
-    pub(crate) fn call_ended(&self, seen: &Seen<'_>) {
-        self.calls.add(1, &seen.peer_and_outcome());
+    /// `stopped_by` is what ended the trying, where the call failed.
+    pub(crate) fn call_ended(&self, seen: &Seen<'_>, stopped_by: Option<StoppedBy>) {
+        let [peer, outcome, cause] = seen.peer_and_outcome();
+        let stopped_by = stopped_by.map_or("none", StoppedBy::as_str);
+        let stopped_by = KeyValue::new("stopped_by", stopped_by);
+        self.calls.add(1, &[peer, outcome, cause, stopped_by]);
     }
 
     pub(crate) fn attempt_ended(&self, seen: &Seen<'_>) {

@@ -10,6 +10,8 @@ use clap::{
     parser::ValueSource,
 };
 use faults::FaultSet;
+use resilience::{circuit_breaker::BreakerPolicy, retry::RetryPolicy};
+use serde::de::DeserializeOwned;
 use std::{
     ffi::OsString,
     fmt,
@@ -53,7 +55,7 @@ pub struct Options {
     #[arg(long, env = "NINES_REPLICA", value_name = "NAME")]
     pub replica: Option<String>,
     /// Faults from the start, as JSON: {"seed":42,"faults":[{"id":"f","kind":"error","probability":0.01}]}
-    #[arg(long, env = "NINES_FAULTS", value_parser = fault_set, value_name = "JSON")]
+    #[arg(long, env = "NINES_FAULTS", value_parser = json::<FaultSet>, value_name = "JSON")]
     pub faults: Option<FaultSet>,
     /// The most time a request may take; also what it gets if its caller sets none
     #[arg(long, env = "NINES_DEADLINE", value_parser = positive, value_name = "DURATION")]
@@ -61,6 +63,12 @@ pub struct Options {
     /// How long one attempt of a call to another service may take
     #[arg(long, env = "NINES_ATTEMPT_TIMEOUT", value_parser = positive, value_name = "DURATION")]
     pub attempt_timeout: Option<Duration>,
+    /// Tries failed calls to other services again: {"retries":2,"backoff":"25ms","budget":{"ratio":0.1}}
+    #[arg(long, env = "NINES_RETRY", value_parser = json::<RetryPolicy>, value_name = "JSON")]
+    pub retry: Option<RetryPolicy>,
+    /// Stops calling a service that keeps failing: {"failure_rate":0.5,"open":"1s"}
+    #[arg(long, env = "NINES_BREAKER", value_parser = json::<BreakerPolicy>, value_name = "JSON")]
+    pub breaker: Option<BreakerPolicy>,
     /// The most requests handled at once; more are refused
     #[arg(
         long,
@@ -145,7 +153,7 @@ fn filter(text: &str) -> Result<String, String> {
     }
 }
 
-fn fault_set(text: &str) -> Result<FaultSet, String> {
+fn json<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
@@ -196,9 +204,10 @@ fn from_file(
                 keys(command)
             )));
         };
-        let Some(value) = as_text(value) else {
+        let Some(value) = as_text(value, takes_json(arg)) else {
+            let table = if takes_json(arg) { "a table, " } else { "" };
             return Err(bad(format!(
-                "key `{key}`: allowed: a text, a number, true or false, or a list of texts"
+                "key `{key}`: allowed: {table}a text, a number, true or false, or a list of texts"
             )));
         };
         if !already(arg.get_id().as_str()) {
@@ -225,8 +234,15 @@ fn keys(command: &Command) -> String {
         .join(", ")
 }
 
-fn as_text(value: &Value) -> Option<String> {
+/// Whether the setting is written as JSON, for which a file may have a table.
+fn takes_json(arg: &Arg) -> bool {
+    let names = arg.get_value_names().unwrap_or_default();
+    names.iter().any(|name| name == "JSON")
+}
+
+fn as_text(value: &Value, takes_json: bool) -> Option<String> {
     match value {
+        Value::Table(table) if takes_json => serde_json::to_string(table).ok(),
         Value::String(text) => Some(text.clone()),
         Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => Some(value.to_string()),
         Value::Array(items) => {
@@ -336,6 +352,27 @@ mod tests {
             for part in expected {
                 assert!(error.contains(part), "{file:?} misses {part:?}: {error}");
             }
+        }
+    }
+
+    #[test]
+    fn a_policy_is_json_on_the_command_line_and_a_table_in_the_file() {
+        let file = "store = \"s\"\n[retry]\nretries = 1\nbudget = { ratio = 0.2 }";
+        let options = parse_with(file, &["--breaker", r#"{"consecutive":5}"#]).unwrap();
+        let retry = *options.chassis.retry.unwrap().settings();
+        assert_eq!((retry.retries, retry.budget.unwrap().ratio), (1, 0.2));
+        let breaker = *options.chassis.breaker.unwrap().settings();
+        assert_eq!(breaker.consecutive, Some(5));
+        for (file, expected) in [
+            ("store = \"s\"\n[retry]\nretries = 0", "retries: 0 can't be"),
+            ("store = \"s\"\n[retry]\ntries = 1", "unknown field `tries`"),
+            (
+                "store = \"s\"\n[deadline]\nfor = 1",
+                "key `deadline`: allowed: a text",
+            ),
+        ] {
+            let error = parse_with(file, &[]).unwrap_err();
+            assert!(error.contains(expected), "{error}");
         }
     }
 

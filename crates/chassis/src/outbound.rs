@@ -13,7 +13,11 @@ use call::CallLayer;
 use exchange::Exchange;
 use http::{Request, Response};
 use opentelemetry_sdk::trace::SdkTracer;
-use resilience::{attempt_timeout::AttemptTimeoutLayer, deadline::DeadlineLayer};
+use resilience::{
+    attempt_timeout::AttemptTimeoutLayer,
+    deadline::DeadlineLayer,
+    retry::{RetryLayer, RetryPolicy},
+};
 use std::{sync::Arc, time::Duration};
 use tower::{ServiceBuilder, util::BoxCloneSyncService};
 use url::Url;
@@ -32,6 +36,10 @@ pub const STACK: &[(&str, &str)] = &[
         "bounds all attempts and the pauses between them",
     ),
     (
+        "retry",
+        "tries again where it is safe, can help and can be afforded; outside the attempt, so that each has its span",
+    ),
+    (
         "attempt",
         "one client span per attempt; outside the time-out, so that a late one keeps its cause",
     ),
@@ -43,10 +51,12 @@ pub const STACK: &[(&str, &str)] = &[
 ];
 
 /// What to do about a callee that fails or does not answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Policy {
     /// How long one attempt may take; `None`: as long as it likes.
     pub attempt_timeout: Option<Duration>,
+    /// Whether to try again; `None`: never.
+    pub retry: Option<RetryPolicy>,
 }
 
 /// What the outbound stack needs to know of its service and its callee.
@@ -75,6 +85,7 @@ impl Outbound {
         let stack = ServiceBuilder::new()
             .layer(CallLayer::new(self))
             .layer(DeadlineLayer)
+            .option_layer(self.policy.retry.map(RetryLayer::new))
             .layer(AttemptLayer::new(self))
             .layer(AttemptTimeoutLayer::new(self.policy.attempt_timeout))
             .service(Exchange::new(self.client.clone()));

@@ -116,7 +116,8 @@ impl From<CallError> for Refusal {
             _ => (502, "upstream-failed", "A service below failed"),
         };
         let hop = error.origin().to_owned();
-        let retryable = error.stopped_by != StoppedBy::NotRetryable
+        let retryable = !error.settled
+            && error.stopped_by != StoppedBy::NotRetryable
             && error
                 .problem
                 .as_ref()

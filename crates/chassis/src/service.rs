@@ -94,6 +94,7 @@ pub struct Chassis {
 impl Chassis {
     /// Binds the listeners of `service` and sets up its telemetry.
     pub async fn start(service: &str, options: Options) -> Result<Self, Error> {
+        check_policy(&options)?;
         let replica = options
             .replica
             .clone()
@@ -133,6 +134,7 @@ impl Chassis {
             client: self.client.clone(),
             policy: Policy {
                 attempt_timeout: self.options.attempt_timeout,
+                retry: self.options.retry,
             },
         })
     }
@@ -211,6 +213,17 @@ impl Chassis {
             admin: self.admin.local_addr()?,
         })
     }
+}
+
+/// Refuses policies that can't be carried out together.
+fn check_policy(options: &Options) -> Result<(), Error> {
+    let Some(retry) = &options.retry else {
+        return Ok(());
+    };
+    let fits = retry.check_fits(options.attempt_timeout, options.deadline);
+    fits.map_err(Error::setup(|| {
+        "--retry does not go with --attempt-timeout and --deadline".to_owned()
+    }))
 }
 
 async fn bind(flag: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {

@@ -91,6 +91,7 @@ impl Drive<'_> {
             client: self.client.clone(),
             policy: Policy {
                 attempt_timeout: Some(self.phase.load.patience),
+                ..Policy::default()
             },
         }))
     }

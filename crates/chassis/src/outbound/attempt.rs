@@ -141,12 +141,14 @@ impl Record {
         let info = request.extensions().get::<CallInfo>().cloned();
         let headers = request.headers_mut();
         telemetry::propagation::inject(&self.context, headers);
-        if let Some(info) = info {
-            write(headers, header::REQUEST_ID, &info.context.request_id);
-            let path = info.context.child_path(&self.shared.callee, number);
-            write(headers, header::ATTEMPT_PATH, &path);
-        }
-        let left = self
+        let Some(CallInfo { context, .. }) = info else {
+            return;
+        };
+        write(headers, header::REQUEST_ID, &context.request_id);
+        let path = context.child_path(&self.shared.callee, number);
+        write(headers, header::ATTEMPT_PATH, &path);
+        // What the request is allowed, not what this caller has patience for.
+        let left = context
             .deadline
             .and_then(|deadline| deadline.remaining(Instant::now()));
         if let Some(left) = left {

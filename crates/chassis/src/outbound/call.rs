@@ -174,13 +174,14 @@ impl Drop for Record {
         span.end();
         let (outcome, cause, peer) = (self.outcome, self.cause, Some(&self.shared.callee));
         let duration = self.begin.elapsed();
-        self.shared.instruments.call_ended(&Seen {
+        let seen = Seen {
             peer,
             outcome,
             cause,
             status: None,
             duration,
-        });
+        };
+        self.shared.instruments.call_ended(&seen, self.stopped_by);
     }
 }
 

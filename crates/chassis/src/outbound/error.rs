@@ -1,8 +1,13 @@
 //! How a call fails.
 
-use http::StatusCode;
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode, header::RETRY_AFTER};
 use resilience::{CallFailure, Failure};
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use types::{Cause, Problem, StoppedBy};
 
 /// A call without a usable answer.
@@ -18,6 +23,11 @@ pub struct CallError {
     pub status: Option<StatusCode>,
     /// The problem in the last answer, if there was one.
     pub problem: Option<Box<Problem>>,
+    /// How long the callee asks to be left alone, if it does.
+    pub retry_after: Option<Duration>,
+    /// Whether this caller's own policy of trying again has had its turn, so that nobody
+    /// above need have one.
+    pub settled: bool,
 }
 
 impl CallError {
@@ -26,18 +36,21 @@ impl CallError {
         Self::new(cause, StoppedBy::Attempts)
     }
 
-    /// An answer with a status from 500 up. The cause is the one its problem names, because
-    /// the last *underlying* failure counts; a callee that says nothing just failed.
-    pub(crate) fn from_answer(status: StatusCode, body: &[u8]) -> Self {
-        let problem: Option<Problem> = serde_json::from_slice(body).ok();
-        let cause = problem
-            .as_ref()
-            .and_then(|problem| problem.cause)
-            .unwrap_or(Cause::Error);
-        let error = Self::without_answer(cause);
+    /// An answer with the status 429, or one from 500 up. The cause is the one its problem
+    /// names, because the last *underlying* failure counts; of a callee that says nothing,
+    /// the status tells whether it was too busy.
+    pub(crate) fn from_answer(answer: &Response<Bytes>) -> Self {
+        let status = answer.status();
+        let problem: Option<Problem> = serde_json::from_slice(answer.body()).ok();
+        let named = problem.as_ref().and_then(|problem| problem.cause);
+        let error = Self::without_answer(named.unwrap_or(match status {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Cause::Shed,
+            _ => Cause::Error,
+        }));
         Self {
             status: Some(status),
             problem: problem.map(Box::new),
+            retry_after: retry_after(answer.headers()),
             ..error
         }
     }
@@ -60,6 +73,8 @@ impl Failure for CallError {
             stopped_by,
             status: None,
             problem: None,
+            retry_after: None,
+            settled: false,
         }
     }
 }
@@ -84,6 +99,20 @@ impl CallFailure for CallError {
             .as_ref()
             .is_none_or(|problem| problem.retryable)
     }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+/// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date, which may have passed.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 impl fmt::Display for CallError {

@@ -2,7 +2,7 @@
 
 use super::CallError;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use std::{
     future::Future,
     pin::Pin,
@@ -14,7 +14,8 @@ use types::{Cause, Outcome, header};
 /// The largest answer read, in bytes; a longer one is no answer of ours.
 const MAX_ANSWER: usize = 8 << 20;
 
-/// The innermost service: reqwest. An answer with a status from 500 up is a failure.
+/// The innermost service: reqwest. An answer with the status 429, or one from 500 up, is a
+/// failure.
 ///
 /// The body is part of the exchange: an attempt whose answer breaks off has failed, and its
 /// time-out covers the last byte.
@@ -47,8 +48,9 @@ impl Service<Request<Bytes>> for Exchange {
                 .await
                 .map_err(|error| failed(&error))?;
             let response = read(response).await?;
-            if response.status().is_server_error() {
-                return Err(CallError::from_answer(response.status(), response.body()));
+            let status = response.status();
+            if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+                return Err(CallError::from_answer(&response));
             }
             Ok(response)
         })

@@ -4,9 +4,13 @@ use super::{CallError, Outbound, Stack, call::CallInfo};
 use crate::RequestContext;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
-use resilience::Failure;
+use resilience::{Failure, deadline::Deadline, retry::Repeatable};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::time::Instant;
 use tower::ServiceExt;
 use types::{Cause, Outcome, StoppedBy};
 
@@ -24,6 +28,8 @@ use types::{Cause, Outcome, StoppedBy};
 pub struct Upstream {
     callee: Arc<str>,
     stack: Stack,
+    /// Whether failed calls are tried again here.
+    retries: bool,
 }
 
 impl Upstream {
@@ -32,6 +38,7 @@ impl Upstream {
         Self {
             callee: outbound.callee.clone(),
             stack: outbound.stack(),
+            retries: outbound.policy.retry.is_some(),
         }
     }
 
@@ -45,7 +52,10 @@ impl Upstream {
     /// An answer below 500 is an answer, whatever it says; everything else is an error.
     pub async fn call(&self, context: &RequestContext, call: Call) -> Result<Answer, CallError> {
         let mut request = call.request;
-        if let Some(deadline) = context.deadline {
+        let patience = call
+            .patience
+            .and_then(|patience| Deadline::after(Instant::now(), patience));
+        if let Some(deadline) = context.deadline.into_iter().chain(patience).min() {
             request.extensions_mut().insert(deadline);
         }
         request.extensions_mut().insert(CallInfo {
@@ -58,7 +68,11 @@ impl Upstream {
         let callee = self.callee.clone();
         match result {
             Ok(response) => Ok(Answer { callee, response }),
-            Err(error) => Err(CallError { callee, ..error }),
+            Err(error) => Err(CallError {
+                callee,
+                settled: self.retries,
+                ..error
+            }),
         }
     }
 }
@@ -69,6 +83,7 @@ pub struct Call {
     name: &'static str,
     request: Request<Bytes>,
     scheduled: Option<SystemTime>,
+    patience: Option<Duration>,
 }
 
 impl Call {
@@ -83,6 +98,7 @@ impl Call {
             name,
             request,
             scheduled: None,
+            patience: None,
         }
     }
 
@@ -117,6 +133,22 @@ impl Call {
         if let Ok(value) = HeaderValue::from_str(value) {
             self.request.headers_mut().insert(name, value);
         }
+        self
+    }
+
+    /// Says that the call may be made again although its method does not say so: a query
+    /// sent as POST, or a write that carries its own key.
+    #[must_use]
+    pub fn repeatable(mut self) -> Self {
+        self.request.extensions_mut().insert(Repeatable);
+        self
+    }
+
+    /// Gives the call up after `patience`, however many attempts it has made. The callee is
+    /// not told: a deadline is what a service promises its callers, patience what they have.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
         self
     }
 

@@ -99,6 +99,7 @@ impl Sender {
             client: self.client.clone(),
             policy: Policy {
                 attempt_timeout: Some(PATIENCE),
+                ..Policy::default()
             },
         }))
     }

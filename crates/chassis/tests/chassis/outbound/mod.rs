@@ -3,3 +3,4 @@
 mod chain;
 mod endings;
 mod headers;
+mod retries;
