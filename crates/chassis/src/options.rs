@@ -66,7 +66,7 @@ pub struct Options {
     /// Tries failed calls to other services again: {"retries":2,"backoff":"25ms","budget":{"ratio":0.1}}
     #[arg(long, env = "NINES_RETRY", value_parser = json::<RetryPolicy>, value_name = "JSON")]
     pub retry: Option<RetryPolicy>,
-    /// Stops calling a service that keeps failing: {"failure_rate":0.5,"open":"1s"}
+    /// Stops calling a service that keeps failing: {"consecutive":5,"open":"1s"}
     #[arg(long, env = "NINES_BREAKER", value_parser = json::<BreakerPolicy>, value_name = "JSON")]
     pub breaker: Option<BreakerPolicy>,
     /// The most requests handled at once; more are refused

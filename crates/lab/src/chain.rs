@@ -5,6 +5,7 @@ use crate::{
     process::{Process, Spec},
 };
 use scenario::{Plan, Policy, Topology};
+use serde::Serialize;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -178,8 +179,17 @@ fn limits(policy: &Policy) -> Vec<String> {
     let limits = [
         flag("attempt-timeout", policy.attempt_timeout),
         flag("deadline", policy.deadline),
+        policy.retry.map(|retry| json("retry", &retry)),
+        policy.breaker.map(|breaker| json("breaker", &breaker)),
     ];
     limits.into_iter().flatten().collect()
+}
+
+/// A setting that is written as JSON.
+fn json(name: &str, value: &impl Serialize) -> String {
+    // Numbers, texts and flags always serialise.
+    let value = serde_json::to_string(value).unwrap_or_default();
+    format!("--{name}={value}")
 }
 
 fn environment(ground: &Ground) -> Vec<(String, String)> {

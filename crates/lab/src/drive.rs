@@ -5,15 +5,19 @@ use crate::{
     chain::Chain,
     control::{Control, Metrics},
     cpu::Host,
-    load::{self, Target},
+    load::{self, Begin, Target},
 };
 use chassis::{Call, Instruments, Policy, RequestContext, Upstream, outbound::Outbound};
 use faults::FaultSet;
 use report::results::Generator;
 use scenario::{Phase, Plan, Topology};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 use telemetry::Telemetry;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 use types::auth::{LoginRequest, LoginResponse};
 
 /// Users who ask in turn. Each logs in once before the load begins.
@@ -46,6 +50,8 @@ pub(crate) struct Driven {
     pub host_busy: Option<f64>,
     /// What the ids of the load's requests begin with.
     pub prefix: String,
+    /// When each phase began in fact: with the last of its faults in place.
+    pub switches: Vec<SystemTime>,
 }
 
 impl Drive<'_> {
@@ -55,13 +61,19 @@ impl Drive<'_> {
         let target = self.target().await?;
         let prefix = target.prefix.clone();
         self.settle().await?;
-        self.inject().await?;
+        self.inject(self.phase).await?;
         let before = self.read_all().await?;
         let (cpu_before, host_before) = (self.chain.cpu_seconds(), Host::now());
-        let begin = Instant::now();
-        let (load, seed) = (&self.phase.load, self.plan.seed());
-        let generator = load::generate(target, load, seed, self.progress).await;
-        let load_s = begin.elapsed().as_secs_f64();
+        let begin = Begin::now();
+        let load = load::generate(
+            target,
+            &self.phase.load,
+            (self.plan.seed(), begin),
+            self.progress,
+        );
+        let (generator, switches) = tokio::join!(load, self.go_through_phases(begin));
+        let switches = switches?;
+        let load_s = begin.at.elapsed().as_secs_f64();
         let busy = |before: Host| Host::now().map(|now| now.busy_since(before));
         let host_busy = host_before.and_then(busy);
         self.progress.step(Step::Settling);
@@ -75,11 +87,13 @@ impl Drive<'_> {
             load_s,
             host_busy,
             prefix,
+            switches,
         })
     }
 
-    /// The edge as the chain's client sees it. Its patience is all it does about failures.
+    /// The edge as the chain's client sees it. Beside its patience, it may try again.
     fn edge(&self) -> Result<Upstream, LabError> {
+        let policy = &self.phase.policy;
         let name = self.plan.topology().edge();
         let missing = || LabError::Broken(format!("{name} is missing"));
         let url = self.chain.url(&name).ok_or_else(missing)?;
@@ -90,7 +104,7 @@ impl Drive<'_> {
             instruments: Instruments::new(&self.telemetry.metrics().meter()),
             client: self.client.clone(),
             policy: Policy {
-                attempt_timeout: Some(self.phase.load.patience),
+                retry: policy.retry.filter(|_| policy.client_retries),
                 ..Policy::default()
             },
         }))
@@ -100,12 +114,13 @@ impl Drive<'_> {
     async fn target(&self) -> Result<Target, LabError> {
         let edge = self.edge()?;
         let prefix = format!("r{}-", self.plan.seed());
+        let patience = self.phase.load.patience;
         let mut tokens = Vec::new();
         let (call, path) = match self.plan.topology() {
             Topology::Graph { .. } => ("relay.relay", "/v1/relay"),
             Topology::Sequence { .. } => {
                 for user in 1..=USERS {
-                    tokens.push(login(&edge, user).await?);
+                    tokens.push(login(&edge, user, patience).await?);
                 }
                 ("gateway.me", "/v1/me")
             }
@@ -116,12 +131,24 @@ impl Drive<'_> {
             path,
             tokens,
             prefix,
+            patience,
         })
     }
 
-    async fn inject(&self) -> Result<(), LabError> {
+    /// Replaces the faults at the begin of each phase; the moments at which that was done.
+    async fn go_through_phases(&self, begin: Begin) -> Result<Vec<SystemTime>, LabError> {
+        let mut switches = vec![begin.time];
+        for phase in self.plan.phases().iter().skip(1) {
+            sleep_until(begin.at + phase.start).await;
+            self.inject(phase).await?;
+            switches.push(SystemTime::now());
+        }
+        Ok(switches)
+    }
+
+    async fn inject(&self, phase: &Phase) -> Result<(), LabError> {
         for process in self.chain.processes() {
-            let faults = self.phase.faults_of(process.name());
+            let faults = phase.faults_of(process.name());
             let faults = FaultSet {
                 seed: self.plan.seed(),
                 faults,
@@ -160,7 +187,7 @@ impl Drive<'_> {
 }
 
 /// Logs a seeded user in, through the edge as everybody does.
-async fn login(edge: &Upstream, user: u32) -> Result<String, LabError> {
+async fn login(edge: &Upstream, user: u32, patience: Duration) -> Result<String, LabError> {
     let username = format!("user-{user}");
     let request = LoginRequest {
         username: username.clone(),
@@ -169,7 +196,8 @@ async fn login(edge: &Upstream, user: u32) -> Result<String, LabError> {
     let mut why = String::new();
     for n in 0..LOGINS {
         let context = RequestContext::new(format!("login-{user}-{n}"));
-        let call = Call::post("gateway.login", "/v1/login").json(&request);
+        let call = Call::post("gateway.login", "/v1/login");
+        let call = call.json(&request).patience(patience);
         let answer = edge.call(&context, call).await;
         match answer.and_then(|answer| answer.json::<LoginResponse>()) {
             Ok(login) => return Ok(login.token),

@@ -24,6 +24,7 @@ pub mod load;
 pub mod process;
 pub mod progress;
 pub mod run;
+mod timeline;
 
 pub use error::LabError;
 pub use experiment::experiment;

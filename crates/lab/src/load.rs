@@ -35,13 +35,36 @@ pub struct Target {
     pub tokens: Vec<String>,
     /// What every request's id begins with.
     pub prefix: String,
+    /// How long a request is waited for.
+    pub patience: Duration,
+}
+
+/// When the load begins, by both clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct Begin {
+    /// For waiting.
+    pub at: Instant,
+    /// For spans.
+    pub time: SystemTime,
+}
+
+impl Begin {
+    /// Now.
+    pub fn now() -> Self {
+        Self {
+            at: Instant::now(),
+            time: SystemTime::now(),
+        }
+    }
 }
 
 impl Target {
     /// Sends request number `n`, which should have left at `scheduled`.
     async fn send(&self, n: u64, scheduled: SystemTime) -> Result<Answer, CallError> {
         let context = RequestContext::new(format!("{}{n}", self.prefix));
-        let mut call = Call::get(self.call, self.path).scheduled(scheduled);
+        let mut call = Call::get(self.call, self.path)
+            .scheduled(scheduled)
+            .patience(self.patience);
         if !self.tokens.is_empty() {
             let user = usize::try_from(n).unwrap_or_default() % self.tokens.len();
             call = call.header(
@@ -89,20 +112,19 @@ impl Ended {
 pub async fn generate(
     target: Target,
     load: &Load,
-    seed: u64,
+    (seed, begin): (u64, Begin),
     progress: &dyn Progress,
 ) -> Generator {
     let target = Arc::new(target);
     let (ended, mut ends) = mpsc::unbounded_channel();
     let mut tally = Tally::new(load);
     let mut arrivals = Arrivals::new(load, seed);
-    let (begin, begin_time) = (Instant::now(), SystemTime::now());
     let mut next = arrivals.next();
     while let Some(offset) = next {
         tokio::select! {
             biased;
-            () = sleep_until(begin + offset) => {
-                spawn(&target, tally.sent, (begin + offset, begin_time + offset), &ended);
+            () = sleep_until(begin.at + offset) => {
+                spawn(&target, tally.sent, (begin.at + offset, begin.time + offset), &ended);
                 tally.sent += 1;
                 next = arrivals.next();
             }

@@ -5,6 +5,7 @@ use crate::{
     chain::{Chain, Ground},
     control::Control,
     drive::{Drive, Driven, USERS},
+    timeline,
 };
 use chassis::outbound;
 use report::results::RunResult;
@@ -131,16 +132,20 @@ async fn conclude(
         load_s,
         host_busy,
         prefix,
+        switches,
     } = driven;
     let forwarded = archive.forward().cloned();
     let options = AnalysisOptions {
         client: service::CLIENT.to_owned(),
         requests: Requests::Prefix(prefix),
         expected_services: plan.services().iter().map(ToString::to_string).collect(),
+        stretches: timeline::stretches(plan, &switches, load_s),
     };
     let work = move || put_together(&archive, options, all_spans, &file);
     let work = tokio::task::spawn_blocking(work).await;
-    let (analysis, spans_file) = work.map_err(|error| LabError::Broken(error.to_string()))??;
+    let (mut analysis, spans_file) =
+        work.map_err(|error| LabError::Broken(error.to_string()))??;
+    let timeline = timeline::of(&mut analysis, &switches);
     let edge = plan.topology().edge();
     let accounting = accounting::compare(&generator.counts, &metrics, &analysis, &edge);
     Ok(RunResult {
@@ -148,6 +153,7 @@ async fn conclude(
         load_s,
         generator,
         analysis,
+        timeline,
         accounting,
         cpu_s,
         host_busy,

@@ -4,7 +4,10 @@ use availability::{Confidence, Interval, Judgement, Proportion};
 use scenario::{Plan, Prediction};
 use serde::Serialize;
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
-use traces::{Analysis, ForwardStats, Ratio};
+use traces::{
+    Analysis, ForwardStats, Ratio,
+    analysis::{Stretch, Transition},
+};
 use types::{Cause, Outcome};
 
 /// The version of this document's shape.
@@ -66,6 +69,8 @@ pub struct RunResult {
     pub generator: Generator,
     /// What the spans say.
     pub analysis: Analysis,
+    /// What happened when.
+    pub timeline: Timeline,
     /// Whether generator, metrics and spans agree.
     pub accounting: Accounting,
     /// Processor time of each service during the load, in seconds (user and system).
@@ -82,6 +87,26 @@ impl RunResult {
     /// The availability that the spans of the user's view give.
     pub fn availability(&self) -> Option<Proportion> {
         proportion(self.analysis.root.outcomes.availability())
+    }
+}
+
+/// What happened when in a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Timeline {
+    /// When the load began, in nanoseconds since 1970.
+    pub begin: u64,
+    /// One for each phase of the plan. They begin when their faults were in place.
+    pub phases: Vec<Stretch>,
+    /// The run in slices of equal length.
+    pub slices: Vec<Stretch>,
+    /// Circuit breakers that changed their state, in the order of time.
+    pub transitions: Vec<Transition>,
+}
+
+impl Timeline {
+    /// How long after the begin of the load `at` was, in seconds.
+    pub fn seconds(&self, at: u64) -> f64 {
+        at.saturating_sub(self.begin) as f64 / 1e9
     }
 }
 

@@ -3,13 +3,17 @@
 
 use crate::{
     intern::Names,
-    span::{Kind, Span, SpanId, TraceId},
+    span::{BreakerChange, Kind, Span, SpanId, TraceId},
 };
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
     common::v1::{KeyValue, any_value::Value},
     resource::v1::Resource,
-    trace::v1::{ResourceSpans, Span as OtlpSpan, span::SpanKind, status::StatusCode},
+    trace::v1::{
+        ResourceSpans, Span as OtlpSpan,
+        span::{Event, SpanKind},
+        status::StatusCode,
+    },
 };
 use std::{num::NonZeroU32, str::FromStr, sync::Arc};
 use types::{Cause, attribute};
@@ -97,7 +101,24 @@ fn compact(otlp: &OtlpSpan, origin: &Origin, names: &mut Names) -> Option<Span> 
         .as_ref()
         .is_some_and(|s| s.code == StatusCode::Error as i32);
     read_attributes(&mut span, &otlp.attributes, names);
+    let changes: Vec<_> = otlp.events.iter().filter_map(breaker_change).collect();
+    span.breaker_changes = Some(changes).filter(|c| !c.is_empty()).map(Box::new);
     Some(span)
+}
+
+fn breaker_change(event: &Event) -> Option<BreakerChange> {
+    if event.name != attribute::BREAKER_EVENT {
+        return None;
+    }
+    let state = |key: &str| {
+        let attribute = event.attributes.iter().find(|a| a.key == key)?;
+        word(value(attribute)?)
+    };
+    Some(BreakerChange {
+        at: event.time_unix_nano,
+        from: state(attribute::BREAKER_FROM)?,
+        to: state(attribute::BREAKER_TO)?,
+    })
 }
 
 fn kind(kind: i32) -> Kind {
@@ -138,6 +159,7 @@ fn read_attribute(span: &mut Span, key: &str, value: &Value, names: &mut Names) 
         attribute::CALL_ATTEMPTS => span.attempts = number(value),
         attribute::OUTCOME => span.outcome = word(value),
         attribute::CAUSE => span.cause = word(value),
+        attribute::BREAKER_STATE => span.breaker = word(value),
         attribute::REQUEST => span.request = text(value).map(Box::from),
         attribute::ATTEMPT_PATH => span.attempt_path = text(value).map(|t| names.get(t)),
         attribute::FAULT_KIND => span.fault_kind = text(value).map(|t| names.get(t)),

@@ -52,4 +52,4 @@ pub use decode::decode;
 pub use jsonl::{Loaded, Selection, read_jsonl};
 pub use origin::{Origin, OriginKind};
 pub use receiver::{ForwardStats, Receiver, ReceiverOptions};
-pub use span::{Kind, Span, SpanId, TraceId};
+pub use span::{BreakerChange, Kind, Span, SpanId, TraceId};

@@ -8,7 +8,7 @@ use std::{
     str::FromStr,
     sync::Arc,
 };
-use types::{Cause, Outcome, StoppedBy};
+use types::{BreakerState, Cause, Outcome, StoppedBy};
 
 /// The identity of a trace: 16 bytes, never all zero.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -180,6 +180,22 @@ pub struct Span {
     pub attempt_path: Option<Arc<str>>,
     /// The request it was made for.
     pub request: Option<Box<str>>,
+    /// Attempt: the state of the circuit breaker that let it pass.
+    pub breaker: Option<BreakerState>,
+    /// Call: changes of the circuit breaker that it saw. Few spans have any, so most pay
+    /// for one pointer.
+    pub breaker_changes: Option<Box<Vec<BreakerChange>>>,
+}
+
+/// A circuit breaker that changed its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BreakerChange {
+    /// When, in nanoseconds since 1970.
+    pub at: u64,
+    /// The state before.
+    pub from: BreakerState,
+    /// The state after.
+    pub to: BreakerState,
 }
 
 impl Span {
@@ -210,6 +226,8 @@ impl Span {
             fault_id: None,
             attempt_path: None,
             request: None,
+            breaker: None,
+            breaker_changes: None,
         }
     }
 

@@ -16,6 +16,16 @@ pub const CALL_ATTEMPTS: &str = "nines.call.attempts";
 pub const OUTCOME: &str = "nines.outcome";
 /// Attempt and server: the failure, where the outcome is `failed`.
 pub const CAUSE: &str = "nines.cause";
+/// Attempt: the state of the circuit breaker that let it pass: `closed` or `half_open`.
+pub const BREAKER_STATE: &str = "nines.breaker.state";
+/// The event, on the call that saw it, of a circuit breaker that changes its state.
+pub const BREAKER_EVENT: &str = "nines.breaker.transition";
+/// Event: the state before.
+pub const BREAKER_FROM: &str = "nines.breaker.from";
+/// Event: the state after.
+pub const BREAKER_TO: &str = "nines.breaker.to";
+/// Event: why.
+pub const BREAKER_WHY: &str = "nines.breaker.why";
 /// Call and server: the request id.
 pub const REQUEST: &str = "nines.request.id";
 /// Server: which attempt of which call this is, from the edge down.

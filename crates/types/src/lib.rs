@@ -19,6 +19,6 @@ pub mod relay;
 pub mod service;
 
 pub use name::{NAME_ALLOWED, is_name};
-pub use outcome::{Cause, Outcome, StoppedBy, UnknownWord};
+pub use outcome::{BreakerState, Cause, Outcome, StoppedBy, UnknownWord};
 pub use probability::{NotAProbability, Probability};
 pub use problem::{CONTENT_TYPE as PROBLEM_CONTENT_TYPE, Problem};

@@ -134,6 +134,19 @@ vocabulary! {
     }
 }
 
+vocabulary! {
+    /// What a circuit breaker does with the traffic; named as in electricity, so that an
+    /// open one lets nothing pass.
+    BreakerState, "breaker state" {
+        /// Traffic flows.
+        Closed = "closed",
+        /// Traffic is refused.
+        Open = "open",
+        /// A few calls pass, to find out.
+        HalfOpen = "half_open",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use chassis::{
 };
 use lab::{
     Silent,
-    load::{Target, generate},
+    load::{Begin, Target, generate},
 };
 use scenario::{Length, Load};
 use std::{sync::Arc, time::Duration};
@@ -62,6 +62,7 @@ impl Sender {
             path: "/v1/me",
             tokens: self.tokens.clone(),
             prefix: "bench-".to_owned(),
+            patience: PATIENCE,
         };
         let load = Load {
             rate,
@@ -69,7 +70,9 @@ impl Sender {
             patience: PATIENCE,
         };
         // The same seed, so that requests arrive at the same moments at every chain.
-        let counts = generate(target, &load, 1, &Silent).await.counts;
+        let counts = generate(target, &load, (1, Begin::now()), &Silent)
+            .await
+            .counts;
         all_ok(chain, counts.offered, counts.ok)
     }
 

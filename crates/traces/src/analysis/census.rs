@@ -10,12 +10,13 @@ use super::{
     order::Sequences,
     overlap,
     reading::{Reading, Readings, RootView, request_id},
+    timeline::{self, Stretch},
 };
 use crate::{
     calls::Call,
     origin::{Origin, trace_back},
 };
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, ops::Range, sync::Arc};
 use types::Outcome;
 
 /// Counts in the making.
@@ -31,13 +32,15 @@ pub(crate) struct Census {
     root_times: Vec<(u64, u64, bool)>,
     completeness: Completeness,
     failures: Vec<FailedRequest>,
+    stretches: Vec<Stretch>,
 }
 
 impl Census {
-    pub(crate) fn take(readings: &Readings<'_>) -> Self {
+    pub(crate) fn take(readings: &Readings<'_>, stretches: &[Range<u64>]) -> Self {
         let (hops, names) = name_hops(readings);
         let mut census = Self {
             instrumented: instrumented(readings, &hops, names.len()),
+            stretches: timeline::count(readings, (&hops, &names), stretches),
             tallies: names.iter().map(|_| HopTally::default()).collect(),
             names,
             ..Self::default()
@@ -61,6 +64,7 @@ impl Census {
                 missing += attempts_missing(call);
             }
         }
+        self.tallies.iter_mut().for_each(HopTally::close_trace);
         for request in &reading.calls.requests {
             self.tallies[hops[request.call]].add_request(&reading.calls, request);
         }
@@ -141,6 +145,8 @@ impl Census {
             hops: order.into_iter().map(&mut close).collect(),
             root,
             completeness: self.completeness,
+            stretches: self.stretches,
+            transitions: timeline::transitions(readings),
             failures: self.failures,
         }
     }

@@ -42,6 +42,9 @@ pub struct HopAnalysis {
     pub cumulative: Ratio,
     /// Attempts on this hop for each root request; none without root requests.
     pub load_amplification: Option<f64>,
+    /// The standard deviation of their number from one root request to another; none with
+    /// fewer than two.
+    pub load_deviation: Option<f64>,
     /// The most requests it had under way at once.
     pub max_concurrency: u64,
 }
@@ -51,6 +54,9 @@ pub struct HopAnalysis {
 pub(crate) struct HopTally {
     pub(crate) hop: HopAnalysis,
     busy: Vec<(u64, u64)>,
+    /// Attempts made in the trace being counted, and the sum of their squares before it.
+    in_trace: u64,
+    squares: u64,
 }
 
 impl HopTally {
@@ -78,6 +84,7 @@ impl HopTally {
             .map(|a| &calls.attempts[*a])
             .enumerate()
         {
+            self.in_trace += 1;
             let fate = fate_of_attempt(calls, call, attempt);
             let counts = &mut self.hop.attempts;
             counts.outcomes.add(attempt.outcome, attempt.cause);
@@ -125,6 +132,12 @@ impl HopTally {
         }
     }
 
+    /// Closes the count of one trace.
+    pub(crate) fn close_trace(&mut self) {
+        let attempts = std::mem::take(&mut self.in_trace);
+        self.squares += attempts * attempts;
+    }
+
     /// Closes the count. `lost` is what earlier hops lost; it grows by what this one did.
     pub(crate) fn close(self, name: &str, offered: u64, lost: &mut u64) -> HopAnalysis {
         *lost += self.hop.lost_here;
@@ -135,8 +148,15 @@ impl HopTally {
             effective: self.hop.calls.outcomes.availability(),
             cumulative: Ratio::new(offered - *lost, *lost),
             load_amplification: (offered > 0).then(|| attempts / offered as f64),
+            load_deviation: deviation(attempts, self.squares as f64, offered),
             max_concurrency: overlap::peak(&self.busy),
             ..self.hop
         }
     }
+}
+
+/// The sample standard deviation of `count` numbers with this sum and sum of squares.
+fn deviation(sum: f64, squares: f64, count: u64) -> Option<f64> {
+    let n = count as f64;
+    (count > 1).then(|| ((squares - sum * sum / n).max(0.0) / (n - 1.0)).sqrt())
 }

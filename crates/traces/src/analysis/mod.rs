@@ -13,6 +13,7 @@ mod naming;
 mod order;
 mod overlap;
 mod reading;
+mod timeline;
 
 pub(crate) use completeness::grouped;
 pub use completeness::{Completeness, Unpaired};
@@ -20,6 +21,7 @@ pub use counts::{AttemptCounts, CallCounts, Failures, Outcomes, Own, Ratio, Requ
 pub use hop::HopAnalysis;
 pub use latency::Latency;
 pub use reading::RootView;
+pub use timeline::{HopStretch, Stretch, Transition};
 
 use crate::{
     origin::Origin,
@@ -28,7 +30,7 @@ use crate::{
 use census::Census;
 use reading::Readings;
 use serde::Serialize;
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Range, sync::Arc};
 
 /// Which root requests are analysed, by request id.
 #[derive(Clone, Default)]
@@ -62,6 +64,8 @@ pub struct AnalysisOptions {
     pub requests: Requests,
     /// Services that must have sent spans; those that have not are reported as silent.
     pub expected_services: Vec<String>,
+    /// Stretches of time to be counted by themselves, in nanoseconds since 1970.
+    pub stretches: Vec<Range<u64>>,
 }
 
 impl Default for AnalysisOptions {
@@ -70,6 +74,7 @@ impl Default for AnalysisOptions {
             client: types::service::CLIENT.to_owned(),
             requests: Requests::All,
             expected_services: Vec::new(),
+            stretches: Vec::new(),
         }
     }
 }
@@ -110,6 +115,12 @@ pub struct Analysis {
     pub hops: Vec<HopAnalysis>,
     /// What is missing.
     pub completeness: Completeness,
+    /// What happened in each of the stretches of time asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stretches: Vec<Stretch>,
+    /// Circuit breakers that changed their state, in the order of time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub transitions: Vec<Transition>,
     /// Every root request that failed, by trace. Left out when serialised: it grows with
     /// the run.
     #[serde(skip)]
@@ -136,7 +147,7 @@ impl Analysis {
 /// Analyses spans. Takes seconds for a million of them: not for an asynchronous worker.
 pub fn analyse(spans: &[Span], options: &AnalysisOptions) -> Analysis {
     let readings = Readings::of(spans, options);
-    Census::take(&readings).close(&readings, options)
+    Census::take(&readings, &options.stretches).close(&readings, options)
 }
 
 /// A fair choice of traces for people to look at: up to `ok` whose root requests all got an

@@ -6,4 +6,5 @@ mod jsonl;
 mod properties;
 mod receiver;
 mod story;
+mod timeline;
 mod wire;
