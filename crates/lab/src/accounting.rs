@@ -9,32 +9,23 @@ use crate::control::Metrics;
 use report::results::{Accounting, Count, Counts, Line};
 use std::collections::BTreeMap;
 use traces::{Analysis, HopAnalysis, analysis::Outcomes};
-use types::Cause;
+use types::{Cause, StoppedBy};
 
 const GENERATOR: &str = "generator";
 const METRICS: &str = "metrics";
 const SPANS: &str = "spans";
 
 /// Compares what the three observers counted; `metrics` are those of each service since the
-/// load began, and `edge` is the service that the generator calls.
+/// load began, the client's among them.
 pub fn compare(
     generator: &Counts,
     metrics: &BTreeMap<String, Metrics>,
     analysis: &Analysis,
-    edge: &str,
 ) -> Accounting {
     let mut lines = user_view(generator, &analysis.root.outcomes);
-    let received = metrics
-        .get(edge)
-        .map(|edge| edge.requests.offered)
-        .unwrap_or_default();
-    lines.push(line(
-        format!("requests at {edge}"),
-        (GENERATOR, generator.offered),
-        (METRICS, received),
-    ));
     for hop in &analysis.hops {
         lines.extend(at_hop(hop, metrics));
+        lines.extend(called(hop, metrics));
     }
     Accounting { lines }
 }
@@ -66,8 +57,7 @@ fn user_view(generator: &Counts, spans: &Outcomes) -> Vec<Line> {
     lines
 }
 
-/// What one service received, by its metrics and its spans; and what was called of it, by
-/// the metrics of its callers and their spans.
+/// What one service received, by its metrics and its spans.
 fn at_hop(hop: &HopAnalysis, metrics: &BTreeMap<String, Metrics>) -> Vec<Line> {
     let name = &hop.hop;
     let none = Metrics::default();
@@ -87,23 +77,44 @@ fn at_hop(hop: &HopAnalysis, metrics: &BTreeMap<String, Metrics>) -> Vec<Line> {
         (METRICS, &own.failed_by_cause),
         &seen.failed.by_cause,
     ));
-    let called: Vec<&Counts> = metrics
-        .values()
-        .filter_map(|caller| caller.calls.get(name))
-        .collect();
-    if !called.is_empty() {
-        let sum = |of: fn(&Counts) -> u64| called.iter().map(|counts| of(counts)).sum();
-        let calls = &hop.calls.outcomes;
-        lines.push(line(
-            format!("{name}: calls"),
-            (METRICS, sum(|c| c.offered)),
-            (SPANS, calls.offered),
-        ));
-        lines.push(line(
-            format!("{name}: calls ok"),
-            (METRICS, sum(|c| c.ok)),
-            (SPANS, calls.ok),
-        ));
+    lines
+}
+
+/// The calls and attempts made on one service, by the metrics of its callers and their spans.
+fn called(hop: &HopAnalysis, metrics: &BTreeMap<String, Metrics>) -> Vec<Line> {
+    let name = &hop.hop;
+    let sum = |of: fn(&Metrics) -> &BTreeMap<String, Counts>, count: fn(&Counts) -> u64| {
+        let counts = metrics.values().filter_map(|caller| of(caller).get(name));
+        (METRICS, counts.map(count).sum())
+    };
+    let (calls, attempts) = (&hop.calls.outcomes, &hop.attempts.outcomes);
+    let mut lines: Vec<_> = [
+        ("calls", sum(|m| &m.calls, |c| c.offered), calls.offered),
+        ("calls ok", sum(|m| &m.calls, |c| c.ok), calls.ok),
+        (
+            "attempts",
+            sum(|m| &m.attempts, |c| c.offered),
+            attempts.offered,
+        ),
+        ("attempts ok", sum(|m| &m.attempts, |c| c.ok), attempts.ok),
+    ]
+    .map(|(what, counted, spans)| line(format!("{name}: {what}"), counted, (SPANS, spans)))
+    .into();
+    for stopped_by in StoppedBy::ALL {
+        let callers = metrics
+            .values()
+            .filter_map(|caller| caller.stopped_by.get(name));
+        let counted: u64 = callers.filter_map(|ended| ended.get(stopped_by)).sum();
+        let spans = hop
+            .calls
+            .stopped_by
+            .get(stopped_by)
+            .copied()
+            .unwrap_or_default();
+        if counted + spans > 0 {
+            let what = format!("{name}: calls stopped by {stopped_by}");
+            lines.push(line(what, (METRICS, counted), (SPANS, spans)));
+        }
     }
     lines
 }

@@ -4,7 +4,7 @@ use crate::{LabError, process::Process};
 use faults::FaultSet;
 use report::results::Counts;
 use std::collections::BTreeMap;
-use types::{Cause, Outcome};
+use types::{Cause, Outcome, StoppedBy};
 
 /// Talks to admin listeners.
 #[derive(Debug, Clone)]
@@ -55,6 +55,10 @@ pub struct Metrics {
     pub requests: Counts,
     /// Calls made, by callee.
     pub calls: BTreeMap<String, Counts>,
+    /// What ended the trying of those that failed, by callee.
+    pub stopped_by: BTreeMap<String, BTreeMap<StoppedBy, u64>>,
+    /// Attempts made, by callee.
+    pub attempts: BTreeMap<String, Counts>,
     /// Requests being handled right now.
     pub active: i64,
 }
@@ -67,8 +71,14 @@ impl Metrics {
             match sample.name {
                 "nines_requests_total" => sample.count_into(&mut metrics.requests),
                 "nines_calls_total" => {
-                    let peer = sample.label("peer").unwrap_or_default().to_owned();
-                    sample.count_into(metrics.calls.entry(peer).or_default());
+                    sample.count_into(metrics.calls.entry(sample.peer()).or_default());
+                    if let Some(Ok(stopped_by)) = sample.label("stopped_by").map(str::parse) {
+                        let ended = metrics.stopped_by.entry(sample.peer()).or_default();
+                        *ended.entry(stopped_by).or_default() += sample.count();
+                    }
+                }
+                "nines_attempts_total" => {
+                    sample.count_into(metrics.attempts.entry(sample.peer()).or_default());
                 }
                 #[allow(
                     clippy::cast_possible_truncation,
@@ -84,20 +94,39 @@ impl Metrics {
     /// What was counted since `earlier`.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        let none = Counts::default();
-        let calls = self.calls.iter().map(|(peer, now)| {
-            (
-                peer.clone(),
-                difference(now, earlier.calls.get(peer).unwrap_or(&none)),
-            )
-        });
-        let requests = difference(&self.requests, &earlier.requests);
         Self {
-            requests,
-            calls: calls.collect(),
+            requests: difference(&self.requests, &earlier.requests),
+            calls: by_peer(&self.calls, &earlier.calls, difference),
+            stopped_by: by_peer(&self.stopped_by, &earlier.stopped_by, less),
+            attempts: by_peer(&self.attempts, &earlier.attempts, difference),
             active: self.active,
         }
     }
+}
+
+/// The difference for each peer.
+fn by_peer<T: Default>(
+    now: &BTreeMap<String, T>,
+    earlier: &BTreeMap<String, T>,
+    difference: impl Fn(&T, &T) -> T,
+) -> BTreeMap<String, T> {
+    let none = T::default();
+    let since = |(peer, now): (&String, &T)| {
+        let since = difference(now, earlier.get(peer).unwrap_or(&none));
+        (peer.clone(), since)
+    };
+    now.iter().map(since).collect()
+}
+
+fn less(
+    now: &BTreeMap<StoppedBy, u64>,
+    earlier: &BTreeMap<StoppedBy, u64>,
+) -> BTreeMap<StoppedBy, u64> {
+    let before = |stopped_by| earlier.get(stopped_by).copied().unwrap_or_default();
+    let since = now
+        .iter()
+        .map(|(by, now)| (*by, now.saturating_sub(before(by))));
+    since.filter(|(_, count)| *count > 0).collect()
 }
 
 fn difference(now: &Counts, earlier: &Counts) -> Counts {
@@ -148,6 +177,19 @@ impl<'a> Sample<'a> {
         value.strip_suffix('"')
     }
 
+    fn peer(&self) -> String {
+        self.label("peer").unwrap_or_default().to_owned()
+    }
+
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a counter"
+    )]
+    fn count(&self) -> u64 {
+        self.value as u64
+    }
+
     fn count_into(&self, counts: &mut Counts) {
         let Some(Ok(outcome)) = self.label("outcome").map(str::parse::<Outcome>) else {
             return;
@@ -155,12 +197,7 @@ impl<'a> Sample<'a> {
         let cause = self
             .label("cause")
             .and_then(|word| word.parse::<Cause>().ok());
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a counter"
-        )]
-        counts.add_many(outcome, cause, self.value as u64);
+        counts.add_many(outcome, cause, self.count());
     }
 }
 
@@ -172,7 +209,9 @@ mod tests {
 nines_requests_total{cause="none",outcome="ok",otel_scope_name="nines"} 990
 nines_requests_total{cause="error",outcome="failed",otel_scope_name="nines"} 7
 nines_requests_total{cause="reset",outcome="failed",otel_scope_name="nines"} 3
-nines_calls_total{cause="none",outcome="ok",peer="auth",otel_scope_name="nines"} 5
+nines_calls_total{cause="none",outcome="ok",peer="auth",stopped_by="none",otel_scope_name="nines"} 5
+nines_calls_total{cause="error",outcome="failed",peer="auth",stopped_by="budget",otel_scope_name="nines"} 2
+nines_attempts_total{cause="none",outcome="ok",peer="auth",otel_scope_name="nines"} 9
 http_server_active_requests{otel_scope_name="nines"} 2
 something_else 4
 "#;
@@ -184,6 +223,8 @@ something_else 4
         assert_eq!((metrics.requests.ok, metrics.requests.failed), (990, 10));
         assert_eq!(metrics.requests.failed_by_cause[&Cause::Reset], 3);
         assert_eq!(metrics.calls["auth"].ok, 5);
+        assert_eq!(metrics.stopped_by["auth"][&StoppedBy::Budget], 2);
+        assert_eq!(metrics.attempts["auth"].ok, 9);
         assert_eq!(metrics.active, 2);
     }
 

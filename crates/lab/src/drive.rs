@@ -18,7 +18,10 @@ use std::{
 };
 use telemetry::Telemetry;
 use tokio::time::{sleep, sleep_until, timeout};
-use types::auth::{LoginRequest, LoginResponse};
+use types::{
+    auth::{LoginRequest, LoginResponse},
+    service,
+};
 
 /// Users who ask in turn. Each logs in once before the load begins.
 pub(crate) const USERS: u32 = 8;
@@ -43,7 +46,7 @@ pub(crate) struct Drive<'a> {
 /// What came of the load.
 pub(crate) struct Driven {
     pub generator: Generator,
-    /// What each service counted meanwhile.
+    /// What each service counted meanwhile, the generator among them as the client.
     pub metrics: BTreeMap<String, Metrics>,
     pub cpu_s: BTreeMap<String, f64>,
     pub load_s: f64,
@@ -182,6 +185,8 @@ impl Drive<'_> {
         for process in self.chain.processes() {
             all.insert(process.name().to_owned(), self.control.read(process).await?);
         }
+        let own = Metrics::parse(&self.telemetry.metrics().render());
+        all.insert(service::CLIENT.to_owned(), own);
         Ok(all)
     }
 }

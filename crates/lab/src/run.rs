@@ -146,8 +146,7 @@ async fn conclude(
     let (mut analysis, spans_file) =
         work.map_err(|error| LabError::Broken(error.to_string()))??;
     let timeline = timeline::of(&mut analysis, &switches);
-    let edge = plan.topology().edge();
-    let accounting = accounting::compare(&generator.counts, &metrics, &analysis, &edge);
+    let accounting = accounting::compare(&generator.counts, &metrics, &analysis);
     Ok(RunResult {
         seed: plan.seed(),
         load_s,
