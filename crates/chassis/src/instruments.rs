@@ -2,8 +2,9 @@
 
 use opentelemetry::{
     KeyValue,
-    metrics::{Counter, Histogram, Meter, UpDownCounter},
+    metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter},
 };
+use resilience::circuit_breaker::{State, Transition};
 use std::{sync::Arc, time::Duration};
 use telemetry::DURATION_BUCKETS;
 use types::{Cause, Outcome, StoppedBy};
@@ -18,6 +19,8 @@ pub struct Instruments {
     client_duration: Histogram<f64>,
     calls: Counter<u64>,
     attempts: Counter<u64>,
+    breaker_state: Gauge<u64>,
+    breaker_transitions: Counter<u64>,
 }
 
 impl Instruments {
@@ -45,6 +48,14 @@ impl Instruments {
             attempts: counter(
                 "nines.attempts",
                 "Attempts made, by callee, outcome and cause.",
+            ),
+            breaker_state: meter
+                .u64_gauge("nines.breaker.state")
+                .with_description("Circuit breaker, by callee: 0 closed, 1 half-open, 2 open.")
+                .build(),
+            breaker_transitions: counter(
+                "nines.breaker.transitions",
+                "Changes of circuit breakers, by callee, state before and after, and reason.",
             ),
         }
     }
@@ -75,6 +86,27 @@ impl Instruments {
         let stopped_by = stopped_by.map_or("none", StoppedBy::as_str);
         let stopped_by = KeyValue::new("stopped_by", stopped_by);
         self.calls.add(1, &[peer, outcome, cause, stopped_by]);
+    }
+
+    pub(crate) fn breaker_is(&self, callee: &Arc<str>, state: State) {
+        let openness = match state {
+            State::Closed => 0,
+            State::HalfOpen => 1,
+            State::Open => 2,
+        };
+        let peer = KeyValue::new("peer", callee.clone());
+        self.breaker_state.record(openness, &[peer]);
+    }
+
+    pub(crate) fn breaker_changed(&self, callee: &Arc<str>, transition: &Transition) {
+        self.breaker_is(callee, transition.to);
+        let labels = [
+            KeyValue::new("peer", callee.clone()),
+            KeyValue::new("from", transition.from.as_str()),
+            KeyValue::new("to", transition.to.as_str()),
+            KeyValue::new("why", transition.why.as_str()),
+        ];
+        self.breaker_transitions.add(1, &labels);
     }
 
     pub(crate) fn attempt_ended(&self, seen: &Seen<'_>) {

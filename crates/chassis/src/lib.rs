@@ -11,6 +11,7 @@
 //! | [`Refusal`] | problems (RFC 9457) as answers |
 
 pub mod admin;
+mod attached;
 mod connections;
 mod extract;
 pub mod inbound;

@@ -1,6 +1,7 @@
 //! The way of a call out: from the handler to another service.
 
 mod attempt;
+mod breaker;
 mod call;
 mod error;
 mod exchange;
@@ -15,6 +16,7 @@ use http::{Request, Response};
 use opentelemetry_sdk::trace::SdkTracer;
 use resilience::{
     attempt_timeout::AttemptTimeoutLayer,
+    circuit_breaker::BreakerPolicy,
     deadline::DeadlineLayer,
     retry::{RetryLayer, RetryPolicy},
 };
@@ -37,7 +39,11 @@ pub const STACK: &[(&str, &str)] = &[
     ),
     (
         "retry",
-        "tries again where it is safe, can help and can be afforded; outside the attempt, so that each has its span",
+        "tries again where it is safe, can help and can be afforded; each attempt has its span",
+    ),
+    (
+        "circuit breaker",
+        "refuses calls to a replica that keeps failing; inside the retry, so that it sees each attempt",
     ),
     (
         "attempt",
@@ -57,6 +63,8 @@ pub struct Policy {
     pub attempt_timeout: Option<Duration>,
     /// Whether to try again; `None`: never.
     pub retry: Option<RetryPolicy>,
+    /// When to stop calling for a while; `None`: never.
+    pub breaker: Option<BreakerPolicy>,
 }
 
 /// What the outbound stack needs to know of its service and its callee.
@@ -86,6 +94,7 @@ impl Outbound {
             .layer(CallLayer::new(self))
             .layer(DeadlineLayer)
             .option_layer(self.policy.retry.map(RetryLayer::new))
+            .option_layer(breaker::layer(self))
             .layer(AttemptLayer::new(self))
             .layer(AttemptTimeoutLayer::new(self.policy.attempt_timeout))
             .service(Exchange::new(self.client.clone()));

@@ -135,6 +135,7 @@ impl Chassis {
             policy: Policy {
                 attempt_timeout: self.options.attempt_timeout,
                 retry: self.options.retry,
+                breaker: self.options.breaker,
             },
         })
     }

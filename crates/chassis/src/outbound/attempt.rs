@@ -1,6 +1,6 @@
 //! One client span per attempt, and the headers that let the callee continue the story.
 
-use super::{CallError, Outbound, call::CallInfo, exchange::outcome};
+use super::{CallError, Outbound, breaker::Admitted, call::CallInfo, exchange::outcome};
 use crate::{Instruments, instruments::Seen};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
@@ -257,6 +257,9 @@ fn client_span(shared: &Shared, request: &Request<Bytes>, number: u32) -> SpanBu
         KeyValue::new(attribute::PEER, shared.callee.clone()),
         KeyValue::new(attribute::PEER_OLD, shared.callee.clone()),
     ]);
+    if let Some(Admitted(state)) = request.extensions().get() {
+        attributes.push(KeyValue::new(attribute::BREAKER_STATE, state.as_str()));
+    }
     if number > 0 {
         attributes.push(KeyValue::new(attribute::RESEND_COUNT, i64::from(number)));
     }

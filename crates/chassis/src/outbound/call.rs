@@ -1,12 +1,12 @@
 //! Exactly one outcome and one call span per call, however many attempts it takes.
 
 use super::{CallError, Outbound, exchange};
-use crate::{Instruments, RequestContext, instruments::Seen};
+use crate::{Instruments, RequestContext, attached::Attached, instruments::Seen};
 use bytes::Bytes;
 use http::{Request, Response};
 use opentelemetry::{
     Context, KeyValue,
-    trace::{FutureExt, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer},
+    trace::{SpanBuilder, SpanKind, Status, TraceContextExt, Tracer},
 };
 use opentelemetry_sdk::trace::SdkTracer;
 use std::{
@@ -98,10 +98,7 @@ where
         let info = request.extensions().get::<CallInfo>().cloned();
         let mut record = Record::begin(self.shared.clone(), info);
         let _attached = record.context.clone().attach();
-        let call = self
-            .inner
-            .call(request)
-            .with_context(record.context.clone());
+        let call = Attached::new(self.inner.call(request), record.context.clone());
         Box::pin(async move {
             let result = call.await;
             record.ended(result.as_ref());

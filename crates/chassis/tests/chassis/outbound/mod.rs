@@ -1,5 +1,6 @@
 //! The outbound stack against callees on real sockets.
 
+mod breakers;
 mod chain;
 mod endings;
 mod headers;

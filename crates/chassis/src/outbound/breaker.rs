@@ -1,0 +1,84 @@
+//! The circuit breaker of a callee: what counts against it, and how it is seen.
+
+use super::{CallError, Outbound};
+use crate::Instruments;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use opentelemetry::{Context, KeyValue, trace::TraceContextExt};
+use resilience::circuit_breaker::{
+    BreakerLayer, Classify, Observe, ObserveCall, Outcome, State, Transition,
+};
+use std::sync::Arc;
+use types::{Cause, StoppedBy, attribute};
+
+/// The breaker of a replica, if the policy has one.
+pub(super) fn layer(outbound: &Outbound) -> Option<BreakerLayer<ByAnswer, Watch>> {
+    let watch = Watch {
+        callee: outbound.callee.clone(),
+        instruments: outbound.instruments.clone(),
+    };
+    // The seed is for jitter alone: breakers of many callers must not probe in step.
+    let policy = outbound.policy.breaker?;
+    watch.instruments.breaker_is(&watch.callee, State::Closed);
+    Some(BreakerLayer::with(policy, rand::random(), ByAnswer, watch))
+}
+
+/// The state of the breaker that let a request pass.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Admitted(pub(super) State);
+
+/// Tells what an attempt says about its callee.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ByAnswer;
+
+impl Classify<Response<Bytes>, CallError> for ByAnswer {
+    fn classify(&self, result: &Result<Response<Bytes>, CallError>) -> Outcome {
+        let Err(error) = result else {
+            return Outcome::Success;
+        };
+        // A callee that refused to call a service below, to protect it, works.
+        let below = error
+            .problem
+            .as_ref()
+            .and_then(|problem| problem.stopped_by);
+        match (error.cause, below) {
+            (Cause::Cancelled, _) | (_, Some(StoppedBy::BreakerOpen | StoppedBy::BulkheadFull)) => {
+                Outcome::Ignored
+            }
+            _ if error.status == Some(StatusCode::TOO_MANY_REQUESTS) => Outcome::Ignored,
+            (cause, _) => Outcome::Failure(cause),
+        }
+    }
+}
+
+/// Puts the breaker's state on the request it lets pass, and its transitions into metrics,
+/// the log, and the span of the call that caused them.
+#[derive(Debug)]
+pub(super) struct Watch {
+    callee: Arc<str>,
+    instruments: Instruments,
+}
+
+impl Observe for Watch {
+    fn transition(&self, transition: &Transition) {
+        let Transition { from, to, why, .. } = transition;
+        let (callee, from, why) = (&self.callee, from.as_str(), why.as_str());
+        tracing::warn!(%callee, from, to = to.as_str(), why, "circuit breaker");
+        self.instruments.breaker_changed(callee, transition);
+        let context = Context::current();
+        context.span().add_event(
+            attribute::BREAKER_EVENT,
+            vec![
+                KeyValue::new(attribute::BREAKER_FROM, from),
+                KeyValue::new(attribute::BREAKER_TO, to.as_str()),
+                KeyValue::new(attribute::BREAKER_WHY, why),
+            ],
+        );
+    }
+}
+
+impl<B> ObserveCall<Request<B>> for Watch {
+    fn admitted(&self, request: &mut Request<B>, state: State) {
+        request.extensions_mut().insert(Admitted(state));
+    }
+}

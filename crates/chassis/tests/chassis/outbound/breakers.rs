@@ -1,0 +1,220 @@
+//! Calls through a circuit breaker: what reaches the callee, and what the spans say.
+
+use crate::support::{Callee, Caller, Reply, attribute};
+use chassis::{CallError, Upstream};
+use opentelemetry::trace::SpanKind;
+use opentelemetry_sdk::trace::SpanData;
+use resilience::{
+    circuit_breaker::{BreakerPolicy, BreakerSettings},
+    deadline::Deadline,
+    retry::{RetryPolicy, RetrySettings},
+};
+use std::time::Duration;
+use tokio::time::Instant;
+use types::{Cause, Outcome, StoppedBy};
+
+const MS: Duration = Duration::from_millis(1);
+/// An hour: a time that no test waits for.
+const AMPLE: Duration = Duration::from_hours(1);
+
+/// A caller whose breaker opens at the second failure in a row.
+fn guarded(change: impl FnOnce(&mut BreakerSettings)) -> Caller {
+    let mut settings = BreakerSettings {
+        consecutive: Some(2),
+        open: AMPLE,
+        max_open: AMPLE,
+        jitter: 0.0,
+        probes: 1,
+        ..BreakerSettings::default()
+    };
+    change(&mut settings);
+    let mut caller = Caller::new();
+    caller.policy.breaker = Some(BreakerPolicy::new(settings).unwrap());
+    caller
+}
+
+fn ok() -> Reply {
+    Reply::answer(200, "", "{}")
+}
+
+async fn ask(caller: &Caller, auth: &Upstream) -> Result<(), CallError> {
+    let call = chassis::Call::get("auth.ask", "/v1/ask");
+    auth.call(&caller.context, call).await.map(|_| ())
+}
+
+/// The changes that the spans of calls tell of, as `from > to: why`.
+fn changes(calls: &[SpanData]) -> Vec<String> {
+    let events = calls.iter().flat_map(|call| call.events.iter());
+    let changes = events.filter(|event| event.name == "nines.breaker.transition");
+    changes
+        .map(|event| {
+            let word = |key| {
+                let pair = event
+                    .attributes
+                    .iter()
+                    .find(|pair| pair.key.as_str() == key);
+                pair.unwrap().value.to_string()
+            };
+            let (from, to) = (word("nines.breaker.from"), word("nines.breaker.to"));
+            format!("{from} > {to}: {}", word("nines.breaker.why"))
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_refused_call_is_a_call_without_attempts_that_names_the_last_failure() {
+    let gateway = guarded(|_| ());
+    let callee = Callee::start([Reply::Reset]).await;
+    let auth = gateway.upstream("auth", &callee.url);
+    for _ in 0..2 {
+        let error = ask(&gateway, &auth).await.unwrap_err();
+        assert_eq!(error.stopped_by, StoppedBy::Attempts);
+    }
+    let error = ask(&gateway, &auth).await.unwrap_err();
+    assert_eq!(
+        (error.cause, error.stopped_by),
+        (Cause::Reset, StoppedBy::BreakerOpen)
+    );
+    assert_eq!(callee.heard().len(), 2, "nothing reached the callee");
+    let calls = gateway.watch.spans(&SpanKind::Internal);
+    let attempts = |at: usize| attribute(&calls[at], "nines.call.attempts").unwrap();
+    assert_eq!([attempts(0), attempts(1), attempts(2)], ["1", "1", "0"]);
+    assert_eq!(
+        attribute(&calls[2], "nines.call.stopped_by").unwrap(),
+        "breaker_open"
+    );
+    assert_eq!(attribute(&calls[2], "nines.call.cause").unwrap(), "reset");
+    assert_eq!(gateway.watch.count("nines_attempts_total", &[]), 2);
+    let refused = [("stopped_by", "breaker_open")];
+    assert_eq!(gateway.watch.count("nines_calls_total", &refused), 1);
+}
+
+#[tokio::test]
+async fn every_attempt_says_in_which_state_it_passed_and_calls_tell_of_every_change() {
+    let gateway = guarded(|settings| (settings.open, settings.max_open) = (20 * MS, AMPLE));
+    let callee = Callee::start([Reply::Reset, Reply::Reset, Reply::Reset, ok()]).await;
+    let auth = gateway.upstream("auth", &callee.url);
+    let state = |value| {
+        gateway
+            .watch
+            .count("nines_breaker_state", &[("peer", "auth")])
+            == value
+    };
+    assert!(state(0));
+    for _ in 0..2 {
+        ask(&gateway, &auth).await.unwrap_err();
+    }
+    assert!(state(2));
+    // A probe that fails, and one that does not.
+    for heard in [3, 4] {
+        while callee.heard().len() < heard {
+            let _ = ask(&gateway, &auth).await;
+            tokio::task::yield_now().await;
+        }
+    }
+    ask(&gateway, &auth).await.unwrap();
+    assert!(state(0));
+    let attempts = gateway.watch.spans(&SpanKind::Client);
+    let states = attempts
+        .iter()
+        .map(|span| attribute(span, "nines.breaker.state").unwrap());
+    let states: Vec<_> = states.collect();
+    assert_eq!(
+        states,
+        ["closed", "closed", "half_open", "half_open", "closed"]
+    );
+    let calls = gateway.watch.spans(&SpanKind::Internal);
+    let told = [
+        "closed > open: consecutive",
+        "open > half_open: open_time_over",
+        "half_open > open: probe_failed",
+        "open > half_open: open_time_over",
+        "half_open > closed: probes_succeeded",
+    ];
+    assert_eq!(changes(&calls), told);
+    let count = |labels: &[_]| {
+        gateway
+            .watch
+            .count("nines_breaker_transitions_total", labels)
+    };
+    assert_eq!(
+        (count(&[]), count(&[("to", "open"), ("peer", "auth")])),
+        (5, 2)
+    );
+}
+
+#[tokio::test]
+async fn an_open_breaker_is_not_asked_again_and_counts_each_attempt() {
+    let mut gateway = guarded(|_| ());
+    let settings = RetrySettings {
+        retries: 5,
+        backoff: MS,
+        ..RetrySettings::default()
+    };
+    gateway.policy.retry = Some(RetryPolicy::new(settings).unwrap());
+    let callee = Callee::start([Reply::Reset]).await;
+    let error = gateway.ask(&callee).await.unwrap_err();
+    assert_eq!(
+        (error.cause, error.stopped_by),
+        (Cause::Reset, StoppedBy::BreakerOpen)
+    );
+    assert_eq!(callee.heard().len(), 2);
+    let call = gateway.only_call(Outcome::Failed, Some(Cause::Reset));
+    assert_eq!(attribute(&call, "nines.call.attempts").unwrap(), "2");
+    assert_eq!(changes(&[call]), ["closed > open: consecutive"]);
+}
+
+#[tokio::test]
+async fn answers_below_500_and_refusals_further_down_do_not_count() {
+    let below = |stopped_by| {
+        let body = format!(
+            r#"{{"type":"t","title":"T","status":502,"code":"c","hop":"database","cause":"error","stopped_by":"{stopped_by}","retryable":false}}"#
+        );
+        Reply::answer(502, "", &body)
+    };
+    for (reply, counts) in [
+        (Reply::answer(404, "", ""), false),
+        (Reply::answer(429, "", ""), false),
+        (below("breaker_open"), false),
+        (below("bulkhead_full"), false),
+        (below("attempts"), true),
+        (Reply::answer(500, "", ""), true),
+    ] {
+        let (gateway, callee) = (guarded(|_| ()), Callee::start([reply.clone()]).await);
+        let auth = gateway.upstream("auth", &callee.url);
+        for _ in 0..4 {
+            let _ = ask(&gateway, &auth).await;
+        }
+        let reached = if counts { 2 } else { 4 };
+        assert_eq!(callee.heard().len(), reached, "{reply:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_given_up_opens_the_breaker_and_tells_so_in_its_own_span() {
+    let mut gateway = guarded(|settings| {
+        settings.consecutive = Some(1);
+        settings.cancelled_after = MS;
+    });
+    gateway.context.deadline = Deadline::after(Instant::now(), 50 * MS);
+    let callee = Callee::start([Reply::silence()]).await;
+    let error = gateway.ask(&callee).await.unwrap_err();
+    assert_eq!(error.stopped_by, StoppedBy::Deadline);
+    let calls = gateway.watch.spans(&SpanKind::Internal);
+    assert_eq!(changes(&calls), ["closed > open: consecutive"]);
+}
+
+#[tokio::test]
+async fn a_time_out_counts_and_is_the_cause_of_the_refusals_after_it() {
+    let mut gateway = guarded(|settings| settings.consecutive = Some(1));
+    gateway.policy.attempt_timeout = Some(50 * MS);
+    let callee = Callee::start([Reply::silence()]).await;
+    let auth = gateway.upstream("auth", &callee.url);
+    for stopped_by in [StoppedBy::Attempts, StoppedBy::BreakerOpen] {
+        let error = ask(&gateway, &auth).await.unwrap_err();
+        assert_eq!(
+            (error.cause, error.stopped_by),
+            (Cause::Timeout, stopped_by)
+        );
+    }
+}

@@ -1,0 +1,285 @@
+//! The core: admits calls, hears how they end, and changes its state accordingly.
+
+use super::{
+    BreakerPolicy, Outcome, State,
+    rules::{Rules, Signal},
+    state::{Phase, Word},
+    timing::{Answer, Timing},
+    transition::{Transition, Why},
+};
+use crate::sync::{
+    AtomicU8, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed},
+};
+use std::time::Duration;
+use types::Cause;
+
+/// A circuit breaker without a clock of its own: `now` is always the time since an origin of
+/// the caller's choice.
+///
+/// Shared by reference: nothing in it locks, waits or allocates. A call in the closed state
+/// costs one load when it begins, and a compare-and-swap per rule when it ends.
+///
+/// ```
+/// # use resilience::circuit_breaker::{Breaker, BreakerPolicy, BreakerSettings, Outcome, State};
+/// # use std::time::Duration;
+/// # use types::Cause;
+/// let policy = BreakerPolicy::new(BreakerSettings {
+///     consecutive: Some(1),
+///     probes: 1,
+///     ..BreakerSettings::default()
+/// })?;
+/// let breaker = Breaker::new(policy, 42);
+/// let second = Duration::from_secs(1);
+///
+/// let permit = breaker.try_acquire(0 * second, |_| ()).unwrap();
+/// breaker.complete(permit, Outcome::Failure(Cause::Reset), second, |_| ());
+/// assert!(breaker.try_acquire(second, |_| ()).is_err());
+///
+/// // A second later one call may try.
+/// let probe = breaker.try_acquire(2 * second, |_| ()).unwrap();
+/// assert!(breaker.try_acquire(2 * second, |_| ()).is_err());
+/// breaker.complete(probe, Outcome::Success, 2 * second, |_| ());
+/// assert_eq!(breaker.state(), State::Closed);
+/// # Ok::<(), resilience::InvalidPolicy>(())
+/// ```
+#[derive(Debug)]
+pub struct Breaker {
+    /// Read by every call, and written at transitions and by probes only: on a cache line
+    /// that nothing else writes to.
+    word: Padded<AtomicU64>,
+    rules: Rules,
+    timing: Timing,
+    cause: AtomicU8,
+}
+
+/// Keeps what is in it apart from its neighbours: two lines, because processors fetch pairs.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Padded<T>(T);
+
+/// That a call may pass. To be handed back with its outcome, once.
+#[derive(Debug)]
+#[must_use = "a permit that is not handed back is missed until its lease is over"]
+pub struct Permit {
+    generation: u32,
+    started: Duration,
+    state: State,
+}
+
+impl Permit {
+    /// The state in which the call was admitted: closed, or half-open if it is a probe.
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// When the call was admitted.
+    pub const fn started(&self) -> Duration {
+        self.started
+    }
+}
+
+/// That a call must not pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    /// The last failure that the breaker has counted.
+    pub cause: Cause,
+}
+
+impl Breaker {
+    /// A closed breaker. What is drawn at random is drawn from `seed`: breakers with
+    /// different seeds probe at different times.
+    pub fn new(policy: BreakerPolicy, seed: u64) -> Self {
+        let settings = policy.settings();
+        Self {
+            word: Padded(AtomicU64::new(Word::FIRST.0)),
+            rules: Rules::new(settings),
+            timing: Timing::new(settings, seed),
+            cause: AtomicU8::new(Cause::Refused as u8),
+        }
+    }
+
+    /// The state that the last call has left behind.
+    pub fn state(&self) -> State {
+        self.load().phase().state()
+    }
+
+    /// Whether a call would be admitted at `now`. Changes nothing, so that one can look for
+    /// another callee.
+    pub fn would_admit(&self, now: Duration) -> bool {
+        match self.timing.answer(self.load(), now) {
+            Answer::Pass | Answer::PassIf(..) => true,
+            // What comes next is open again; whether that is over too, tells the next look.
+            Answer::AskIf(next, _) => !matches!(self.timing.answer(next, now), Answer::Refuse),
+            Answer::Refuse => false,
+        }
+    }
+
+    /// Admits a call at `now`, or refuses it. `on` hears of each transition that this causes:
+    /// one, or two if the leases of lost probes and the open time after them are both over.
+    pub fn try_acquire(
+        &self,
+        now: Duration,
+        mut on: impl FnMut(&Transition),
+    ) -> Result<Permit, Refused> {
+        let mut word = self.load();
+        loop {
+            let (next, why, passes) = match self.timing.answer(word, now) {
+                Answer::Pass => return Ok(permit(word, now)),
+                Answer::Refuse => return Err(self.refused()),
+                Answer::PassIf(next, why) => (next, why, true),
+                Answer::AskIf(next, why) => (next, Some(why), false),
+            };
+            match self.replace(word, next) {
+                Ok(()) => {
+                    if let Some(why) = why {
+                        on(&Transition::new(word, next, why));
+                    }
+                    if passes {
+                        return Ok(permit(next, now));
+                    }
+                    word = next;
+                }
+                Err(found) => word = found,
+            }
+        }
+    }
+
+    /// The call admitted with `permit` has ended at `now` with `outcome`. `on` hears of the
+    /// transition that this causes, if it does. A permit of an earlier generation does
+    /// nothing.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a permit that was handed back is gone"
+    )]
+    pub fn complete(
+        &self,
+        permit: Permit,
+        outcome: Outcome,
+        now: Duration,
+        on: impl FnMut(&Transition),
+    ) {
+        let Permit {
+            generation,
+            started,
+            state,
+        } = permit;
+        let word = self.load();
+        if word.generation() != generation {
+            return;
+        }
+        let signal = self.rules.signal(outcome, started, now);
+        if let Some(cause) = signal.cause() {
+            self.remember(cause);
+        }
+        match state {
+            State::HalfOpen => self.end_probe(word, signal, now, on),
+            _ => self.end_call(word, signal, started, now, on),
+        }
+    }
+
+    /// Opens it until [`force_close`](Self::force_close): calls are refused, and none probes.
+    pub fn force_open(&self, on: impl FnMut(&Transition)) {
+        self.force(Phase::Forced, on);
+    }
+
+    /// Closes it, whatever its state, and forgets all that it has counted.
+    pub fn force_close(&self, on: impl FnMut(&Transition)) {
+        self.force(Phase::Closed, on);
+    }
+
+    /// The refusal that a call would get now.
+    pub fn refused(&self) -> Refused {
+        let index = usize::from(self.cause.load(Relaxed));
+        let cause = Cause::ALL.get(index).copied().unwrap_or(Cause::Refused);
+        Refused { cause }
+    }
+
+    /// Whether the time that a success took makes a difference.
+    pub const fn times_successes(&self) -> bool {
+        self.rules.times_successes()
+    }
+
+    fn end_call(
+        &self,
+        word: Word,
+        signal: Signal,
+        started: Duration,
+        now: Duration,
+        mut on: impl FnMut(&Transition),
+    ) {
+        let generation = word.generation();
+        let is_current = || self.load().generation() == generation;
+        let tripped = self
+            .rules
+            .record(signal, generation, started, now, is_current);
+        let Some(why) = tripped else { return };
+        let next = self.timing.open(word, now, 0);
+        // While it is closed, the word changes at a transition only: one of the threads
+        // that find so gets there first, and the others find that it is done.
+        if self.replace(word, next).is_ok() {
+            on(&Transition::new(word, next, why));
+        }
+    }
+
+    fn end_probe(
+        &self,
+        mut word: Word,
+        signal: Signal,
+        now: Duration,
+        mut on: impl FnMut(&Transition),
+    ) {
+        let generation = word.generation();
+        while word.generation() == generation {
+            let (next, why) = self.timing.after_probe(word, signal, now);
+            match self.replace(word, next) {
+                Ok(()) => {
+                    if let Some(why) = why {
+                        on(&Transition::new(word, next, why));
+                    }
+                    return;
+                }
+                Err(found) => word = found,
+            }
+        }
+    }
+
+    fn force(&self, phase: Phase, mut on: impl FnMut(&Transition)) {
+        let mut word = self.load();
+        loop {
+            let next = word.next(phase);
+            match self.replace(word, next) {
+                Ok(()) => return on(&Transition::new(word, next, Why::Forced)),
+                Err(found) => word = found,
+            }
+        }
+    }
+
+    fn load(&self) -> Word {
+        Word(self.word.0.load(Acquire))
+    }
+
+    fn replace(&self, word: Word, next: Word) -> Result<(), Word> {
+        let replaced = self
+            .word
+            .0
+            .compare_exchange(word.0, next.0, AcqRel, Acquire);
+        replaced.map(drop).map_err(Word)
+    }
+
+    /// Writes only news, so that threads that fail alike do not fight for the line.
+    fn remember(&self, cause: Cause) {
+        let cause = cause as u8;
+        if self.cause.load(Relaxed) != cause {
+            self.cause.store(cause, Relaxed);
+        }
+    }
+}
+
+fn permit(word: Word, now: Duration) -> Permit {
+    Permit {
+        generation: word.generation(),
+        started: now,
+        state: word.phase().state(),
+    }
+}

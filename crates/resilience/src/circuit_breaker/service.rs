@@ -1,0 +1,73 @@
+//! The service: asks the breaker before each call.
+
+use super::{BreakerFuture, Classify, ObserveCall, future::Guard, layer::Shared};
+use crate::Failure;
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tower::Service;
+
+/// The service made by [`BreakerLayer`](super::BreakerLayer).
+#[derive(Debug)]
+pub struct BreakerService<S, C, O> {
+    inner: S,
+    shared: Arc<Shared<C, O>>,
+    /// The breaker did not admit calls when somebody asked whether this service is ready,
+    /// so the inner one was not asked: the next call must not reach it.
+    closed_off: bool,
+}
+
+impl<S, C, O> BreakerService<S, C, O> {
+    pub(super) const fn new(inner: S, shared: Arc<Shared<C, O>>) -> Self {
+        Self {
+            inner,
+            shared,
+            closed_off: false,
+        }
+    }
+}
+
+impl<S, C, O, R> Service<R> for BreakerService<S, C, O>
+where
+    S: Service<R, Error: Failure>,
+    C: Classify<S::Response, S::Error>,
+    O: ObserveCall<R>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = BreakerFuture<S::Future, C, O>;
+
+    /// An open breaker is always ready, to refuse. It does not ask the inner service, which
+    /// may have no room just because the callee hangs, and whose room would be kept from
+    /// others for a call that is then refused.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.closed_off = !self.shared.would_admit();
+        if self.closed_off {
+            return Poll::Ready(Ok(()));
+        }
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: R) -> Self::Future {
+        if std::mem::take(&mut self.closed_off) {
+            return BreakerFuture::refused(self.shared.refused());
+        }
+        match self.shared.try_acquire() {
+            Ok(permit) => {
+                let state = permit.state();
+                let mut guard = Guard::new(self.shared.clone(), permit);
+                self.shared.observe.admitted(&mut request, state);
+                let inner = guard.enter(|| self.inner.call(request));
+                BreakerFuture::admitted(inner, guard)
+            }
+            Err(refused) => BreakerFuture::refused(refused),
+        }
+    }
+}
+
+impl<S: Clone, C, O> Clone for BreakerService<S, C, O> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), self.shared.clone())
+    }
+}
