@@ -98,7 +98,7 @@ impl Instruments {
         self.breaker_state.record(openness, &[peer]);
     }
 
-    pub(crate) fn breaker_changed(&self, callee: &Arc<str>, transition: &Transition) {
+    pub(crate) fn breaker_changed(&self, callee: &Arc<str>, transition: Transition) {
         self.breaker_is(callee, transition.to);
         let labels = [
             KeyValue::new("peer", callee.clone()),

@@ -64,7 +64,7 @@ impl Observe for Watch {
         let Transition { from, to, why, .. } = transition;
         let (callee, from, why) = (&self.callee, from.as_str(), why.as_str());
         tracing::warn!(%callee, from, to = to.as_str(), why, "circuit breaker");
-        self.instruments.breaker_changed(callee, transition);
+        self.instruments.breaker_changed(callee, *transition);
         let context = Context::current();
         context.span().add_event(
             attribute::BREAKER_EVENT,
