@@ -19,13 +19,23 @@ pub const SERVICES: [&str; 4] = [
     service::GATEWAY,
 ];
 
+/// Everything that a service can do about failures.
+const POLICIES: [&str; 4] = [
+    "--attempt-timeout=250ms",
+    "--deadline=1s",
+    r#"--retry={"retries":2,"budget":{"ratio":0.1}}"#,
+    r#"--breaker={"failure_rate":0.5,"consecutive":20,"slow_rate":0.5,"slow_call":"200ms"}"#,
+];
+
 /// The variable that says where spans go.
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
 
 /// Which chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Every request is sampled, and its spans are exported.
+    /// The real chain, with time-outs, deadlines, retries, budgets and circuit breakers.
+    Guarded,
+    /// Every request is sampled, and its spans are exported; nothing is done about failures.
     Real,
     /// Every request is sampled; its spans are made and go nowhere.
     NoExport,
@@ -37,11 +47,18 @@ pub enum Kind {
 
 impl Kind {
     /// All of them; what is compared stands side by side in time.
-    pub const ALL: [Self; 4] = [Self::Real, Self::Bare, Self::NoExport, Self::NoSampling];
+    pub const ALL: [Self; 5] = [
+        Self::Guarded,
+        Self::Real,
+        Self::Bare,
+        Self::NoExport,
+        Self::NoSampling,
+    ];
 
     /// The name in tables and messages.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Guarded => "chain with all policies",
             Self::Real => "real chain",
             Self::NoExport => "chain without export",
             Self::NoSampling => "chain without sampling",
@@ -152,6 +169,9 @@ impl Chain {
             .map(str::to_owned)
             .into(),
         };
+        if self.kind == Kind::Guarded {
+            args.extend(POLICIES.map(str::to_owned));
+        }
         match (service, self.kind) {
             (service::GATEWAY, _) => {
                 for callee in [service::AUTH, service::PROFILE, service::DATABASE] {
@@ -184,7 +204,7 @@ fn environment(kind: Kind, receiver: &Receiver) -> Vec<(String, String)> {
     // As in the lab: more threads than cores would only switch more.
     let threads = ("TOKIO_WORKER_THREADS", "1");
     let pairs = match kind {
-        Kind::Real => vec![threads, (ENDPOINT, &endpoint)],
+        Kind::Guarded | Kind::Real => vec![threads, (ENDPOINT, &endpoint)],
         Kind::NoSampling => vec![
             threads,
             (ENDPOINT, &endpoint),
