@@ -4,7 +4,11 @@ use axum::extract::FromRequestParts;
 use http::{HeaderMap, request::Parts};
 use rand::RngExt;
 use resilience::deadline::Deadline;
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use types::header;
 
 /// Identity and limits of a request, handed on to every call made for it.
@@ -16,7 +20,12 @@ pub struct RequestContext {
     pub attempt_path: Arc<str>,
     /// When the answer must be there, if anybody set a time.
     pub deadline: Option<Deadline>,
+    calls: Arc<CallCounts>,
 }
+
+/// How many calls were made for a request, by callee.
+#[derive(Debug, Default)]
+struct CallCounts(Mutex<Vec<(Arc<str>, u32)>>);
 
 impl RequestContext {
     /// A request that begins here.
@@ -25,6 +34,7 @@ impl RequestContext {
             request_id: request_id.into(),
             attempt_path: "".into(),
             deadline: None,
+            calls: Arc::default(),
         }
     }
 
@@ -38,14 +48,30 @@ impl RequestContext {
             request_id: id.map_or_else(random_id, Arc::from),
             attempt_path: path.into(),
             deadline: None,
+            calls: Arc::default(),
         }
     }
 
-    /// The path of attempt number `attempt` of a call to `callee`, made for this request.
-    pub(crate) fn child_path(&self, callee: &str, attempt: u32) -> String {
+    /// Counts a call to `callee`, made for this request; the number of those before it.
+    pub(crate) fn count_call(&self, callee: &Arc<str>) -> u32 {
+        let mut counts = self.calls.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, calls)) = counts.iter_mut().find(|(name, _)| name == callee) {
+            *calls += 1;
+            return *calls;
+        }
+        counts.push((callee.clone(), 0));
+        0
+    }
+
+    /// The path of attempt number `attempt` of call number `call` to `callee`, made for this
+    /// request: `auth:1`, and from the second call on `auth.1:1`.
+    pub(crate) fn child_path(&self, callee: &str, call: u32, attempt: u32) -> String {
         let parent = &self.attempt_path;
         let separator = if parent.is_empty() { "" } else { "/" };
-        format!("{parent}{separator}{callee}:{attempt}")
+        match call {
+            0 => format!("{parent}{separator}{callee}:{attempt}"),
+            _ => format!("{parent}{separator}{callee}.{call}:{attempt}"),
+        }
     }
 }
 
@@ -75,12 +101,23 @@ mod tests {
     #[test]
     fn a_path_names_every_call_and_attempt_from_the_edge_down() {
         let edge = RequestContext::new("r-1");
-        assert_eq!(edge.child_path("gateway", 0), "gateway:0");
+        assert_eq!(edge.child_path("gateway", 0, 0), "gateway:0");
         let inner = RequestContext {
             attempt_path: "gateway:0".into(),
             ..edge
         };
-        assert_eq!(inner.child_path("auth", 2), "gateway:0/auth:2");
+        assert_eq!(inner.child_path("auth", 0, 2), "gateway:0/auth:2");
+        assert_eq!(inner.child_path("auth", 1, 2), "gateway:0/auth.1:2");
+    }
+
+    #[test]
+    fn calls_to_the_same_service_are_told_apart_also_by_clones() {
+        let (request, auth, profile) =
+            (RequestContext::new("r-1"), "auth".into(), "profile".into());
+        assert_eq!(request.count_call(&auth), 0);
+        assert_eq!(request.clone().count_call(&auth), 1);
+        assert_eq!(request.count_call(&profile), 0);
+        assert_eq!(request.count_call(&auth), 2);
     }
 
     #[test]

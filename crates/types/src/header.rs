@@ -6,7 +6,8 @@ pub const REQUEST_ID: &str = "x-request-id";
 ///
 /// Relative, as in gRPC's `grpc-timeout`, because clocks of two machines disagree.
 pub const DEADLINE_MS: &str = "nines-deadline-ms";
-/// Which attempt of which call this is, from the edge down: `gateway:0/auth:1`.
+/// Which attempt of which call this is, from the edge down: `gateway:0/auth:1`, and
+/// `gateway:0/auth.1:0` for the first attempt of a second call to the same service.
 ///
 /// Together with the request id it keys the seeded fault decisions, so that a second
 /// attempt draws anew and the order of arrival plays no part.

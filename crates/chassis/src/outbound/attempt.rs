@@ -141,11 +141,16 @@ impl Record {
         let info = request.extensions().get::<CallInfo>().cloned();
         let headers = request.headers_mut();
         telemetry::propagation::inject(&self.context, headers);
-        let Some(CallInfo { context, .. }) = info else {
+        let Some(CallInfo {
+            context,
+            number: call,
+            ..
+        }) = info
+        else {
             return;
         };
         write(headers, header::REQUEST_ID, &context.request_id);
-        let path = context.child_path(&self.shared.callee, number);
+        let path = context.child_path(&self.shared.callee, call, number);
         write(headers, header::ATTEMPT_PATH, &path);
         // What the request is allowed, not what this caller has patience for.
         let left = context

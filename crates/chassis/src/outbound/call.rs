@@ -30,6 +30,8 @@ pub(super) struct CallInfo {
     pub name: &'static str,
     /// The request for which it is made.
     pub context: RequestContext,
+    /// How many calls to the same service were made for it before.
+    pub number: u32,
     /// When it should have begun, if that was before now.
     pub scheduled: Option<SystemTime>,
     /// How many attempts were made.

@@ -61,6 +61,7 @@ impl Upstream {
         request.extensions_mut().insert(CallInfo {
             name: call.name,
             context: context.clone(),
+            number: context.count_call(&self.callee),
             scheduled: call.scheduled,
             attempts: Arc::default(),
         });
