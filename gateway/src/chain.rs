@@ -112,7 +112,9 @@ impl Chain {
             return Ok(());
         };
         // Appended once for each key in the event, however often it is sent.
-        let call = Call::post("audit.append", "/v1/events").json(event).repeatable();
+        let call = Call::post("audit.append", "/v1/events")
+            .json(event)
+            .repeatable();
         let answer = audit.call(context, call).await?;
         pass_on(&answer, |problem| problem.code == "event-key-reused")?;
         answer.json::<Event>()?;

@@ -226,7 +226,7 @@ async fn problems_that_are_the_clients_are_passed_on_and_others_are_failures_bel
         ),
         ("/v1/records/pages", 404, problem(404, "not-found"), 502),
         ("/v1/events", 422, problem(422, "event-key-reused"), 422),
-        ("/v1/events", 503, problem(503, "too-busy"), 502),
+        ("/v1/events", 503, problem(503, "too-busy"), 503),
     ] {
         let services = Below::answering(path, status, body.clone());
         let (status, _) = send(&gateway(&services, 4).await, get("t")).await;

@@ -1,6 +1,6 @@
 //! A range of availabilities that someone has promised.
 
-use crate::probability::Probability;
+use crate::probability::{Probability, nearest};
 use serde::{Deserialize, Serialize};
 
 /// A smallest and a largest availability, at least one of them stated.
@@ -48,6 +48,14 @@ impl Bounds {
         }
     }
 
+    /// Anything within `distance` of `value`.
+    pub fn around(value: Probability, distance: Probability) -> Self {
+        Self {
+            min: Some(nearest(value.get() - distance.get())),
+            max: Some(nearest(value.get() + distance.get())),
+        }
+    }
+
     /// The smallest availability allowed; 0 if none is stated.
     pub fn min(&self) -> Probability {
         self.min.unwrap_or(Probability::ZERO)
@@ -56,6 +64,17 @@ impl Bounds {
     /// The largest availability allowed; 1 if none is stated.
     pub fn max(&self) -> Probability {
         self.max.unwrap_or(Probability::ONE)
+    }
+
+    /// The value within the bounds that is nearest to `value`.
+    pub fn nearest(&self, value: Probability) -> Probability {
+        if value < self.min() {
+            self.min()
+        } else if value > self.max() {
+            self.max()
+        } else {
+            value
+        }
     }
 
     /// Whether `value` is allowed.

@@ -45,7 +45,7 @@ impl Confidence {
     }
 
     /// How many standard errors a two-sided normal interval extends to each side.
-    pub(crate) fn two_sided_z(self) -> f64 {
+    pub fn two_sided_z(self) -> f64 {
         quantile_above(self.tail())
     }
 

@@ -7,6 +7,12 @@
 //! | [`series`] | every hop is needed: what is left at the end of the chain? |
 //! | [`redundancy`] | some replicas are enough: what do they give together? |
 //! | [`retry`] | every call may be tried again: what does it gain, and what does it cost? |
+//! | [`call_tree`] | the same for any tree of calls |
+//! | [`budget`], [`throttle`] | how much load may retries add, and what is left of their gain? |
+//! | [`replicas`] | which replica should a retry go to? |
+//! | [`omission`] | an answer was lost: how often is the work done twice? |
+//! | [`outage`], [`outages`] | a dependency goes down and comes back: what are retries worth then? |
+//! | [`breaker`], [`trips`] | what does a circuit breaker save, and what does it cost? |
 //! | [`nines`] | what does a number close to one mean in minutes? |
 //! | [`interval`] | successes were counted: which availabilities do they allow? |
 //! | [`power`] | how many requests tell one availability from another? |
@@ -28,19 +34,31 @@
 
 mod binomial;
 mod bounds;
+pub mod breaker;
+pub mod budget;
+pub mod call_tree;
 mod confidence;
+mod dependency;
 mod doubt;
 pub mod interval;
+mod linear;
 pub mod nines;
+pub mod omission;
+pub mod outage;
+pub mod outages;
 pub mod power;
 mod probability;
 pub mod redundancy;
+pub mod replicas;
 pub mod retry;
 pub mod series;
+pub mod throttle;
+pub mod trips;
 pub mod verdict;
 
 pub use bounds::{Bounds, InvalidBounds};
 pub use confidence::{Confidence, NotAConfidence};
+pub use dependency::Dependency;
 pub use doubt::Doubt;
 pub use interval::{Interval, InvalidProportion, Method, Proportion};
 pub use probability::{NotAProbability, Probability};

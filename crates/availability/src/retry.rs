@@ -85,6 +85,14 @@ pub fn expected_attempts(failure: Probability, retries: u32) -> f64 {
     (1.0 - all_fail(failure.get(), retries)) / up
 }
 
+/// Both: the success of such a call, and its expected attempts.
+pub fn forecast(failure: Probability, retries: u32) -> (Probability, f64) {
+    (
+        success(failure, retries),
+        expected_attempts(failure, retries),
+    )
+}
+
 /// The probability that every attempt fails.
 fn all_fail(failure: f64, retries: u32) -> f64 {
     failure.powf(f64::from(retries) + 1.0)

@@ -7,12 +7,19 @@ use crate::{
 };
 
 /// What the demo shows, in this order.
-const SHOWN: [&str; 5] = [
+const SHOWN: [&str; 12] = [
     "a1-four-in-series",
     "a2-a-fifth-service",
     "a5-relay-chain",
     "r1-dead-database-naive",
     "r1-dead-database-deadline",
+    "r2-retries-naive",
+    "r2-retries-local",
+    "r2-retries-all",
+    "r3-amplification-none",
+    "r3-amplification-budget",
+    "r4-hanging-database-naive",
+    "r4-hanging-database-breaker",
 ];
 
 /// Runs the demo.

@@ -53,13 +53,9 @@ pub fn scenario(result: &ScenarioResult) -> String {
 
 /// What is said at the end: scenarios that hang side by side, and where the files are.
 pub fn close(results: &Results, out: &Path) {
-    let hangs: Vec<_> = results
-        .scenarios
-        .iter()
-        .filter(|r| r.prediction.wait.is_some())
-        .collect();
-    if !hangs.is_empty() {
-        say::out(terminal::outage(&hangs));
+    let comparison = terminal::comparison(&results.scenarios);
+    if !comparison.is_empty() {
+        say::out(comparison);
     }
     say::out(format!(
         "results      {}",

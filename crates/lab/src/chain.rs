@@ -4,6 +4,7 @@ use crate::{
     LabError, Progress, Step,
     process::{Process, Spec},
 };
+use futures_util::future::join_all;
 use scenario::{Plan, Policy, Topology};
 use serde::Serialize;
 use std::{
@@ -89,16 +90,16 @@ impl Chain {
         self.processes.iter().filter_map(used).collect()
     }
 
-    /// Stops all services, callers before the called. The names of those that ended badly.
+    /// Stops all services at once: each drains, and waits for nobody. The names of those
+    /// that ended badly.
     pub async fn stop(&mut self) -> Vec<String> {
-        let mut bad = Vec::new();
-        while let Some(process) = self.processes.pop() {
+        let stopping = self.processes.drain(..).map(async |process| {
             let name = process.name().to_owned();
-            if !process.stop().await {
-                bad.push(name);
-            }
-        }
-        bad
+            (name, process.stop().await)
+        });
+        let stopped = join_all(stopping).await;
+        let bad = stopped.into_iter().filter(|(_, well)| !well);
+        bad.map(|(name, _)| name).collect()
     }
 
     fn spec(&self, name: &str, plan: &Plan, ground: &Ground) -> Spec {

@@ -41,7 +41,8 @@ pub async fn experiment(
             runs.push(rerun);
             seen.map_or_else(nothing_measured, |seen| {
                 let distance = plan.expectation().distance;
-                let doubt = too_few(prediction.availability, distance, seen.trials());
+                let value = nearest_predicted(&plan, &prediction, seen);
+                let doubt = too_few(value, distance, seen.trials());
                 Judgement::from(miss.judge(seen)).doubted(doubt)
             })
         }
@@ -68,15 +69,25 @@ fn look(plan: &Plan, prediction: &Prediction, run: &RunResult) -> Look {
         return Look::Judged(nothing_measured());
     };
     let expectation = plan.expectation();
-    let bounds = match (expectation.availability, prediction.class) {
-        (Expected::Within(bounds), _) => bounds,
-        // A bound can only be kept or broken; it is not to be hit.
-        (Expected::Predicted, Class::Bound) => Bounds::at_most(prediction.availability),
-        (Expected::Predicted, Class::Exact) => {
-            return against_prediction(prediction.availability, expectation.distance, seen);
+    match expectation.availability {
+        Expected::Within(bounds) => Look::Judged(against_bounds(&bounds, seen)),
+        Expected::Predicted => {
+            let value = nearest_predicted(plan, prediction, seen);
+            against_prediction(value, expectation.distance, seen)
         }
+    }
+}
+
+/// The predicted availability; of a range, the value that is nearest to what was seen.
+fn nearest_predicted(plan: &Plan, prediction: &Prediction, seen: Proportion) -> Probability {
+    let value = prediction.availability;
+    let range = match prediction.class {
+        Class::Exact => return value,
+        // Near is as near as matters.
+        Class::Approximate => Bounds::around(value, plan.expectation().distance),
+        Class::Bound => prediction.range.unwrap_or(Bounds::at_most(value)),
     };
-    Look::Judged(against_bounds(&bounds, seen))
+    range.nearest(seen.estimate())
 }
 
 fn against_prediction(prediction: Probability, distance: Probability, seen: Proportion) -> Look {

@@ -9,7 +9,7 @@ use std::{
 use traces::Analysis;
 
 /// A run is cut into slices of a length that people use, so that there are at most so many.
-const MOST_SLICES: f64 = 120.0;
+const MOST_SLICES: f64 = 60.0;
 /// Lengths of slices, in seconds.
 const LENGTHS: [f64; 9] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
 
@@ -78,13 +78,18 @@ mod tests {
 
     #[test]
     fn a_run_is_cut_into_slices_of_a_length_that_people_use() {
-        for (seconds, length, count) in [(12.0, 0.1, 120), (13.3, 0.2, 67), (7200.0, 60.0, 120)] {
+        for (seconds, length, count) in [
+            (6.0, 0.1, 60),
+            (12.0, 0.2, 60),
+            (13.3, 0.5, 27),
+            (3600.0, 60.0, 60),
+        ] {
             let slices = slices(5, seconds);
             assert_eq!(slices.len(), count, "{seconds}");
             assert_eq!(slices[0], 5..5 + whole_nanos(length));
             assert!(slices.windows(2).all(|pair| pair[0].end == pair[1].start));
         }
-        assert_eq!(slices(0, 86_400.0).len(), 120);
+        assert_eq!(slices(0, 86_400.0).len(), 60);
         assert!(slices(0, 0.0).is_empty());
     }
 }

@@ -52,6 +52,12 @@ pub struct ScenarioResult {
 }
 
 impl ScenarioResult {
+    /// Whether the plan does anything that makes attempts differ from calls.
+    pub fn tries_again(&self) -> bool {
+        let mut policies = self.plan.phases().iter().map(|phase| &phase.policy);
+        policies.any(|policy| policy.retry.is_some() || policy.breaker.is_some())
+    }
+
     /// The run that is shown: the first.
     pub fn shown(&self) -> Option<&RunResult> {
         self.runs.first()

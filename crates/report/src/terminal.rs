@@ -1,9 +1,12 @@
 //! Results as tables for a terminal.
 
+mod compare;
 mod curve;
+mod load;
 mod outage;
 mod staircase;
 mod summary;
+mod timeline;
 
 use crate::{results::ScenarioResult, words::millis};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
@@ -32,19 +35,25 @@ pub fn scenario(result: &ScenarioResult, style: Style) -> String {
     let Some(run) = result.shown() else {
         return text;
     };
-    let body = if result.prediction.depths.is_empty() {
+    text += &if result.tries_again() || result.prediction.depths.is_empty() {
         staircase::table(&result.prediction, run)
     } else {
         curve::table(&result.prediction, run)
     };
-    text.push_str(&body);
+    if result.tries_again() {
+        text += &load::table(&result.prediction, run);
+    }
+    if result.plan.phases().len() > 1 {
+        text += &timeline::phases(result, run);
+        text += &timeline::strips(&result.plan, run);
+    }
     text.push_str(&summary::footer(result, run, style));
     text
 }
 
-/// A dependency that hangs, with one policy after the other.
-pub fn outage(results: &[&ScenarioResult]) -> String {
-    outage::table(results)
+/// Scenarios that differ in nothing but their policy, side by side; empty if there are none.
+pub fn comparison(results: &[ScenarioResult]) -> String {
+    compare::tables(results)
 }
 
 /// A prediction alone, before anything is measured.

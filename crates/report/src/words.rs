@@ -1,6 +1,8 @@
 //! Numbers in words: every one with its unit, every estimate with its interval.
 
 use availability::{Interval, Probability};
+use scenario::Policy;
+use std::time::Duration;
 
 /// A share in percent with two decimals: `96.06 %`.
 pub fn percent(value: f64) -> String {
@@ -33,6 +35,46 @@ pub fn millis(ms: f64) -> String {
     } else {
         format!("{:.2} s", ms / 1000.0)
     }
+}
+
+/// A duration without needless digits: `250 ms`, `1 s`.
+pub fn duration(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        format!("{} ms", duration.as_secs_f64() * 1e3)
+    } else {
+        format!("{} s", duration.as_secs_f64())
+    }
+}
+
+/// What is done about failures, in a few words; each part on a line of its own if need be.
+pub fn policy(policy: &Policy) -> Vec<String> {
+    let mut parts = Vec::new();
+    if let Some(timeout) = policy.attempt_timeout {
+        parts.push(format!("time-out {}", duration(timeout)));
+    }
+    if let Some(deadline) = policy.deadline {
+        parts.push(format!("deadline {}", duration(deadline)));
+    }
+    if let Some(retry) = &policy.retry {
+        let settings = retry.settings();
+        let what = if settings.propagated {
+            "of all failures"
+        } else {
+            "where it failed"
+        };
+        let plural = if settings.retries == 1 { "y" } else { "ies" };
+        parts.push(format!("{} retr{plural} {what}", settings.retries));
+        if let Some(budget) = &settings.budget {
+            parts.push(format!("budget {} %", budget.ratio * 100.0));
+        }
+    }
+    if policy.breaker.is_some() {
+        parts.push("circuit breaker".to_owned());
+    }
+    if parts.is_empty() {
+        parts.push("nothing".to_owned());
+    }
+    parts
 }
 
 #[cfg(test)]

@@ -39,6 +39,13 @@ const ALL: &[Builtin] = &[
     scenario!("textbook", "a5-relay-chain"),
     scenario!("remedies", "r1-dead-database-naive"),
     scenario!("remedies", "r1-dead-database-deadline"),
+    scenario!("remedies", "r2-retries-naive"),
+    scenario!("remedies", "r2-retries-local"),
+    scenario!("remedies", "r2-retries-all"),
+    scenario!("remedies", "r3-amplification-none"),
+    scenario!("remedies", "r3-amplification-budget"),
+    scenario!("remedies", "r4-hanging-database-naive"),
+    scenario!("remedies", "r4-hanging-database-breaker"),
 ];
 
 /// All built-in scenarios, in the order in which they are best read.

@@ -3,7 +3,8 @@
 //! A scenario says which chain stands, what goes wrong in it, what load it gets, and what
 //! is expected. [`parse`] turns its text into a plan that can't be wrong, or into all its
 //! [`Errors`] at once: each with line, column, key, value and what is allowed. [`predict`]
-//! says what must come out before anything is measured.
+//! says what must come out before anything is measured, and [`warnings`] what about its time
+//! limits is probably not meant.
 //!
 //! ```
 //! let plan = scenario::parse("example.toml", scenario::SHAPE)?;
@@ -30,13 +31,18 @@ mod raw;
 mod schema;
 mod source;
 mod topology;
+mod warning;
 
 pub use builtin::{Builtin, NoSuchScenario, builtin, find};
 pub use check::{DEFAULT_DISTANCE, DEFAULT_PATIENCE, DEFAULT_SEED, parse};
 pub use error::{Error, Errors, Problem};
 pub use plan::{Expectation, Expected, Length, Load, Phase, Plan, PlannedFault, Policy};
-pub use predict::{Class, Depth, HopPrediction, Limit, Prediction, Wait, predict};
+pub use predict::{
+    Class, Depth, HopPrediction, Limit, OutagePrediction, PhasePrediction, Prediction, Wait,
+    predict,
+};
 pub use topology::{Name, Relay, Topology, Visit};
+pub use warning::{Code, Warning, warnings};
 
 /// A scenario that shows every key, with comments.
 pub const SHAPE: &str = include_str!("shape.toml");

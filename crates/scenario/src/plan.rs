@@ -3,6 +3,7 @@
 use crate::topology::{Name, Topology};
 use availability::Bounds;
 use faults::Fault;
+use resilience::{circuit_breaker::BreakerPolicy, retry::RetryPolicy};
 use serde::{Serialize, Serializer};
 use std::time::Duration;
 use types::Probability;
@@ -44,7 +45,10 @@ impl Plan {
         self.topology.services()
     }
 
-    /// The timeline: in this version exactly one phase, which starts at 0 and is the whole run.
+    /// The timeline: stretches that follow each other from 0 to the end of the run without a
+    /// gap. Never empty; one phase, the whole run, if the scenario has no `[[phase]]`.
+    ///
+    /// Load and policy are the same in all of them.
     pub fn phases(&self) -> &[Phase] {
         &self.phases
     }
@@ -58,18 +62,44 @@ impl Plan {
 /// A stretch of the run with one load, one set of faults and one policy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Phase {
+    /// What happens in it, if the scenario says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// When it starts, from the start of the run.
     #[serde(rename = "start_ms", serialize_with = "millis")]
     pub start: Duration,
-    /// The load.
+    /// How long it lasts; none if the run ends with its last request and not at a stated time.
+    #[serde(rename = "length_ms", serialize_with = "optional_millis")]
+    pub length: Option<Duration>,
+    /// The load: that of the whole run, of which this phase gets its share.
     pub load: Load,
-    /// What goes wrong, in the order of the file.
+    /// What goes wrong: the faults of the whole run, then those of the phase, each in the
+    /// order of the file.
     pub faults: Vec<PlannedFault>,
     /// What is done about it.
     pub policy: Policy,
 }
 
 impl Phase {
+    /// When it ends, from the start of the run; none if that is not stated.
+    pub fn end(&self) -> Option<Duration> {
+        Some(self.start.saturating_add(self.length?))
+    }
+
+    /// How long it is expected to last.
+    pub fn expected_duration(&self) -> Duration {
+        self.length
+            .unwrap_or_else(|| self.load.expected_duration().saturating_sub(self.start))
+    }
+
+    /// How many requests are expected to arrive in it.
+    pub fn expected_requests(&self) -> f64 {
+        match self.length {
+            Some(length) => self.load.rate * length.as_secs_f64(),
+            None => self.load.expected_requests(),
+        }
+    }
+
     /// The faults of one service, in the order of the file: what its injector is to be given.
     pub fn faults_of(&self, service: &str) -> Vec<Fault> {
         let here = |planned: &&PlannedFault| planned.on.iter().any(|name| &**name == service);
@@ -138,7 +168,9 @@ pub struct PlannedFault {
 }
 
 /// What the chain does about faults. The default does nothing: the naive chain.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+///
+/// Every caller of the chain applies it to each of its calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Policy {
     /// How long a service waits for one answer of the next.
     #[serde(rename = "attempt_timeout_ms", serialize_with = "optional_millis")]
@@ -146,6 +178,12 @@ pub struct Policy {
     /// How long the whole request may take, from the edge down.
     #[serde(rename = "deadline_ms", serialize_with = "optional_millis")]
     pub deadline: Option<Duration>,
+    /// How often a service tries a failed call again; none: never.
+    pub retry: Option<RetryPolicy>,
+    /// Whether the client retries as well, by the same policy.
+    pub client_retries: bool,
+    /// When a service stops calling the next for a while; none: never.
+    pub breaker: Option<BreakerPolicy>,
 }
 
 /// What the run is expected to show.

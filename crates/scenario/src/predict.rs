@@ -1,35 +1,48 @@
 //! What must come out, before anything is measured.
 //!
-//! Every service on the way of a request is needed, and each draws its faults for itself,
-//! so availability is the product of what each visit leaves: Π (1 − p) over all faults that
-//! can end the request there. A fault of scope `request` is drawn once for all visits of a
-//! service; one of scope `attempt` anew at each.
+//! Every service on the way of a request is needed, and each draws its faults for itself. A
+//! fault of scope `request` is drawn once for all attempts at a service; one of scope
+//! `attempt` anew by each. Without retries, availability is the product Π (1 − p) over all
+//! faults that can end the request; with them it is computed over the tree of calls. A run
+//! in phases is the mean of its phases, weighed by their requests.
 
+mod breaker;
+mod budget;
+mod chain;
 mod endings;
+mod hops;
+mod outage;
+mod phase;
+mod time;
+mod timeline;
 mod wait;
 
+pub use outage::OutagePrediction;
 pub use wait::{Limit, Wait};
 
-use crate::{
-    plan::Plan,
-    topology::{Name, Topology, Visit},
-};
+use endings::Fate;
+
+use crate::{plan::Plan, topology::Name};
 use availability::{
+    Bounds,
     nines::{Downtime, Period, nines},
-    series,
 };
-use endings::{Ending, Fate};
 use serde::Serialize;
-use std::collections::BTreeSet;
 use types::Probability;
 
 /// How far a prediction can be trusted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// Equality is to be expected.
     Exact,
-    /// An upper bound: delays that each fit their limit may not fit together, or only just.
+    /// Near equality: a mean value stands for something that varies. So it is where a retry
+    /// budget runs dry while its calls differ, where breakers open now and then, and where
+    /// time-outs of several callers race.
+    Approximate,
+    /// Only the range is certain. Delays, time-outs and pauses that each fit their limit may
+    /// not fit together; or it is open how long a breaker stays open after an outage, or
+    /// which requests are tried again just after one.
     Bound,
 }
 
@@ -38,17 +51,55 @@ pub enum Class {
 pub struct Prediction {
     /// The share of requests that are answered well, end to end.
     pub availability: Probability,
+    /// Between which bounds it must lie, if it can't be told more exactly: of class
+    /// [`Class::Bound`], and only there. The availability itself is then what is likely.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range: Option<Bounds>,
     /// How far it can be trusted.
     pub class: Class,
+    /// What it would be without circuit breakers, if there are any: never less, for a
+    /// breaker without a fallback or another replica only refuses. It saves waiting and load.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without_breaker: Option<Probability>,
     /// Its number of nines; none if nothing fails.
     pub nines: Option<f64>,
     /// The seconds lost in a year of 365 days.
     pub downtime_s_per_year: f64,
-    /// Each visit of a service, in the order of the calls.
+    /// Each phase, in the order of time.
+    pub phases: Vec<PhasePrediction>,
+    /// Each visit of a service, in the order of the calls: means of the whole run.
     pub hops: Vec<HopPrediction>,
     /// For a nested chain, the curve over its depth; otherwise empty.
     pub depths: Vec<Depth>,
-    /// How requests wait that no answer will come for; none if every failure is told at once.
+    /// How requests wait that no answer will come for; none if every failure is told at
+    /// once. Of several phases, the one in which the most requests are stuck.
+    pub wait: Option<Wait>,
+}
+
+/// What is predicted of one phase.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PhasePrediction {
+    /// What happens in it, if the scenario says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// When it starts, in seconds from the start of the run.
+    pub start_s: f64,
+    /// How long it is expected to last, in seconds.
+    pub length_s: f64,
+    /// How many requests are expected to arrive in it.
+    pub requests: f64,
+    /// The share of them that is answered well.
+    pub availability: Probability,
+    /// Between which bounds it must lie, if it can't be told more exactly.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range: Option<Bounds>,
+    /// How far it can be trusted.
+    pub class: Class,
+    /// What a breaker makes of a callee that is down for the whole phase.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outage: Option<OutagePrediction>,
+    /// How requests wait in it that no answer will come for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub wait: Option<Wait>,
 }
 
@@ -59,11 +110,19 @@ pub struct HopPrediction {
     pub service: Name,
     /// How many callers stand above it.
     pub depth: usize,
-    /// The availability of its own work.
+    /// The availability of its own work: of first attempts.
     pub own: Probability,
-    /// The availability of one attempt at it, with everything it calls.
+    /// The availability of one attempt at it, with everything it calls: of first attempts.
     pub attempt: Probability,
-    /// The staircase: the availability of everything up to here.
+    /// The availability of one call to it, after its retries: what the caller gets.
+    pub call: Probability,
+    /// How many attempts a call makes on average.
+    pub attempts_per_call: f64,
+    /// How many attempts reach it on average for each request of the client: the load, and
+    /// by how much retries amplify it.
+    pub load: f64,
+    /// The staircase: the share of requests that is not lost by anything up to here. A
+    /// failure that a retry makes good is not lost.
     pub cumulative: Probability,
 }
 
@@ -72,76 +131,49 @@ pub struct HopPrediction {
 pub struct Depth {
     /// How many hops.
     pub hops: usize,
-    /// The uppermost of them: an attempt at it has this availability.
+    /// The uppermost of them: a call to it has this availability.
     pub service: Name,
-    /// Their availability: (1 − p)ⁿ if all have the same fault.
+    /// Their availability: (1 − p)ⁿ if all have the same fault and nobody retries.
     pub availability: Probability,
 }
 
-/// Predicts the plan's first phase, which in this version is the whole run.
+/// Predicts the run.
 ///
-/// The work itself is taken to need no time; only hangs and delays do.
+/// The work itself is taken to need no time; only hangs, delays and pauses do. Callers are
+/// taken to do what the policy says: a failed attempt is tried again unless the failure came
+/// from further down and was tried again there; an attempt that gets no answer is ended by
+/// the time-out of the edge's call, which began first; what only the deadline or the client's
+/// patience ends is not tried again by whoever it ends.
 pub fn predict(plan: &Plan) -> Prediction {
     let visits = plan.topology.visits();
-    let fates = endings::fates(&plan.phases[0], &visits);
-    let availability = survival(&fates);
-    let hops: Vec<_> = (0..visits.len())
-        .map(|place| hop(&visits, &fates, place))
-        .collect();
+    let run = timeline::forecast(&plan.phases, &visits);
+    let hops = hops::predict(&run, &visits);
+    let availability = run.availability;
+    let most_stuck = |a: &&Wait, b: &&Wait| a.stuck_requests.total_cmp(&b.stuck_requests);
+    let waits = run.phases.iter().filter_map(|phase| phase.wait.as_ref());
     Prediction {
         availability,
-        class: endings::class(&fates, &visits),
+        range: run.range,
+        class: run.class,
+        without_breaker: run.without_breaker,
         nines: Some(nines(availability)).filter(|nines| nines.is_finite()),
         downtime_s_per_year: Downtime::of(availability, Period::Year).lost.as_secs_f64(),
-        depths: depths(&plan.topology, &hops),
+        depths: depths(plan, &hops),
         hops,
-        wait: wait::forecast(&fates, plan.phases[0].load.rate),
-    }
-}
-
-/// The probability that a request gets through all these visits.
-fn survival(fates: &[Fate]) -> Probability {
-    let mut drawn = BTreeSet::new();
-    let all = fates
-        .iter()
-        .flat_map(|fate| fate.endings.iter().map(move |ending| (fate, ending)));
-    let fresh = all.filter(|(fate, ending)| is_fresh(fate, ending, &mut drawn));
-    series::availability(fresh.map(|(_, ending)| ending.probability.complement()))
-}
-
-/// Whether this is a draw of its own: not one that an earlier visit has drawn already.
-fn is_fresh<'a>(
-    fate: &'a Fate,
-    ending: &'a Ending,
-    drawn: &mut BTreeSet<(&'a str, &'a str)>,
-) -> bool {
-    !ending.once_per_request || drawn.insert((&fate.service, &ending.fault))
-}
-
-fn hop(visits: &[Visit], fates: &[Fate], place: usize) -> HopPrediction {
-    let Visit {
-        service,
-        depth,
-        size,
-    } = &visits[place];
-    HopPrediction {
-        service: service.clone(),
-        depth: *depth,
-        own: survival(&fates[place..=place]),
-        attempt: survival(&fates[place..place + size]),
-        cumulative: survival(&fates[..=place]),
+        wait: waits.max_by(most_stuck).copied(),
+        phases: run.phases,
     }
 }
 
 /// The curve over the depth, from the deepest hop up.
-fn depths(topology: &Topology, hops: &[HopPrediction]) -> Vec<Depth> {
-    if !topology.is_nested_chain() {
+fn depths(plan: &Plan, hops: &[HopPrediction]) -> Vec<Depth> {
+    if !plan.topology.is_nested_chain() {
         return Vec::new();
     }
     let depth = |(above, hop): (usize, &HopPrediction)| Depth {
         hops: above + 1,
         service: hop.service.clone(),
-        availability: hop.attempt,
+        availability: hop.call,
     };
     hops.iter().rev().enumerate().map(depth).collect()
 }

@@ -28,6 +28,8 @@ pub(crate) struct RawScenario {
     #[serde(default)]
     pub(crate) policy: RawPolicy,
     #[serde(default)]
+    pub(crate) phase: Vec<Spanned<RawPhase>>,
+    #[serde(default)]
     pub(crate) expect: RawExpect,
 }
 
@@ -70,6 +72,54 @@ pub(crate) struct RawFault {
 pub(crate) struct RawPolicy {
     pub(crate) attempt_timeout: Option<Spanned<String>>,
     pub(crate) deadline: Option<Spanned<String>>,
+    pub(crate) retry: Option<Spanned<RawRetry>>,
+    pub(crate) breaker: Option<Spanned<RawBreaker>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawRetry {
+    pub(crate) retries: Option<Spanned<i64>>,
+    pub(crate) backoff: Option<Spanned<String>>,
+    pub(crate) max_backoff: Option<Spanned<String>>,
+    pub(crate) propagated: Option<bool>,
+    pub(crate) client: Option<bool>,
+    pub(crate) budget: Option<RawBudget>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawBudget {
+    pub(crate) ratio: Option<f64>,
+    pub(crate) floor: Option<f64>,
+    pub(crate) capacity: Option<Spanned<i64>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawBreaker {
+    pub(crate) failure_rate: Option<f64>,
+    pub(crate) slow_rate: Option<f64>,
+    pub(crate) slow_call: Option<Spanned<String>>,
+    pub(crate) consecutive: Option<Spanned<i64>>,
+    pub(crate) window: Option<Spanned<String>>,
+    pub(crate) min_calls: Option<Spanned<i64>>,
+    pub(crate) open: Option<Spanned<String>>,
+    pub(crate) max_open: Option<Spanned<String>>,
+    pub(crate) jitter: Option<f64>,
+    pub(crate) probes: Option<Spanned<i64>>,
+    pub(crate) lease: Option<Spanned<String>>,
+    pub(crate) cancelled_after: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawPhase {
+    pub(crate) title: Option<Spanned<String>>,
+    pub(crate) at: Option<Spanned<String>>,
+    pub(crate) r#for: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) faults: Named<RawFault>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -152,6 +202,10 @@ fn find_unknown(
             }
             (Inside::Named(keys), DeValue::Table(table)) => {
                 find_unknown_in_each(table, keys, &path, found);
+            }
+            (Inside::List(keys), DeValue::Array(tables)) => {
+                let tables = tables.iter().filter_map(|table| table.get_ref().as_table());
+                tables.for_each(|table| find_unknown(table, keys, &path, found));
             }
             _ => {}
         }

@@ -21,6 +21,8 @@ pub(crate) enum Inside {
     Table(&'static [Key]),
     /// A table of tables with names of the author's choice, and known keys in each.
     Named(&'static [Key]),
+    /// A list of tables with known keys: `[[name]]`.
+    List(&'static [Key]),
     /// A part of the format that this version does not support. What is allowed stands
     /// in its place.
     Later,
@@ -50,6 +52,14 @@ const fn named(name: &'static str, allowed: &'static str, keys: &'static [Key]) 
     }
 }
 
+const fn list(name: &'static str, allowed: &'static str, keys: &'static [Key]) -> Key {
+    Key {
+        name,
+        allowed,
+        inside: Inside::List(keys),
+    }
+}
+
 const fn later(name: &'static str, instead: &'static str) -> Key {
     Key {
         name,
@@ -72,10 +82,7 @@ pub(crate) const ROOT: &[Key] = &[
     named("faults", "tables [faults.NAME]", FAULT),
     table("policy", "a table [policy]", POLICY),
     table("expect", "a table [expect]", EXPECT),
-    later(
-        "phase",
-        "one [load], one [policy] and [faults.NAME] for the whole run",
-    ),
+    list("phase", "tables [[phase]], at most 100", PHASE),
     later("compare", "one [policy] in each scenario"),
 ];
 
@@ -120,6 +127,80 @@ const FAULT: &[Key] = &[
 const POLICY: &[Key] = &[
     value("attempt_timeout", DURATION),
     value("deadline", DURATION),
+    table("retry", "a table [policy.retry]", RETRY),
+    table("breaker", "a table [policy.breaker]", BREAKER),
+];
+
+const RETRY: &[Key] = &[
+    value(
+        "retries",
+        "a whole number from 1 to 10; for none, leave [policy.retry] out",
+    ),
+    value("backoff", DURATION),
+    value(
+        "max_backoff",
+        "a duration in whole milliseconds, not below `backoff` and up to \"1h\"",
+    ),
+    value("propagated", BOOL),
+    value("client", BOOL),
+    table("budget", "a table [policy.retry.budget]", BUDGET),
+];
+
+const BUDGET: &[Key] = &[
+    value("ratio", "a number from 0 to 1, in retries per request"),
+    value("floor", "a number from 0 to 1000000, in retries per second"),
+    value("capacity", "a whole number from 1 to 1000000, in retries"),
+];
+
+const BREAKER: &[Key] = &[
+    value(
+        "failure_rate",
+        "a number above 0 and up to 1; for no such rule, leave it out",
+    ),
+    value(
+        "slow_rate",
+        "a number above 0 and up to 1, only together with `slow_call`",
+    ),
+    value(
+        "slow_call",
+        "a duration from \"1ms\" to \"1h\" in whole milliseconds, only together with `slow_rate`",
+    ),
+    value(
+        "consecutive",
+        "a whole number from 1 to 10000; for no such rule, leave it out",
+    ),
+    value(
+        "window",
+        "a duration from \"10ms\" to \"1h\" in whole milliseconds",
+    ),
+    value("min_calls", "a whole number from 1 to 1000000"),
+    value("open", DURATION),
+    value(
+        "max_open",
+        "a duration in whole milliseconds, not below `open` and up to \"1h\"",
+    ),
+    value(
+        "jitter",
+        "a number from 0 to 1, as a share of the open time",
+    ),
+    value("probes", "a whole number from 1 to 15"),
+    value("lease", DURATION),
+    value("cancelled_after", DURATION),
+];
+
+const PHASE: &[Key] = &[
+    value("title", "a line of 1 to 200 characters"),
+    value(
+        "at",
+        "a duration from \"0s\" in whole milliseconds, before the end of the run",
+    ),
+    value(
+        "for",
+        "a duration from \"1ms\" in whole milliseconds that ends within the run",
+    ),
+    named("faults", "tables [phase.faults.NAME]", FAULT),
+    later("load", "one [load] for the whole run"),
+    later("policy", "one [policy] for the whole run"),
 ];
 
 const EXPECT: &[Key] = &[
@@ -136,6 +217,7 @@ const BOUNDS: &[Key] = &[
     value("max", "a number from 0 to 1"),
 ];
 
+const BOOL: &str = "true or false";
 const DURATION: &str = "a duration from \"1ms\" to \"1h\" in whole milliseconds";
 
 /// What is allowed for the key at the end of `path`.
@@ -149,7 +231,7 @@ pub(crate) fn allowed(path: &[impl AsRef<str>]) -> &'static str {
         };
         allowed = key.allowed;
         keys = match key.inside {
-            Inside::Table(keys) => keys,
+            Inside::Table(keys) | Inside::List(keys) => keys,
             // The author's name leads to the same keys whatever it is.
             Inside::Named(keys) => {
                 names.next();

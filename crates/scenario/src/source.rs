@@ -51,10 +51,26 @@ pub(crate) fn path_to(table: &DeTable<'_>, byte: usize) -> Vec<String> {
         return Vec::new();
     };
     let mut path = vec![key.get_ref().to_string()];
-    if let DeValue::Table(table) = value.get_ref() {
-        path.extend(path_to(table, byte));
+    match value.get_ref() {
+        DeValue::Table(table) => path.extend(path_to(table, byte)),
+        DeValue::Array(values) => {
+            let inner = values.iter().find(|value| holds(value, byte));
+            let table = inner.and_then(|value| value.get_ref().as_table());
+            path.extend(table.map(|table| path_to(table, byte)).unwrap_or_default());
+        }
+        _ => {}
     }
     path
+}
+
+/// Where the value at `path` lies, if it is there.
+pub(crate) fn span_at(table: &DeTable<'_>, path: &[&str]) -> Option<Span> {
+    let (key, rest) = path.split_first()?;
+    let value = table.get(*key)?;
+    if rest.is_empty() {
+        return Some(value.span());
+    }
+    span_at(value.get_ref().as_table()?, rest)
 }
 
 /// Whether `byte` lies in the value, or in a part of it. Parts of a table may lie outside
@@ -62,6 +78,7 @@ pub(crate) fn path_to(table: &DeTable<'_>, byte: usize) -> Vec<String> {
 fn holds(value: &Spanned<DeValue<'_>>, byte: usize) -> bool {
     let inside = match value.get_ref() {
         DeValue::Table(table) => table.values().any(|value| holds(value, byte)),
+        DeValue::Array(values) => values.iter().any(|value| holds(value, byte)),
         _ => false,
     };
     inside || value.span().contains(&byte)

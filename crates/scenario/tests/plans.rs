@@ -4,7 +4,7 @@ use faults::{FaultKind, Scope};
 use proptest::prelude::*;
 use scenario::{
     DEFAULT_DISTANCE, DEFAULT_PATIENCE, DEFAULT_SEED, Expected, Length, Plan, SHAPE, Topology,
-    builtin, find, parse, predict,
+    builtin, find, parse, predict, warnings,
 };
 use std::time::Duration;
 
@@ -172,12 +172,16 @@ fn a_plan_names_the_units_of_its_durations() {
         "topology": {"shape": "sequence", "hops": ["auth", "profile", "database"]},
         "phases": [{
             "start_ms": 0,
+            "length_ms": null,
             "load": {"rate_per_s": 2000.0, "requests": 20000, "patience_ms": 5000},
             "faults": [{
                 "id": "every", "kind": "error", "probability": 0.01, "scope": "attempt",
                 "on": ["database"],
             }],
-            "policy": {"attempt_timeout_ms": 250, "deadline_ms": 1000},
+            "policy": {
+                "attempt_timeout_ms": 250, "deadline_ms": 1000,
+                "retry": null, "client_retries": false, "breaker": null,
+            },
         }],
         "expectation": {"availability": "predicted", "distance": 0.01},
     });
@@ -266,6 +270,14 @@ fn survives(text: &str) -> Result<(), TestCaseError> {
             let prediction = predict(&plan);
             prop_assert_eq!(prediction.hops.len(), plan.topology().visits().len());
             prop_assert!(serde_json::to_string(&prediction).is_ok());
+            prop_assert!(prediction.hops.iter().all(|hop| hop.load.is_finite()));
+            // A breaker alone never raises availability.
+            let without = prediction
+                .without_breaker
+                .unwrap_or(prediction.availability);
+            prop_assert!(prediction.availability.get() <= without.get() + 1e-9);
+            let told: Vec<_> = warnings(&plan).iter().map(ToString::to_string).collect();
+            prop_assert!(told.iter().all(|told| told.starts_with('W')));
         }
         Err(errors) => {
             prop_assert!(!errors.errors.is_empty());

@@ -130,3 +130,74 @@ on = ["database"]
         "the hop that hung is to blame, not those that waited"
     );
 }
+
+#[test]
+fn retries_budgets_and_breakers_are_accounted_for_to_the_attempt() {
+    let text = r#"
+title = "everything is done about an outage, and nothing is forgotten"
+[load]
+rate = 150
+for = "5s"
+[chain]
+hops = ["auth", "profile", "database"]
+[faults.broken]
+kind = "error"
+probability = 0.1
+[policy]
+attempt_timeout = "100ms"
+deadline = "1s"
+[policy.retry]
+retries = 2
+backoff = "5ms"
+client = true
+budget = { ratio = 0.1, floor = 0.0, capacity = 5 }
+[policy.breaker]
+consecutive = 6
+open = "200ms"
+max_open = "400ms"
+probes = 1
+[[phase]]
+title = "the database hangs"
+at = "1s"
+for = "2s"
+[phase.faults.dead]
+kind = "hang"
+probability = 1
+on = ["database"]
+[expect]
+availability = { min = 0.1, max = 0.9 }
+"#;
+    let sandbox = Sandbox::new().unwrap();
+    let (_, result) = run_scenario(&sandbox, text, &[]);
+    assert_accounted_for(&result);
+    assert_no_span_is_missing(&result);
+    let run = &result["scenarios"][0]["runs"][0];
+    let hops = run["analysis"]["hops"].as_array().unwrap();
+    let database = hops.iter().find(|hop| hop["hop"] == "database").unwrap();
+    let stopped_by = &database["calls"]["stopped_by"];
+    for reason in ["budget", "breaker_open"] {
+        assert!(number(&stopped_by[reason]) > 0, "{stopped_by}");
+    }
+    assert_eq!(database["calls"]["not_tried"], refused_at_once(run));
+    let transitions = run["timeline"]["transitions"].as_array().unwrap();
+    let last = transitions.last().unwrap();
+    assert_eq!(
+        last["to"], "closed",
+        "it has found that the database is back"
+    );
+    assert!(
+        transitions
+            .iter()
+            .all(|change| change["callee"] == "database")
+    );
+}
+
+/// Calls of the database that a breaker refused before their first attempt, by phases.
+fn refused_at_once(run: &Value) -> Value {
+    let phases = run["timeline"]["phases"].as_array().unwrap();
+    assert_eq!(phases.len(), 3);
+    let refused = phases
+        .iter()
+        .map(|phase| number(&phase["hops"]["database"]["refused"]));
+    refused.sum::<u64>().into()
+}

@@ -3,10 +3,10 @@
 use crate::{
     results::{RunResult, ScenarioResult, shown_interval},
     terminal::censored,
-    words::{count, interval, millis, percent},
+    words::{self, count, interval, millis, percent},
 };
 use availability::Interval;
-use std::time::Duration;
+use scenario::Policy;
 use traces::analysis::Latency;
 
 /// What a row shows of a run.
@@ -45,24 +45,10 @@ pub(super) fn table(results: &[&ScenarioResult]) -> String {
 }
 
 fn policy(result: &ScenarioResult) -> String {
-    let policy = result
-        .plan
-        .phases()
-        .first()
-        .map(|phase| phase.policy)
-        .unwrap_or_default();
-    let name = |what: &str, limit: Option<Duration>| {
-        limit.map(|limit| format!("{what} {}", millis(limit.as_secs_f64() * 1e3)))
-    };
-    let limits = [
-        name("time-out", policy.attempt_timeout),
-        name("deadline", policy.deadline),
-    ];
-    let limits: Vec<_> = limits.into_iter().flatten().collect();
-    if limits.is_empty() {
-        "nobody stops waiting".to_owned()
-    } else {
-        limits.join(", ")
+    let policy = result.plan.phases().first().map(|phase| phase.policy);
+    match policy {
+        Some(policy) if policy != Policy::default() => words::policy(&policy).join(", "),
+        _ => "nobody stops waiting".to_owned(),
     }
 }
 

@@ -41,17 +41,30 @@ pub(super) fn heading(result: &ScenarioResult, style: Style) -> String {
 
 /// The whole prediction in one line.
 pub(super) fn predicted(prediction: &Prediction) -> String {
-    let sign = if prediction.class == Class::Bound {
-        "at most "
-    } else {
-        ""
-    };
     let value = prediction.availability;
-    format!(
-        "predicted    {sign}{}: {}\n",
-        probability(value),
-        in_nines(value)
-    )
+    let mut text = match (prediction.class, &prediction.range) {
+        (Class::Exact, _) => format!("predicted    {}", probability(value)),
+        (Class::Approximate, _) => format!("predicted    about {}", probability(value)),
+        (Class::Bound, None) => format!("predicted    at most {}", probability(value)),
+        (Class::Bound, Some(range)) => format!(
+            "predicted    {} to {}, probably {}",
+            probability(range.min()),
+            probability(range.max()),
+            probability(value)
+        ),
+    };
+    if prediction.nines.is_some() {
+        let _ = write!(text, ": {}", in_nines(value));
+    }
+    text.push('\n');
+    if let Some(without) = prediction.without_breaker {
+        let without = probability(without);
+        let _ = writeln!(
+            text,
+            "             {without} without the circuit breaker: it saves waiting and load, not requests"
+        );
+    }
+    text
 }
 
 /// How many requests wait in vain, how long, and how many are stuck meanwhile.
@@ -133,21 +146,26 @@ fn verdict(result: &ScenarioResult, style: Style) -> String {
     let doubts: Vec<_> = judgement.doubts.iter().map(ToString::to_string).collect();
     let why = match (doubts.is_empty(), result.runs.len()) {
         (false, _) => format!(": {}", doubts.join("; ")),
-        (true, 1) => " (the prediction lies in the 99 % interval)".to_owned(),
+        (true, _) if is_promise(result) => String::new(),
+        (true, 1) => format!(" ({} the 99 % interval)", inside(result.prediction.class)),
         (true, _) => " (after a rerun with a fresh seed, judged at 99.9 %)".to_owned(),
-    };
-    let why = if is_bounds(result) && doubts.is_empty() {
-        String::new()
-    } else {
-        why
     };
     format!("verdict      {word}{why}\n")
 }
 
-/// Whether the run was judged against bounds, and not against a predicted value.
-fn is_bounds(result: &ScenarioResult) -> bool {
+/// What lies in the interval if the prediction holds.
+const fn inside(class: Class) -> &'static str {
+    match class {
+        Class::Exact => "the prediction lies in",
+        Class::Approximate => "a value near enough to the prediction lies in",
+        Class::Bound => "a part of the predicted range lies in",
+    }
+}
+
+/// Whether the run was judged against stated bounds, and not against a prediction.
+fn is_promise(result: &ScenarioResult) -> bool {
     let expected = result.plan.expectation().availability;
-    matches!(expected, scenario::Expected::Within(_)) || result.prediction.class == Class::Bound
+    matches!(expected, scenario::Expected::Within(_))
 }
 
 fn latency(result: &ScenarioResult, run: &RunResult) -> String {

@@ -3,6 +3,7 @@
 use super::{
     BreakerPolicy, Outcome, State,
     rules::{Rules, Signal},
+    shard::Padded,
     state::{Phase, Word},
     timing::{Answer, Timing},
     transition::{Transition, Why},
@@ -53,17 +54,13 @@ pub struct Breaker {
     cause: AtomicU8,
 }
 
-/// Keeps what is in it apart from its neighbours: two lines, because processors fetch pairs.
-#[derive(Debug)]
-#[repr(align(128))]
-struct Padded<T>(T);
-
 /// That a call may pass. To be handed back with its outcome, once.
 #[derive(Debug)]
 #[must_use = "a permit that is not handed back is missed until its lease is over"]
 pub struct Permit {
+    /// In nanoseconds: permits are moved about, and small ones move faster.
+    started: u64,
     generation: u32,
-    started: Duration,
     state: State,
 }
 
@@ -75,7 +72,7 @@ impl Permit {
 
     /// When the call was admitted.
     pub const fn started(&self) -> Duration {
-        self.started
+        Duration::from_nanos(self.started)
     }
 }
 
@@ -104,24 +101,37 @@ impl Breaker {
         self.load().phase().state()
     }
 
-    /// Whether a call would be admitted at `now`. Changes nothing, so that one can look for
-    /// another callee.
-    pub fn would_admit(&self, now: Duration) -> bool {
-        match self.timing.answer(self.load(), now) {
-            Answer::Pass | Answer::PassIf(..) => true,
-            // What comes next is open again; whether that is over too, tells the next look.
-            Answer::AskIf(next, _) => !matches!(self.timing.answer(next, now), Answer::Refuse),
-            Answer::Refuse => false,
+    /// Whether a call would be admitted at `now`, so that one can look for another callee.
+    /// Takes no permit. `on` hears of the transition that was due by then, if there was one:
+    /// the lease of a lost probe may be over.
+    pub fn would_admit(&self, now: Duration, mut on: impl FnMut(&Transition)) -> bool {
+        let now = nanos(now);
+        let mut word = self.load();
+        loop {
+            let (next, why) = match self.timing.answer(word, now) {
+                Answer::Pass | Answer::PassIf(..) => return true,
+                Answer::Refuse => return false,
+                Answer::AskIf(next, why) => (next, why),
+            };
+            match self.replace(word, next) {
+                Ok(()) => {
+                    on(&Transition::new(word, next, why));
+                    word = next;
+                }
+                Err(found) => word = found,
+            }
         }
     }
 
     /// Admits a call at `now`, or refuses it. `on` hears of each transition that this causes:
     /// one, or two if the leases of lost probes and the open time after them are both over.
+    #[inline]
     pub fn try_acquire(
         &self,
         now: Duration,
         mut on: impl FnMut(&Transition),
     ) -> Result<Permit, Refused> {
+        let now = nanos(now);
         let mut word = self.load();
         loop {
             let (next, why, passes) = match self.timing.answer(word, now) {
@@ -148,10 +158,7 @@ impl Breaker {
     /// The call admitted with `permit` has ended at `now` with `outcome`. `on` hears of the
     /// transition that this causes, if it does. A permit of an earlier generation does
     /// nothing.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "a permit that was handed back is gone"
-    )]
+    #[inline]
     pub fn complete(
         &self,
         permit: Permit,
@@ -159,23 +166,14 @@ impl Breaker {
         now: Duration,
         on: impl FnMut(&Transition),
     ) {
-        let Permit {
-            generation,
-            started,
-            state,
-        } = permit;
-        let word = self.load();
-        if word.generation() != generation {
-            return;
-        }
-        let signal = self.rules.signal(outcome, started, now);
-        if let Some(cause) = signal.cause() {
-            self.remember(cause);
-        }
-        match state {
-            State::HalfOpen => self.end_probe(word, signal, now, on),
-            _ => self.end_call(word, signal, started, now, on),
-        }
+        self.end(permit, outcome, nanos(now), on);
+    }
+
+    /// The call has succeeded as soon as it was sent: spares a look at the clock.
+    #[inline]
+    pub fn complete_at_once(&self, permit: Permit, on: impl FnMut(&Transition)) {
+        let now = permit.started;
+        self.end(permit, Outcome::Success, now, on);
     }
 
     /// Opens it until [`force_close`](Self::force_close): calls are refused, and none probes.
@@ -200,12 +198,38 @@ impl Breaker {
         self.rules.times_successes()
     }
 
+    #[inline]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a permit that was handed back is gone"
+    )]
+    fn end(&self, permit: Permit, outcome: Outcome, now: u64, on: impl FnMut(&Transition)) {
+        let Permit {
+            started,
+            generation,
+            state,
+        } = permit;
+        let word = self.load();
+        if word.generation() != generation {
+            return;
+        }
+        let signal = self.rules.signal(outcome, started, now);
+        if let Some(cause) = signal.cause() {
+            self.remember(cause);
+        }
+        match state {
+            State::HalfOpen => self.end_probe(word, signal, now, on),
+            _ => self.end_call(word, signal, started, now, on),
+        }
+    }
+
+    #[inline]
     fn end_call(
         &self,
         word: Word,
         signal: Signal,
-        started: Duration,
-        now: Duration,
+        started: u64,
+        now: u64,
         mut on: impl FnMut(&Transition),
     ) {
         let generation = word.generation();
@@ -222,13 +246,7 @@ impl Breaker {
         }
     }
 
-    fn end_probe(
-        &self,
-        mut word: Word,
-        signal: Signal,
-        now: Duration,
-        mut on: impl FnMut(&Transition),
-    ) {
+    fn end_probe(&self, mut word: Word, signal: Signal, now: u64, mut on: impl FnMut(&Transition)) {
         let generation = word.generation();
         while word.generation() == generation {
             let (next, why) = self.timing.after_probe(word, signal, now);
@@ -255,6 +273,7 @@ impl Breaker {
         }
     }
 
+    #[inline]
     fn load(&self) -> Word {
         Word(self.word.0.load(Acquire))
     }
@@ -276,7 +295,15 @@ impl Breaker {
     }
 }
 
-fn permit(word: Word, now: Duration) -> Permit {
+/// Nanoseconds, up to 584 years.
+#[inline]
+pub(super) fn nanos(time: Duration) -> u64 {
+    let seconds = time.as_secs().saturating_mul(1_000_000_000);
+    seconds.saturating_add(time.subsec_nanos().into())
+}
+
+#[inline]
+fn permit(word: Word, now: u64) -> Permit {
     Permit {
         generation: word.generation(),
         started: now,

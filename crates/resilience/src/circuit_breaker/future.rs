@@ -1,12 +1,11 @@
 //! The future: hands the permit back with the outcome, however the call ends.
 
-use super::{Classify, Observe, Outcome, Permit, Refused, layer::Shared};
+use super::{Classify, Observe, Outcome, Permit, Refused, layer::Hold};
 use crate::Failure;
 use pin_project_lite::pin_project;
 use std::{
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 use types::{Cause, StoppedBy};
@@ -22,14 +21,13 @@ pin_project! {
 pin_project! {
     #[project = CallProjection]
     enum Call<F, C, O: Observe> {
-        Admitted { #[pin] inner: F, guard: Option<Guard<C, O>> },
+        Admitted { #[pin] inner: F, guard: Guard<C, O> },
         Refused { refused: Refused },
     }
 }
 
 impl<F, C, O: Observe> BreakerFuture<F, C, O> {
     pub(super) const fn admitted(inner: F, guard: Guard<C, O>) -> Self {
-        let guard = Some(guard);
         Self {
             call: Call::Admitted { inner, guard },
         }
@@ -57,21 +55,12 @@ where
                 Poll::Ready(Err(E::new(refused.cause, StoppedBy::BreakerOpen)))
             }
             CallProjection::Admitted { inner, guard } => {
-                // Taken out, so that a panic of the inner future unwinds through it.
-                let Some(mut taken) = guard.take() else {
-                    return inner.poll(cx);
-                };
-                match taken.enter(|| inner.poll(cx)) {
-                    Poll::Ready(result) => {
-                        taken.end(&result);
-                        Poll::Ready(result)
-                    }
-                    Poll::Pending => {
-                        taken.waited = true;
-                        *guard = Some(taken);
-                        Poll::Pending
-                    }
+                let polled = guard.enter(|| inner.poll(cx));
+                match &polled {
+                    Poll::Ready(result) => guard.end(result),
+                    Poll::Pending => guard.waited = true,
                 }
+                polled
             }
         }
     }
@@ -79,7 +68,7 @@ where
 
 /// Holds the permit of a call, and hands it back even if the call is dropped or panics.
 pub(super) struct Guard<C, O: Observe> {
-    shared: Arc<Shared<C, O>>,
+    hold: Hold<C, O>,
     permit: Option<Permit>,
     /// Whether the inner service or future is running right now.
     inside: bool,
@@ -88,9 +77,9 @@ pub(super) struct Guard<C, O: Observe> {
 }
 
 impl<C, O: Observe> Guard<C, O> {
-    pub(super) const fn new(shared: Arc<Shared<C, O>>, permit: Permit) -> Self {
+    pub(super) const fn new(hold: Hold<C, O>, permit: Permit) -> Self {
         Self {
-            shared,
+            hold,
             permit: Some(permit),
             inside: false,
             waited: false,
@@ -109,21 +98,21 @@ impl<C, O: Observe> Guard<C, O> {
     ///
     /// Reading the clock costs more than all the rest. A success that was there at the first
     /// look is counted at the time it was sent, unless it matters whether it was slow.
-    fn end<T, E>(mut self, result: &Result<T, E>)
+    fn end<T, E>(&mut self, result: &Result<T, E>)
     where
         C: Classify<T, E>,
     {
-        let outcome = self.shared.classify.classify(result);
+        let outcome = self.hold.0.classify.classify(result);
         let Some(permit) = self.permit.take() else {
             return;
         };
+        let shared = &self.hold.0;
         let at_once = outcome == Outcome::Success && !self.waited;
-        let now = if at_once && !self.shared.times_successes() {
-            permit.started()
+        if at_once && !shared.breaker.times_successes() {
+            shared.complete_at_once(permit);
         } else {
-            self.shared.now()
-        };
-        self.shared.complete(permit, outcome, now);
+            shared.complete(permit, outcome);
+        }
     }
 }
 
@@ -135,8 +124,7 @@ impl<C, O: Observe> Drop for Guard<C, O> {
             } else {
                 Outcome::Cancelled
             };
-            let now = self.shared.now();
-            self.shared.complete(permit, outcome, now);
+            self.hold.0.complete(permit, outcome);
         }
     }
 }

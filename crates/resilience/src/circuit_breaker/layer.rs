@@ -2,6 +2,7 @@
 
 use super::{
     Breaker, BreakerPolicy, BreakerService, ByStatus, Observe, Outcome, Permit, Refused, State,
+    shard::{Padded, SHARDS},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -15,13 +16,18 @@ use tower::Layer;
 /// tells the state of its breaker, and forces it.
 #[derive(Debug)]
 pub struct BreakerLayer<C = ByStatus, O = ()> {
-    shared: Arc<Shared<C, O>>,
+    holds: Holds<C, O>,
 }
+
+/// What keeps the breaker alive while a call lasts. Counting references is a write too: as
+/// every call holds one, there are several counts.
+pub(super) type Hold<C, O> = Arc<Padded<Arc<Shared<C, O>>>>;
+pub(super) type Holds<C, O> = Arc<[Hold<C, O>]>;
 
 /// The breaker, its clock, and who is asked and told.
 #[derive(Debug)]
 pub(super) struct Shared<C, O> {
-    breaker: Breaker,
+    pub(super) breaker: Breaker,
     origin: Instant,
     pub(super) classify: C,
     pub(super) observe: O,
@@ -38,33 +44,39 @@ impl BreakerLayer {
 impl<C, O> BreakerLayer<C, O> {
     /// A breaker that counts what `classify` calls a failure, and tells `observe`.
     pub fn with(policy: BreakerPolicy, seed: u64, classify: C, observe: O) -> Self {
+        let shared = Arc::new(Shared {
+            breaker: Breaker::new(policy, seed),
+            origin: Instant::now(),
+            classify,
+            observe,
+        });
+        let hold = |_| Arc::new(Padded(shared.clone()));
         Self {
-            shared: Arc::new(Shared {
-                breaker: Breaker::new(policy, seed),
-                origin: Instant::now(),
-                classify,
-                observe,
-            }),
+            holds: (0..SHARDS).map(hold).collect(),
         }
+    }
+
+    fn shared(&self) -> &Shared<C, O> {
+        &self.holds[0].0
     }
 
     /// The state that the last call has left behind.
     pub fn state(&self) -> State {
-        self.shared.breaker.state()
-    }
-
-    /// Whether a call would be admitted now.
-    pub fn would_admit(&self) -> bool {
-        self.shared.would_admit()
+        self.shared().breaker.state()
     }
 }
 
 impl<C, O: Observe> BreakerLayer<C, O> {
+    /// Whether a call would be admitted now, so that one can look for another callee.
+    pub fn would_admit(&self) -> bool {
+        self.shared().would_admit()
+    }
+
     /// Refuses all calls until [`force_close`](Self::force_close).
     pub fn force_open(&self) {
         let Shared {
             breaker, observe, ..
-        } = &*self.shared;
+        } = self.shared();
         breaker.force_open(|transition| observe.transition(transition));
     }
 
@@ -72,54 +84,52 @@ impl<C, O: Observe> BreakerLayer<C, O> {
     pub fn force_close(&self) {
         let Shared {
             breaker, observe, ..
-        } = &*self.shared;
+        } = self.shared();
         breaker.force_close(|transition| observe.transition(transition));
     }
 }
 
 impl<C, O> Shared<C, O> {
     /// Time since the breaker was made.
-    pub(super) fn now(&self) -> Duration {
+    fn now(&self) -> Duration {
         self.origin.elapsed()
-    }
-
-    /// Reads the clock only if it matters.
-    pub(super) fn would_admit(&self) -> bool {
-        self.breaker.state() == State::Closed || self.breaker.would_admit(self.now())
-    }
-
-    pub(super) fn refused(&self) -> Refused {
-        self.breaker.refused()
-    }
-
-    pub(super) const fn times_successes(&self) -> bool {
-        self.breaker.times_successes()
     }
 }
 
 impl<C, O: Observe> Shared<C, O> {
+    /// Reads the clock only if it matters.
+    pub(super) fn would_admit(&self) -> bool {
+        let on = |transition: &_| self.observe.transition(transition);
+        self.breaker.state() == State::Closed || self.breaker.would_admit(self.now(), on)
+    }
+
     pub(super) fn try_acquire(&self) -> Result<Permit, Refused> {
         let on = |transition: &_| self.observe.transition(transition);
         self.breaker.try_acquire(self.now(), on)
     }
 
-    pub(super) fn complete(&self, permit: Permit, outcome: Outcome, now: Duration) {
+    pub(super) fn complete(&self, permit: Permit, outcome: Outcome) {
         let on = |transition: &_| self.observe.transition(transition);
-        self.breaker.complete(permit, outcome, now, on);
+        self.breaker.complete(permit, outcome, self.now(), on);
+    }
+
+    pub(super) fn complete_at_once(&self, permit: Permit) {
+        let on = |transition: &_| self.observe.transition(transition);
+        self.breaker.complete_at_once(permit, on);
     }
 }
 
 impl<S, C, O> Layer<S> for BreakerLayer<C, O> {
     type Service = BreakerService<S, C, O>;
     fn layer(&self, inner: S) -> Self::Service {
-        BreakerService::new(inner, self.shared.clone())
+        BreakerService::new(inner, self.holds.clone())
     }
 }
 
 impl<C, O> Clone for BreakerLayer<C, O> {
     fn clone(&self) -> Self {
         Self {
-            shared: self.shared.clone(),
+            holds: self.holds.clone(),
         }
     }
 }

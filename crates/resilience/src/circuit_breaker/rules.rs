@@ -2,11 +2,11 @@
 
 use super::{
     BreakerSettings, Outcome,
+    breaker::nanos,
     streak::Streak,
     transition::Why,
     window::{Counts, Record, Window},
 };
-use std::time::Duration;
 use types::Cause;
 
 /// What an outcome says about the callee.
@@ -27,14 +27,14 @@ impl Signal {
     }
 }
 
-/// The rules in force, and what they have counted.
+/// The rules in force, and what they have counted. Times are in nanoseconds.
 #[derive(Debug)]
 pub(super) struct Rules {
     failure_rate: Option<f64>,
     slow: Option<Slow>,
     consecutive: Option<u64>,
     min_calls: u64,
-    cancelled_after: Duration,
+    cancelled_after: u64,
     /// Unless only failures in a row matter.
     window: Option<Window>,
     streak: Streak,
@@ -43,7 +43,7 @@ pub(super) struct Rules {
 #[derive(Debug)]
 struct Slow {
     rate: f64,
-    call: Duration,
+    call: u64,
 }
 
 impl Rules {
@@ -62,10 +62,13 @@ impl Rules {
         let shares = failure_rate.is_some() || slow.is_some();
         Self {
             failure_rate,
-            slow: slow.map(|(rate, call)| Slow { rate, call }),
+            slow: slow.map(|(rate, call)| Slow {
+                rate,
+                call: nanos(call),
+            }),
             consecutive: consecutive.map(u64::from),
             min_calls: min_calls.into(),
-            cancelled_after,
+            cancelled_after: nanos(cancelled_after),
             window: shares.then(|| Window::new(window)),
             streak: Streak::new(),
         }
@@ -78,7 +81,8 @@ impl Rules {
     /// What the outcome of a call sent at `started` says at `now`. A call that its caller
     /// gave up after a while has failed (an outer time-out, a client that has left for want of
     /// an answer); after a shorter while, it says nothing (a hedge that has lost).
-    pub(super) fn signal(&self, outcome: Outcome, started: Duration, now: Duration) -> Signal {
+    #[inline]
+    pub(super) fn signal(&self, outcome: Outcome, started: u64, now: u64) -> Signal {
         let age = now.saturating_sub(started);
         let slow = self.slow.as_ref().is_some_and(|slow| age >= slow.call);
         match outcome {
@@ -94,12 +98,13 @@ impl Rules {
 
     /// Counts a call that was admitted while closed; why the breaker must open now, if it
     /// must. Only a call that failed or was slow can say so.
+    #[inline]
     pub(super) fn record(
         &self,
         signal: Signal,
         generation: u32,
-        started: Duration,
-        now: Duration,
+        started: u64,
+        now: u64,
         is_current: impl Fn() -> bool + Copy,
     ) -> Option<Why> {
         let record = match signal {
@@ -122,12 +127,13 @@ impl Rules {
         self.too_many(window.counts(generation, now))
     }
 
+    #[inline]
     fn in_a_row(
         &self,
         record: Record,
         generation: u32,
-        started: Duration,
-        now: Duration,
+        started: u64,
+        now: u64,
         is_current: impl Fn() -> bool,
     ) -> bool {
         let Some(most) = self.consecutive else {

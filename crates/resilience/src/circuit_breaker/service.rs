@@ -1,28 +1,25 @@
 //! The service: asks the breaker before each call.
 
-use super::{BreakerFuture, Classify, ObserveCall, future::Guard, layer::Shared};
+use super::{BreakerFuture, Classify, ObserveCall, future::Guard, layer::Holds, shard};
 use crate::Failure;
-use std::{
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 use tower::Service;
 
 /// The service made by [`BreakerLayer`](super::BreakerLayer).
 #[derive(Debug)]
 pub struct BreakerService<S, C, O> {
     inner: S,
-    shared: Arc<Shared<C, O>>,
+    holds: Holds<C, O>,
     /// The breaker did not admit calls when somebody asked whether this service is ready,
     /// so the inner one was not asked: the next call must not reach it.
     closed_off: bool,
 }
 
 impl<S, C, O> BreakerService<S, C, O> {
-    pub(super) const fn new(inner: S, shared: Arc<Shared<C, O>>) -> Self {
+    pub(super) const fn new(inner: S, holds: Holds<C, O>) -> Self {
         Self {
             inner,
-            shared,
+            holds,
             closed_off: false,
         }
     }
@@ -42,7 +39,7 @@ where
     /// may have no room just because the callee hangs, and whose room would be kept from
     /// others for a call that is then refused.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.closed_off = !self.shared.would_admit();
+        self.closed_off = !self.holds[0].0.would_admit();
         if self.closed_off {
             return Poll::Ready(Ok(()));
         }
@@ -50,14 +47,16 @@ where
     }
 
     fn call(&mut self, mut request: R) -> Self::Future {
-        if std::mem::take(&mut self.closed_off) {
-            return BreakerFuture::refused(self.shared.refused());
+        let hold = &self.holds[shard::mine()];
+        let shared = &hold.0;
+        if self.closed_off {
+            return BreakerFuture::refused(shared.breaker.refused());
         }
-        match self.shared.try_acquire() {
+        match shared.try_acquire() {
             Ok(permit) => {
                 let state = permit.state();
-                let mut guard = Guard::new(self.shared.clone(), permit);
-                self.shared.observe.admitted(&mut request, state);
+                let mut guard = Guard::new(hold.clone(), permit);
+                shared.observe.admitted(&mut request, state);
                 let inner = guard.enter(|| self.inner.call(request));
                 BreakerFuture::admitted(inner, guard)
             }
@@ -68,6 +67,6 @@ where
 
 impl<S: Clone, C, O> Clone for BreakerService<S, C, O> {
     fn clone(&self) -> Self {
-        Self::new(self.inner.clone(), self.shared.clone())
+        Self::new(self.inner.clone(), self.holds.clone())
     }
 }

@@ -1,7 +1,8 @@
 //! The whole state of a breaker in one word, so that a transition, with its times and
 //! counts, is one compare-and-swap.
 
-use std::time::Duration;
+#[cfg(test)]
+mod tests;
 
 /// What a breaker does with calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -118,10 +119,12 @@ impl Word {
         Self::new(self.generation(), phase)
     }
 
+    #[inline]
     pub(super) const fn generation(self) -> u32 {
         (self.0 >> GENERATION) as u32
     }
 
+    #[inline]
     pub(super) const fn phase(self) -> Phase {
         let until = Tick::lowest(self.0);
         let doublings = self.small(DOUBLINGS);
@@ -144,27 +147,27 @@ impl Word {
     }
 }
 
-/// A time in whole milliseconds, of which 28 bits are kept: it wraps around after 3.1 days.
+/// A time in whole milliseconds, made of one in nanoseconds, of which 28 bits are kept: it wraps around after 3.1 days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tick(u32);
 
 impl Tick {
     const MASK: u32 = (1 << 28) - 1;
 
-    /// The first tick that is not before `time`: what ends then lasts no shorter than it
+    /// The first tick that is not before a time: what ends then lasts no shorter than it
     /// should.
-    pub(super) fn not_before(time: Duration) -> Self {
-        Self::wrapped(time, time.subsec_nanos().div_ceil(1_000_000))
+    pub(super) const fn not_before(nanos: u64) -> Self {
+        Self::lowest(nanos.div_ceil(1_000_000))
     }
 
-    /// The last tick that is not after `time`.
-    fn not_after(time: Duration) -> Self {
-        Self::wrapped(time, time.subsec_millis())
+    /// The last tick that is not after a time.
+    const fn not_after(nanos: u64) -> Self {
+        Self::lowest(nanos / 1_000_000)
     }
 
-    /// This tick and `time`, rounded up.
-    pub(super) fn plus(self, time: Duration) -> Self {
-        Self(self.0.wrapping_add(Self::not_before(time).0) & Self::MASK)
+    /// This tick and so many nanoseconds, rounded up.
+    pub(super) const fn plus(self, nanos: u64) -> Self {
+        Self(self.0.wrapping_add(Self::not_before(nanos).0) & Self::MASK)
     }
 
     /// Whether it is still to come at `now`.
@@ -172,7 +175,7 @@ impl Tick {
     /// No tick is ever set further ahead than `horizon`, so one that seems to be has passed
     /// long ago. That leaves one error: of a breaker that nobody has used for a multiple of
     /// 3.1 days, an old time may seem new, for no longer than `horizon`.
-    pub(super) fn is_ahead_of(self, now: Duration, horizon: Self) -> bool {
+    pub(super) const fn is_ahead_of(self, now: u64, horizon: Self) -> bool {
         let ahead = self.0.wrapping_sub(Self::not_after(now).0) & Self::MASK;
         ahead != 0 && ahead <= horizon.0
     }
@@ -181,12 +184,5 @@ impl Tick {
     #[expect(clippy::cast_possible_truncation, reason = "the lower bits are meant")]
     const fn lowest(word: u64) -> Self {
         Self(word as u32 & Self::MASK)
-    }
-
-    /// The whole seconds of `time`, and the milliseconds of the last.
-    #[expect(clippy::cast_possible_truncation, reason = "the lower bits are meant")]
-    const fn wrapped(time: Duration, millis: u32) -> Self {
-        let seconds = time.as_secs() as u32;
-        Self(seconds.wrapping_mul(1000).wrapping_add(millis) & Self::MASK)
     }
 }

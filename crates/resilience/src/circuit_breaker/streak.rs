@@ -4,7 +4,6 @@ use crate::sync::{
     AtomicU64,
     Ordering::{AcqRel, Acquire},
 };
-use std::time::Duration;
 
 /// How many calls in a row have failed, and when the last one succeeded.
 ///
@@ -38,7 +37,7 @@ impl Streak {
 
     /// A call succeeded at `now`. Costs one load where nothing changes, which it does once a
     /// millisecond at most while calls succeed.
-    pub(super) fn success(&self, generation: u32, now: Duration, is_current: impl Fn() -> bool) {
+    pub(super) fn success(&self, generation: u32, now: u64, is_current: impl Fn() -> bool) {
         let now = time(now);
         self.update(generation, is_current, |parts| {
             let news = parts.failures > 0 || parts.last_success < now;
@@ -54,7 +53,7 @@ impl Streak {
     pub(super) fn failure(
         &self,
         generation: u32,
-        started: Duration,
+        started: u64,
         is_current: impl Fn() -> bool,
     ) -> Option<u64> {
         let started = time(started);
@@ -101,9 +100,9 @@ impl Streak {
     }
 }
 
-fn time(time: Duration) -> u64 {
-    let millis = u64::try_from(time.as_millis()).unwrap_or(MOST_TIME);
-    millis.min(MOST_TIME)
+/// Milliseconds.
+fn time(nanos: u64) -> u64 {
+    (nanos / 1_000_000).min(MOST_TIME)
 }
 
 fn pack(parts: Parts) -> u64 {

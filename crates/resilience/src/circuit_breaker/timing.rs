@@ -2,11 +2,11 @@
 
 use super::{
     BreakerSettings,
+    breaker::nanos,
     rules::Signal,
     state::{Phase, Tick, Word},
     transition::Why,
 };
-use std::time::Duration;
 
 /// What follows from the state when a call asks to pass.
 pub(super) enum Answer {
@@ -18,13 +18,13 @@ pub(super) enum Answer {
     Refuse,
 }
 
-/// The times and the number of probes, and the rules that they make.
+/// The times, in nanoseconds, and the number of probes, and the rules that they make.
 #[derive(Debug)]
 pub(super) struct Timing {
-    open: Duration,
-    max_open: Duration,
+    open: u64,
+    max_open: u64,
     jitter: f64,
-    lease: Duration,
+    lease: u64,
     probes: u8,
     seed: u64,
     /// No tick is set further ahead.
@@ -32,24 +32,25 @@ pub(super) struct Timing {
 }
 
 /// By how much the clock of one thread may lag behind that of another.
-const LAG: Duration = Duration::from_secs(1);
+const LAG: u64 = 1_000_000_000;
 
 impl Timing {
     pub(super) fn new(settings: &BreakerSettings, seed: u64) -> Self {
         Self {
-            open: settings.open,
-            max_open: settings.max_open,
+            open: nanos(settings.open),
+            max_open: nanos(settings.max_open),
             jitter: settings.jitter,
-            lease: settings.lease,
+            lease: nanos(settings.lease),
             probes: u8::try_from(settings.probes).unwrap_or(u8::MAX),
             seed,
-            horizon: Tick::not_before(settings.max_open.max(settings.lease) + LAG),
+            horizon: Tick::not_before(nanos(settings.max_open.max(settings.lease)) + LAG),
         }
     }
 
     /// Closed => pass; open => (refuse | half-open, and pass); half-open => (pass | refuse |
     /// open again, and ask again).
-    pub(super) fn answer(&self, word: Word, now: Duration) -> Answer {
+    #[inline]
+    pub(super) fn answer(&self, word: Word, now: u64) -> Answer {
         let passed = |until: Tick| !until.is_ahead_of(now, self.horizon);
         match word.phase() {
             Phase::Closed => Answer::Pass,
@@ -80,12 +81,7 @@ impl Timing {
 
     /// What a probe that has ended makes of the half-open state: one success more, closed,
     /// open again, or one permit back.
-    pub(super) fn after_probe(
-        &self,
-        word: Word,
-        signal: Signal,
-        now: Duration,
-    ) -> (Word, Option<Why>) {
+    pub(super) fn after_probe(&self, word: Word, signal: Signal, now: u64) -> (Word, Option<Why>) {
         let Phase::HalfOpen {
             until,
             doublings,
@@ -117,7 +113,7 @@ impl Timing {
         }
     }
 
-    fn half_open(&self, now: Duration, doublings: u8, issued: u8, ok: u8) -> Phase {
+    fn half_open(&self, now: u64, doublings: u8, issued: u8, ok: u8) -> Phase {
         Phase::HalfOpen {
             until: Tick::not_before(now.saturating_add(self.lease)),
             doublings,
@@ -127,7 +123,7 @@ impl Timing {
     }
 
     /// The generation after `word`, open from `now` on.
-    pub(super) fn open(&self, word: Word, now: Duration, doublings: u8) -> Word {
+    pub(super) fn open(&self, word: Word, now: u64, doublings: u8) -> Word {
         self.open_from(word, Tick::not_before(now), doublings)
     }
 
@@ -138,10 +134,15 @@ impl Timing {
 
     /// How long it stays open: doubled each time, capped, and a part of it drawn at random
     /// then, so that breakers at the cap do not probe in step either.
-    fn open_time(&self, generation: u32, doublings: u8) -> Duration {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a cast from a float saturates"
+    )]
+    fn open_time(&self, generation: u32, doublings: u8) -> u64 {
         let doubled = self.open.saturating_mul(1 << doublings.min(15));
         let longest = doubled.min(self.max_open);
-        longest.mul_f64(1.0 - self.jitter * draw(self.seed, generation))
+        (longest as f64 * (1.0 - self.jitter * draw(self.seed, generation))) as u64
     }
 }
 

@@ -1,5 +1,12 @@
 //! How many calls of the last seconds succeeded, failed and were slow.
 
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use super::{
+    breaker::nanos,
+    shard::{self, Padded, SHARDS},
+};
 use crate::sync::{
     AtomicU64,
     Ordering::{AcqRel, Acquire},
@@ -21,8 +28,10 @@ const BUCKETS: usize = if cfg!(loom) { 2 } else { 10 };
 pub(super) struct Window {
     /// How long a bucket is, in nanoseconds.
     width: u64,
-    ring: [Bucket; BUCKETS],
+    shards: Box<[Padded<Ring>]>,
 }
+
+type Ring = [Bucket; BUCKETS];
 
 #[derive(Debug)]
 struct Bucket {
@@ -62,21 +71,24 @@ impl Window {
         };
         Self {
             width: nanos(window) / BUCKETS as u64,
-            ring: std::array::from_fn(|_| bucket()),
+            shards: (0..SHARDS)
+                .map(|_| Padded(std::array::from_fn(|_| bucket())))
+                .collect(),
         }
     }
 
     /// Counts a call that ended at `now`. `is_current` tells whether `generation` still is
     /// the breaker's.
+    #[inline]
     pub(super) fn record(
         &self,
         record: Record,
         generation: u32,
-        now: Duration,
+        now: u64,
         is_current: impl Fn() -> bool,
     ) {
         let (place, tag) = place(self.number(now), generation);
-        let bucket = &self.ring[place];
+        let bucket = &self.shards[shard::mine()].0[place];
         let count = if record.failed {
             &bucket.failed
         } else {
@@ -89,23 +101,25 @@ impl Window {
     }
 
     /// What is in the window that ends at `now`.
-    pub(super) fn counts(&self, generation: u32, now: Duration) -> Counts {
+    pub(super) fn counts(&self, generation: u32, now: u64) -> Counts {
         let last = self.number(now);
         let first = (last + 1).saturating_sub(BUCKETS as u64);
         let mut counts = Counts::default();
         for number in first..=last {
             let (place, tag) = place(number, generation);
-            let bucket = &self.ring[place];
-            counts.succeeded += bucket.succeeded.get(tag);
-            counts.failed += bucket.failed.get(tag);
-            counts.slow += bucket.slow.get(tag);
+            for Padded(ring) in &self.shards {
+                let bucket = &ring[place];
+                counts.succeeded += bucket.succeeded.get(tag);
+                counts.failed += bucket.failed.get(tag);
+                counts.slow += bucket.slow.get(tag);
+            }
         }
         counts
     }
 
     /// The number of the bucket that `time` falls into, counted from the origin of time.
-    fn number(&self, time: Duration) -> u64 {
-        nanos(time) / self.width
+    fn number(&self, time: u64) -> u64 {
+        time / self.width
     }
 }
 
@@ -114,11 +128,6 @@ impl Window {
 fn place(number: u64, generation: u32) -> (usize, Tag) {
     let (lap, place) = (number / BUCKETS as u64, number % BUCKETS as u64);
     (place as usize, Tag::new(generation, lap as u32))
-}
-
-/// Nanoseconds, up to 584 years.
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// To which generation and lap a count belongs: the lower 12 and 20 bits of them. The same
@@ -130,7 +139,7 @@ struct Tag(u32);
 const LAP: u32 = 20;
 const LAPS: u32 = 1 << LAP;
 /// By how many laps the clock of one thread may lag behind that of another.
-const LAG: u32 = 16;
+const LAG: u32 = 2;
 
 impl Tag {
     const fn new(generation: u32, lap: u32) -> Self {
@@ -160,13 +169,14 @@ impl Count {
 
     /// One more. A count of another generation or of an earlier lap is begun anew; to one of
     /// a later lap, the call is too old to matter.
+    #[inline]
     fn add(&self, tag: Tag, is_current: impl Fn() -> bool) {
         let mut word = self.0.load(Acquire);
         loop {
             let (found, count) = unpack(word);
             let more = if found == tag {
                 count.saturating_add(1)
-            } else if found.is_newer_than(tag) || !is_current() {
+            } else if (count > 0 && found.is_newer_than(tag)) || !is_current() {
                 // Whoever has left a tag of a later generation had seen that generation
                 // before, and so does `is_current` then: a later count is never touched.
                 return;

@@ -15,33 +15,58 @@ use types::Probability;
 /// The key of one fault: its table's name, and where that stands.
 type Id = Spanned<String>;
 
+/// The tables that hold faults.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Tables {
+    /// `[faults.NAME]`, for the whole run.
+    OfRun,
+    /// `[phase.faults.NAME]`.
+    OfPhase,
+}
+
+impl Tables {
+    const fn path(self) -> &'static [&'static str] {
+        match self {
+            Self::OfRun => &["faults"],
+            Self::OfPhase => &["phase", "faults"],
+        }
+    }
+
+    /// The path of a key of one fault.
+    fn key<'a>(self, id: &'a Id, key: &'a str) -> Vec<&'a str> {
+        [self.path(), &[id.get_ref(), key]].concat()
+    }
+}
+
 impl Check<'_> {
     /// The faults in the order of the file, which is the order in which they are drawn.
     pub(super) fn faults(
         &mut self,
-        faults: Named<RawFault>,
+        tables: Tables,
+        faults: &Named<RawFault>,
         topology: Option<&Topology>,
     ) -> Checked<Vec<PlannedFault>> {
-        let mut faults: Vec<_> = faults.into_iter().collect();
+        let mut faults: Vec<_> = faults.iter().collect();
         faults.sort_by_key(|(id, _)| id.span().start);
         let checked: Vec<_> = faults
             .iter()
-            .map(|(id, fault)| self.planned_fault(id, fault, topology))
+            .map(|(id, fault)| self.planned_fault(tables, id, fault, topology))
             .collect();
         checked.into_iter().collect()
     }
 
     fn planned_fault(
         &mut self,
+        tables: Tables,
         id: &Id,
         raw: &RawFault,
         topology: Option<&Topology>,
     ) -> Checked<PlannedFault> {
-        self.checked_name("faults", id)?;
-        let kind = self.kind(id, raw);
-        let probability = self.probability(id, raw);
-        let scope = self.scope(id, raw);
-        let on = self.places(id, raw, topology);
+        self.checked_name(tables.path(), id)?;
+        let kind = self.kind(tables, id, raw);
+        let probability = self.probability(tables, id, raw);
+        let scope = self.scope(tables, id, raw);
+        let on = self.places(tables, id, raw, topology);
         let id = id.get_ref().as_str().into();
         let fault = Fault {
             id,
@@ -52,8 +77,8 @@ impl Check<'_> {
         Ok(PlannedFault { fault, on: on? })
     }
 
-    fn kind(&mut self, id: &Id, raw: &RawFault) -> Checked<FaultKind> {
-        let path = |key| ["faults", id.get_ref(), key];
+    fn kind(&mut self, tables: Tables, id: &Id, raw: &RawFault) -> Checked<FaultKind> {
+        let path = |key| tables.key(id, key);
         let Some(word) = &raw.kind else {
             return self.missing(&path("kind"), id.span());
         };
@@ -69,33 +94,34 @@ impl Check<'_> {
         }
     }
 
-    fn probability(&mut self, id: &Id, raw: &RawFault) -> Checked<Probability> {
-        let path = ["faults", id.get_ref(), "probability"];
+    fn probability(&mut self, tables: Tables, id: &Id, raw: &RawFault) -> Checked<Probability> {
+        let path = tables.key(id, "probability");
         let Some(value) = &raw.probability else {
             return self.missing(&path, id.span());
         };
         Probability::new(*value.get_ref()).or_else(|_| self.refuse(&path, value))
     }
 
-    fn scope(&mut self, id: &Id, raw: &RawFault) -> Checked<Scope> {
+    fn scope(&mut self, tables: Tables, id: &Id, raw: &RawFault) -> Checked<Scope> {
         let Some(word) = &raw.scope else {
             return Ok(Scope::default());
         };
         match word.get_ref().as_str() {
             "attempt" => Ok(Scope::Attempt),
             "request" => Ok(Scope::Request),
-            _ => self.refuse(&["faults", id.get_ref(), "scope"], word),
+            _ => self.refuse(&tables.key(id, "scope"), word),
         }
     }
 
     /// The services that have the fault: those stated, or all of them, the edge first.
     fn places(
         &mut self,
+        tables: Tables,
         id: &Id,
         raw: &RawFault,
         topology: Option<&Topology>,
     ) -> Checked<Vec<Name>> {
-        let path = ["faults", id.get_ref(), "on"];
+        let path = tables.key(id, "on");
         // Without a chain nothing can be said; that it is missing has been.
         let known: Vec<_> = topology
             .ok_or(Reported)?

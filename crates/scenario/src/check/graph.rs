@@ -49,7 +49,7 @@ impl Check<'_> {
         (name, raw): &(Spanned<String>, RawService),
         all: &[(Spanned<String>, RawService)],
     ) -> Checked<(Name, Vec<Name>)> {
-        self.checked_name("service", name)?;
+        self.checked_name(&["service"], name)?;
         if RESERVED.contains(&name.get_ref().as_str()) {
             let taken = names::quoted(RESERVED);
             let reason = format!("the name is taken; allowed: any but {taken}");
@@ -81,7 +81,7 @@ impl Check<'_> {
     /// The name of a table, if it can be a name.
     pub(super) fn checked_name<'n>(
         &mut self,
-        table: &str,
+        table: &[&str],
         name: &'n Spanned<String>,
     ) -> Checked<&'n str> {
         let word = name.get_ref().as_str();
@@ -93,7 +93,7 @@ impl Check<'_> {
             return Ok(word);
         }
         let reason = "allowed: a name of 1 to 40 small letters, digits and dashes, a letter first";
-        self.conflict(&[table], name, reason.to_owned())
+        self.conflict(table, name, reason.to_owned())
     }
 }
 

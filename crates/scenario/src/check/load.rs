@@ -1,9 +1,9 @@
-//! `[load]` and `[policy]`.
+//! `[load]`.
 
 use super::{Check, Checked};
 use crate::{
-    plan::{Length, Load, Policy},
-    raw::{RawLoad, RawPolicy},
+    plan::{Length, Load},
+    raw::RawLoad,
 };
 use std::time::Duration;
 use toml::Spanned;
@@ -79,15 +79,5 @@ impl Check<'_> {
             return self.conflict(KEY, text, reason);
         }
         Ok(Length::For(duration))
-    }
-
-    pub(super) fn policy(&mut self, policy: &RawPolicy) -> Checked<Policy> {
-        let timeout = policy.attempt_timeout.as_ref();
-        let attempt_timeout = self.optional_duration(&["policy", "attempt_timeout"], timeout);
-        let deadline = self.optional_duration(&["policy", "deadline"], policy.deadline.as_ref());
-        Ok(Policy {
-            attempt_timeout: attempt_timeout?,
-            deadline: deadline?,
-        })
     }
 }

@@ -7,13 +7,17 @@ mod expect;
 mod faults;
 mod graph;
 mod load;
+mod phase;
+mod policy;
 
 pub use expect::DEFAULT_DISTANCE;
 pub use load::DEFAULT_PATIENCE;
 
+use faults::Tables;
+
 use crate::{
     error::{Error, Errors, Problem},
-    plan::{Phase, Plan},
+    plan::Plan,
     raw::{self, RawScenario},
     schema,
     source::{Source, Span},
@@ -64,34 +68,36 @@ impl Check<'_> {
         let seed = self.seed(raw.seed.as_ref());
         let load = self.load(raw.load);
         let topology = self.topology(raw.chain, raw.service);
-        let faults = self.faults(raw.faults, topology.as_ref().ok());
+        let faults = self.faults(Tables::OfRun, &raw.faults, topology.as_ref().ok());
+        let windows = self.windows(&raw.phase, load.as_ref().ok(), topology.as_ref().ok());
         let policy = self.policy(&raw.policy);
         let expectation = self.expectation(&raw.expect);
-        let (start, load, faults, policy) = (Duration::ZERO, load?, faults?, policy?);
+        let (load, faults, windows) = (load?, faults?, windows?);
+        self.distinct(&faults, &windows)?;
         Ok(Plan {
             title: title?,
             seed: seed?,
             topology: topology?,
-            phases: vec![Phase {
-                start,
-                load,
-                faults,
-                policy,
-            }],
+            phases: phase::timeline(load, &policy?, &faults, &windows),
             expectation: expectation?,
         })
     }
 
     fn title(&mut self, title: Option<&Spanned<String>>) -> Checked<String> {
-        let Some(title) = title else {
-            return self.missing(&["title"], 0..0);
-        };
+        match title {
+            Some(title) => self.line(&["title"], title),
+            None => self.missing(&["title"], 0..0),
+        }
+    }
+
+    /// A line of text for people.
+    fn line(&mut self, path: &[&str], title: &Spanned<String>) -> Checked<String> {
         let text = title.get_ref().trim();
         let fits = (1..=200).contains(&text.chars().count()) && !text.contains(char::is_control);
         if fits {
             Ok(text.to_owned())
         } else {
-            self.refuse(&["title"], title)
+            self.refuse(path, title)
         }
     }
 

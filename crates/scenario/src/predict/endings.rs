@@ -1,6 +1,6 @@
 //! What can end a request at each of its visits.
 
-use super::{Class, Limit};
+use super::Limit;
 use crate::{
     plan::Phase,
     topology::{Name, Visit},
@@ -9,7 +9,8 @@ use faults::{Fault, FaultKind, Scope};
 use std::{sync::Arc, time::Duration};
 use types::Probability;
 
-/// The part of a limit that delays may use up before the work itself could matter.
+/// Delays and pauses that use up more than this part of a limit may not leave enough of it
+/// for the work itself.
 const HEADROOM: f64 = 0.8;
 
 /// What can happen to a request at one visit.
@@ -101,16 +102,7 @@ fn ending(fault: &Fault, limit: Duration) -> Option<Ending> {
     })
 }
 
-/// Whether delays that fit their limits one by one also do together, with room to spare.
-pub(super) fn class(fates: &[Fate], visits: &[Visit]) -> Class {
-    let fits = |(place, visit): (usize, &Visit)| {
-        let below = &fates[place..place + visit.size];
-        let slowed: f64 = below.iter().map(|fate| fate.slowed.as_secs_f64()).sum();
-        slowed <= HEADROOM * fates[place].limit.1.as_secs_f64()
-    };
-    if visits.iter().enumerate().all(fits) {
-        Class::Exact
-    } else {
-        Class::Bound
-    }
+/// The part of a limit that may be used up before the work itself could matter.
+pub(super) fn with_headroom(limit: Duration) -> f64 {
+    HEADROOM * limit.as_secs_f64()
 }

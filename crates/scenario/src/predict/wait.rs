@@ -3,11 +3,12 @@
 //! A hang is not seen; it is only waited for. What the wait costs follows from Little's law
 //! (Little 1961, *A Proof for the Queuing Formula L = λW*): the mean number of requests that
 //! wait is their rate times the mean time that each waits. This number, and not the share of
-//! failures, decides whether the services above stay usable.
+//! failures, decides whether the services above stay usable. With retries a request waits
+//! for each of its attempts, and for the pauses between them; an open breaker refuses
+//! attempts at once, so that nobody waits for them.
 
-use super::{Fate, is_fresh};
+use super::chain::{Chain, Flow, near};
 use serde::Serialize;
-use std::{collections::BTreeSet, time::Duration};
 use types::Probability;
 
 /// What ends a wait.
@@ -25,11 +26,12 @@ pub enum Limit {
 /// The requests that wait in vain.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Wait {
-    /// Their share of all requests.
+    /// The share of all requests that wait so at least once.
     pub share: Probability,
-    /// How long each waits on average until the client knows, in seconds.
+    /// How long each of them waits on average, over all its attempts and the pauses
+    /// between them, in seconds.
     pub known_after_s: f64,
-    /// What ends the wait, for most of them.
+    /// What ends the wait, for most attempts.
     pub ended_by: Limit,
     /// Whether for some the client's patience does, so that the real time is longer.
     pub censored: bool,
@@ -38,46 +40,33 @@ pub struct Wait {
     pub stuck_requests: f64,
 }
 
-/// The share of requests whose wait a limit ends, and how long it is.
-type Part = (f64, (Limit, Duration));
-
-/// Goes down the chain with the share of requests that get so far.
-pub(super) fn forecast(fates: &[Fate], rate: f64) -> Option<Wait> {
-    let (mut reached, mut drawn) = (1.0, BTreeSet::new());
-    let mut parts: Vec<Part> = Vec::new();
-    for fate in fates {
-        for ending in fate
-            .endings
+/// What a chain makes its requests wait for; none if every failure is told at once.
+pub(super) fn forecast(chain: &Chain<'_>, flows: &[Flow]) -> Option<Wait> {
+    let parts = || {
+        flows
             .iter()
-            .filter(|ending| is_fresh(fate, ending, &mut drawn))
-        {
-            let ends = reached * ending.probability.get();
-            reached *= ending.probability.complement().get();
-            if ending.silent && ends > 0.0 {
-                parts.push((ends, fate.limit));
-            }
-        }
-    }
-    total(&parts, rate)
-}
-
-fn total(parts: &[Part], rate: f64) -> Option<Wait> {
-    let sum = |weight: fn(&Part) -> f64| parts.iter().map(weight).sum::<f64>();
-    let share = sum(|(share, _)| *share);
-    let waited = sum(|(share, (_, time))| share * time.as_secs_f64());
-    let share_of = |limit| {
-        let ended = parts.iter().filter(|(_, (ended_by, _))| *ended_by == limit);
-        ended.map(|(share, _)| share).sum::<f64>()
+            .zip(&chain.fates)
+            .filter(|(flow, _)| flow.silences > 0.0)
     };
+    let share = chain.waiting();
+    let ended = |limit: Limit| {
+        let parts = parts().filter(|(_, fate)| fate.limit.0 == limit);
+        parts.map(|(flow, _)| flow.silences).sum::<f64>()
+    };
+    let waits: f64 = parts()
+        .map(|(flow, fate)| flow.silences * fate.limit.1.as_secs_f64())
+        .sum();
+    let pauses: f64 = flows.iter().map(|flow| flow.pauses_s).sum();
+    let waited = waits + pauses;
     let limits = [Limit::AttemptTimeout, Limit::Deadline, Limit::Patience];
     let ended_by = limits
         .into_iter()
-        .max_by(|a, b| share_of(*a).total_cmp(&share_of(*b)))?;
+        .max_by(|a, b| ended(*a).total_cmp(&ended(*b)))?;
     (share > 0.0).then(|| Wait {
-        share: Probability::new(share.min(1.0)).unwrap_or(Probability::ONE),
+        share: near(share),
         known_after_s: waited / share,
         ended_by,
-        censored: share_of(Limit::Patience) > 0.0,
-        stuck_requests: rate * waited,
+        censored: ended(Limit::Patience) > 0.0,
+        stuck_requests: chain.phase.load.rate * waited,
     })
 }

@@ -1,6 +1,8 @@
 //! The formulas against numbers from a second implementation in another language, which
 //! were themselves checked by simulation. Every vector must be used.
 
+mod retries_and_breakers;
+
 use availability::{
     Confidence, Method, Probability, Proportion, nines, power, redundancy,
     retry::{self, ChainForecast, FaultPlace, RetriedHop, RetryOn},
@@ -8,6 +10,7 @@ use availability::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
+use std::time::Duration;
 
 #[derive(Deserialize)]
 struct Vector {
@@ -23,6 +26,18 @@ struct Inputs(Map<String, Value>);
 impl Inputs {
     fn get<T: DeserializeOwned>(&self, key: &str) -> T {
         serde_json::from_value(self.0[key].clone()).expect(key)
+    }
+
+    fn try_get<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        serde_json::from_value(self.0.get(key)?.clone()).ok()
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    fn seconds(&self, key: &str) -> Duration {
+        Duration::from_secs_f64(self.get(key))
     }
 
     fn p(&self, key: &str) -> Probability {
@@ -183,7 +198,8 @@ fn computed(
             }
         }
         n if n.starts_with("power.") => exact_power(inputs, inputs.get("n")),
-        unused => panic!("no test uses the vector {unused}"),
+        other => retries_and_breakers::computed(other, inputs)
+            .unwrap_or_else(|| panic!("no test uses the vector {other}")),
     }
 }
 

@@ -1,0 +1,260 @@
+//! The chain as a tree of calls, and what is expected of each visit in one phase.
+//!
+//! Faults of scope `attempt` are drawn anew by every attempt; that is what the tree of calls
+//! assumes. A fault of scope `request` holds for all attempts of a request at its service.
+//! Since every service of a chain is needed, only the first one that is down matters: no
+//! request gets past it, so nothing further on is ever reached. Instead of all combinations
+//! of services down, it is enough to mix one case for each service that can be the first,
+//! and one in which none is.
+
+use super::{Fate, Limit, endings};
+use crate::{
+    plan::{Phase, Policy},
+    topology::{self, Name},
+};
+use availability::{
+    Probability,
+    call_tree::{self, Heard, VisitForecast},
+    retry::RetryOn,
+};
+use resilience::retry::Backoff;
+use std::{collections::BTreeMap, time::Duration};
+
+/// What is expected of one visit, for each request.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Flow {
+    pub(super) calls: f64,
+    pub(super) attempts: f64,
+    pub(super) refused: f64,
+    pub(super) ok_calls: f64,
+    pub(super) ok_attempts: f64,
+    /// Attempts whose caller would try again.
+    pub(super) retried: f64,
+    /// Attempts that get no answer from the visit itself.
+    pub(super) silences: f64,
+    /// Attempts that the caller stopped waiting for.
+    pub(super) cut: f64,
+    /// Requests that are lost here.
+    pub(super) lost: f64,
+    /// Seconds of pauses between attempts that follow a silence.
+    pub(super) pauses_s: f64,
+}
+
+impl Flow {
+    fn add(&mut self, weight: f64, visit: &VisitForecast, pause_s: f64) {
+        self.calls += weight * visit.calls;
+        self.attempts += weight * visit.attempts;
+        self.refused += weight * visit.refused;
+        self.ok_calls += weight * visit.calls * visit.call.get();
+        self.ok_attempts += weight * visit.attempts * visit.attempt.get();
+        self.retried += weight * visit.attempts * visit.retried.get();
+        self.silences += weight * visit.silences;
+        self.cut += weight * visit.cut;
+        self.lost += weight * visit.lost.get();
+        self.pauses_s += weight * visit.calls * pause_s;
+    }
+}
+
+/// One phase of the chain, ready to be evaluated.
+#[derive(Debug)]
+pub(super) struct Chain<'a> {
+    pub(super) phase: &'a Phase,
+    pub(super) visits: &'a [topology::Visit],
+    pub(super) fates: Vec<Fate>,
+    /// For each visit, the share of wanted retries that its budget grants.
+    pub(super) granted: Vec<Probability>,
+    /// For each visit, the share of attempts that its caller's breaker refuses.
+    pub(super) refused: Vec<Probability>,
+}
+
+/// Which fault of scope `request` is down at a service, by its place among the endings;
+/// services that are not named have none down.
+type Down<'a> = Option<(&'a Name, usize)>;
+
+impl<'a> Chain<'a> {
+    pub(super) fn new(phase: &'a Phase, visits: &'a [topology::Visit]) -> Self {
+        Self {
+            phase,
+            visits,
+            fates: endings::fates(phase, visits),
+            granted: vec![Probability::ONE; visits.len()],
+            refused: vec![Probability::ZERO; visits.len()],
+        }
+    }
+
+    pub(super) const fn policy(&self) -> &Policy {
+        &self.phase.policy
+    }
+
+    /// Which failures are tried again.
+    pub(super) fn retry_on(&self) -> RetryOn {
+        match self.policy().retry {
+            Some(retry) if retry.settings().propagated => RetryOn::All,
+            _ => RetryOn::Local,
+        }
+    }
+
+    /// How often a call to this visit is tried again.
+    pub(super) fn retries(&self, place: usize) -> u32 {
+        let is_edge = self.visits[place].depth == 0;
+        match self.policy().retry {
+            Some(retry) if !is_edge || self.policy().client_retries => retry.settings().retries,
+            _ => 0,
+        }
+    }
+
+    /// What is expected of each visit, from the whole chain.
+    pub(super) fn flows(&self) -> Vec<Flow> {
+        self.flows_from(0, true)
+    }
+
+    /// What a request that began at the visit `root` would meet there: the success of a
+    /// first attempt and of a call, whatever has happened above.
+    pub(super) fn fresh(&self, root: usize) -> Flow {
+        self.flows_from(root, true)[0]
+    }
+
+    /// The share of requests that wait at least once for an answer that does not come.
+    pub(super) fn waiting(&self) -> f64 {
+        self.flows_from(0, false)
+            .iter()
+            .map(|flow| flow.silences)
+            .sum()
+    }
+
+    /// The flows below `root`; unless silence is `heard`, the first one ends the request.
+    fn flows_from(&self, root: usize, heard: bool) -> Vec<Flow> {
+        let end = root + self.visits[root].size;
+        let mut flows = vec![Flow::default(); end - root];
+        for (weight, down) in self.cases(root, end) {
+            let tree = self.tree(root, down, heard);
+            let forecast = call_tree::forecast(&tree, self.retry_on());
+            for (offset, (flow, visit)) in flows.iter_mut().zip(&forecast).enumerate() {
+                flow.add(weight, visit, self.pause_s(root + offset, visit));
+            }
+        }
+        flows
+    }
+
+    /// Which service is the first that is down for the whole request, with which fault and
+    /// probability; and that none is.
+    fn cases(&self, root: usize, end: usize) -> Vec<(f64, Down<'_>)> {
+        let mut first: BTreeMap<&Name, usize> = BTreeMap::new();
+        let mut cases = Vec::new();
+        let mut left = 1.0;
+        for (place, fate) in (root..end).zip(&self.fates[root..end]) {
+            if *first.entry(&fate.service).or_insert(place) != place {
+                continue;
+            }
+            for (index, ending) in fate.endings.iter().enumerate() {
+                if ending.once_per_request {
+                    let down = left * ending.probability.get();
+                    cases.push((down, Some((&fate.service, index))));
+                    left *= ending.probability.complement().get();
+                }
+            }
+        }
+        cases.push((left, None));
+        cases.retain(|(weight, _)| *weight > 0.0);
+        cases
+    }
+
+    /// The tree of calls from `root` down, in one case.
+    fn tree(&self, root: usize, down: Down<'_>, heard: bool) -> call_tree::Visit {
+        let fate = &self.fates[root];
+        let here = down.filter(|(service, _)| **service == fate.service);
+        let (failure, silence) = own(fate, here.map(|(_, index)| index));
+        let mut calls = Vec::new();
+        let mut next = root + 1;
+        while next < root + self.visits[root].size {
+            calls.push(self.tree(next, down, heard));
+            next += self.visits[next].size;
+        }
+        call_tree::Visit {
+            failure,
+            silence,
+            heard_by: if heard { heard_by(fate) } else { Heard::Nobody },
+            retries: self.retries(root),
+            granted: self.granted[root],
+            refused: self.refused[root],
+            calls,
+        }
+    }
+
+    /// The mean of the pauses that follow a silence, per call and in seconds: half of the
+    /// ceiling each ("full jitter").
+    fn pause_s(&self, place: usize, visit: &VisitForecast) -> f64 {
+        if visit.attempts <= 0.0 {
+            return 0.0;
+        }
+        let granted = self.granted[place].get();
+        let admitted = self.refused[place].complement().get();
+        let again = admitted * granted * visit.retried.get();
+        let cut = admitted * granted * visit.cut / visit.attempts;
+        let pause = |retry: u32| again.powf(f64::from(retry)) * cut * self.ceiling(retry) / 2.0;
+        (0..self.retries(place)).map(pause).sum()
+    }
+
+    /// The longest pause before a retry, in seconds.
+    pub(super) fn ceiling(&self, retry: u32) -> f64 {
+        self.policy().retry.map_or(0.0, |policy| {
+            let settings = policy.settings();
+            let backoff = Backoff::new(settings.backoff, settings.max_backoff);
+            backoff.ceiling(retry).as_secs_f64()
+        })
+    }
+
+    /// All pauses of a call that makes every attempt it may, at their longest and in seconds.
+    pub(super) fn longest_pauses(&self, place: usize) -> f64 {
+        (0..self.retries(place))
+            .map(|retry| self.ceiling(retry))
+            .sum()
+    }
+
+    /// How long an attempt at a visit that gets no answer keeps its caller waiting.
+    pub(super) fn limit(&self, place: usize) -> Duration {
+        self.fates[place].limit.1
+    }
+}
+
+/// The probability that an attempt fails and says so, and that it is not answered otherwise,
+/// if the fault of scope `request` at the place `down` holds.
+fn own(fate: &Fate, down: Option<usize>) -> (Probability, Probability) {
+    let (mut passing, mut told, mut silent) = (1.0, 0.0, 0.0);
+    for (index, ending) in fate.endings.iter().enumerate() {
+        let probability = match (ending.once_per_request, down == Some(index)) {
+            (false, _) => ending.probability.get(),
+            (true, holds) => f64::from(u8::from(holds)),
+        };
+        let ends = passing * probability;
+        passing *= 1.0 - probability;
+        *(if ending.silent {
+            &mut silent
+        } else {
+            &mut told
+        }) += ends;
+    }
+    let answered = 1.0 - told;
+    let silence = if answered > 0.0 {
+        silent / answered
+    } else {
+        0.0
+    };
+    (near(told), near(silence))
+}
+
+/// The number as a probability: rounding may have carried it a hair too far.
+pub(super) fn near(value: f64) -> Probability {
+    Probability::new(value.clamp(0.0, 1.0)).unwrap_or(Probability::ZERO)
+}
+
+/// Who stops waiting for a silence. All attempts have the same time-out, so of those above
+/// it the one that began first ends first: that of the edge.
+const fn heard_by(fate: &Fate) -> Heard {
+    match fate.limit.0 {
+        Limit::AttemptTimeout => Heard::At(1),
+        // The edge answers that its time is up, and that this is no failure of its own.
+        Limit::Deadline => Heard::FromBelowAt(0),
+        Limit::Patience => Heard::Nobody,
+    }
+}

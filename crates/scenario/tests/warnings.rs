@@ -1,0 +1,106 @@
+//! What is allowed and still probably not meant.
+
+use scenario::{Code, Warning, builtin, parse, warnings};
+use std::time::Duration;
+
+fn of(rest: &str) -> Vec<String> {
+    let text = format!("title = \"t\"\n[load]\nrate = 100\nrequests = 1000\n{rest}");
+    let plan = parse("test.toml", &text).unwrap_or_else(|errors| panic!("{errors}"));
+    warnings(&plan).iter().map(ToString::to_string).collect()
+}
+
+const SEQUENCE: &str = "[chain]\nhops = [\"auth\", \"profile\", \"database\"]\n";
+
+#[test]
+fn built_in_scenarios_mean_what_they_say() {
+    for builtin in builtin() {
+        let plan = parse(builtin.name, builtin.text).unwrap();
+        assert_eq!(warnings(&plan), [], "{}", builtin.name);
+    }
+}
+
+#[test]
+fn limits_that_go_together_are_not_warned_of() {
+    assert_eq!(of(SEQUENCE), [""; 0]);
+    let policy = "[policy]\nattempt_timeout = \"250ms\"\ndeadline = \"1s\"\n[policy.retry]\n";
+    assert_eq!(of(&format!("{SEQUENCE}{policy}")), [""; 0]);
+}
+
+#[test]
+fn an_attempt_that_may_take_longer_than_the_request_is_an_inversion() {
+    let told = of(&format!(
+        "{SEQUENCE}[policy]\nattempt_timeout = \"2s\"\ndeadline = \"1s\"\n"
+    ));
+    assert_eq!(
+        told,
+        [
+            "W4 gateway -> auth: policy.attempt_timeout = 2s, not below policy.deadline = 1s: the outer limit always ends first, so the inner one never has its turn"
+        ]
+    );
+    let equal = "[policy]\nattempt_timeout = \"1s\"\ndeadline = \"1s\"\n";
+    assert_eq!(of(&format!("{SEQUENCE}{equal}")).len(), 1);
+}
+
+#[test]
+fn the_same_time_out_at_every_level_of_a_chain_is_an_inversion() {
+    let told = of("[chain]\nrelays = 3\n[policy]\nattempt_timeout = \"250ms\"\n");
+    assert_eq!(
+        told,
+        [
+            "W4 relay-1 -> relay-2: the same time-out below = 250ms, not below policy.attempt_timeout = 250ms: the outer limit always ends first, so the inner one never has its turn"
+        ]
+    );
+    assert_eq!(
+        of("[chain]\nrelays = 2\n[policy]\nattempt_timeout = \"250ms\"\n"),
+        [""; 0]
+    );
+}
+
+#[test]
+fn a_caller_that_gives_up_before_its_callee_is_told_of() {
+    let told = of(
+        "[chain]\nrelays = 3\n[policy]\nattempt_timeout = \"250ms\"\n[policy.retry]\nretries = 2\nbackoff = \"10ms\"\n",
+    );
+    assert_eq!(
+        told,
+        [
+            "W4a relay-1 -> relay-2: all attempts and pauses together = 780ms, but policy.attempt_timeout = 250ms: the caller gives up while its callee is still trying, so the last attempts below are made for nobody"
+        ]
+    );
+}
+
+/// The same warnings with another inner time.
+fn late_at(warnings: &[Warning], millis: u64) -> Vec<Warning> {
+    let inner_time = Duration::from_millis(millis);
+    let at = |warning: &Warning| Warning {
+        inner_time,
+        ..warning.clone()
+    };
+    warnings.iter().map(at).collect()
+}
+
+#[test]
+fn a_client_that_leaves_first_is_told_of() {
+    let patience = "title = \"t\"\n[load]\nrate = 100\nrequests = 1000\npatience = \"1s\"\n";
+    let of = |rest: &str| {
+        let plan = parse("test.toml", &format!("{patience}{SEQUENCE}{rest}")).unwrap();
+        warnings(&plan)
+    };
+    let late = of("[policy]\ndeadline = \"2s\"\n");
+    assert_eq!(late.len(), 1);
+    assert_eq!((late[0].code, &*late[0].caller), (Code::W4b, "client"));
+    assert_eq!(of("[policy]\ndeadline = \"1s\"\n"), late_at(&late, 1_000));
+    assert_eq!(of("[policy]\ndeadline = \"999ms\"\n"), []);
+    let endless = of("[policy]\nattempt_timeout = \"250ms\"\n[policy.retry]\nretries = 2\n");
+    assert_eq!(
+        endless[0].to_string(),
+        "W4c client -> gateway: all attempts and pauses together = 2s 475ms, and no policy.deadline: retries go on for a client that has gone, and no deadline tells them to stop"
+    );
+    let json = serde_json::to_value(&endless[0]).unwrap();
+    let expected = serde_json::json!({
+        "code": "W4c", "caller": "client", "callee": "gateway",
+        "inner": "all attempts and pauses together", "inner_ms": 2475,
+        "outer": "policy.deadline", "outer_ms": null,
+    });
+    assert_eq!(json, expected);
+}
