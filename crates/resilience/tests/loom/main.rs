@@ -4,3 +4,4 @@
 #![cfg(loom)]
 
 mod circuit_breaker;
+mod retry_budget;
