@@ -60,13 +60,12 @@ fn named(file: &str, name: &str, text: &str) -> Result<Named, Failure> {
 
 /// Prints the built-in scenarios.
 pub fn list() -> Done {
+    let width = builtin().iter().map(|scenario| scenario.name.len()).max();
+    let width = width.unwrap_or_default();
     for scenario in builtin() {
         let title = parse(scenario.name, scenario.text).map(|plan| plan.title().to_owned());
-        say::out(format!(
-            "{:28} {}",
-            scenario.name,
-            title.unwrap_or_default()
-        ));
+        let (name, title) = (scenario.name, title.unwrap_or_default());
+        say::out(format!("{name:width$}  {title}"));
     }
     Done::Fine
 }

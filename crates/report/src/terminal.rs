@@ -41,10 +41,13 @@ pub fn scenario(result: &ScenarioResult, style: Style) -> String {
         curve::table(&result.prediction, run)
     };
     if result.tries_again() {
+        text += "\n";
         text += &load::table(&result.prediction, run);
     }
     if result.plan.phases().len() > 1 {
+        text += "\n";
         text += &timeline::phases(result, run);
+        text += "\n";
         text += &timeline::strips(&result.plan, run);
     }
     text.push_str(&summary::footer(result, run, style));
@@ -58,11 +61,14 @@ pub fn comparison(results: &[ScenarioResult]) -> String {
 
 /// A prediction alone, before anything is measured.
 pub fn prediction(plan: &scenario::Plan, prediction: &scenario::Prediction) -> String {
-    let mut text = summary::title(plan);
-    text.push_str(&staircase::predicted(prediction));
-    text.push_str(&summary::predicted(prediction));
-    text.push_str(&summary::predicted_wait(prediction));
-    text
+    [
+        summary::title(plan),
+        staircase::predicted(prediction),
+        timeline::predicted(prediction),
+        summary::predicted(prediction),
+        summary::predicted_wait(prediction),
+    ]
+    .concat()
 }
 
 /// A latency in milliseconds. At the client's patience it is only known to be at least that.

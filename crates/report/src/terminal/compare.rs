@@ -1,7 +1,7 @@
 //! The same chain, faults and rate of requests under different policies: what each buys and
 //! costs.
 
-use super::{load, outage};
+use super::{load, outage, timeline};
 use crate::{
     results::{RunResult, ScenarioResult, shown_interval},
     words::{count, interval, millis, percent, policy, probability},
@@ -168,10 +168,6 @@ fn outage_row(result: &ScenarioResult, run: &RunResult, place: usize) -> Option<
     let hop = stretch.hops.get(&*deepest).copied().unwrap_or_default();
     let ms = |nanos: u64| millis(nanos as f64 / 1e6);
     let answers = after.and_then(|after| after.first_answer).map(ms);
-    let recovery = |outage: &scenario::OutagePrediction| {
-        let (likely, most) = (outage.recovery_s * 1e3, outage.recovery_at_most_s * 1e3);
-        format!("{}, at most {}", millis(likely), millis(most))
-    };
     let requests = result.prediction.phases.get(place)?.requests;
     Some([
         words(&result.plan),
@@ -182,7 +178,7 @@ fn outage_row(result: &ScenarioResult, run: &RunResult, place: usize) -> Option<
         format!("{:.0}", outage.map_or(requests, |outage| outage.reaching)),
         count(hop.refused),
         answers.unwrap_or_else(|| "none".to_owned()),
-        outage.map_or_else(|| "at once".to_owned(), recovery),
+        outage.map_or_else(|| "at once".to_owned(), timeline::recovery),
     ])
 }
 

@@ -1,5 +1,6 @@
 //! The staircase: how availability drops hop by hop.
 
+use super::load;
 use crate::{
     results::{RunResult, shown_interval},
     words::{count, interval, percent, probability},
@@ -54,11 +55,24 @@ fn row(hop: &HopAnalysis, predicted: String) -> Vec<String> {
 
 /// The prediction alone.
 pub(super) fn predicted(prediction: &Prediction) -> String {
-    let mut table = super::table(&["hop", "own", "with all below", "down to here"], 1);
+    let header = [
+        "hop",
+        "own",
+        "per attempt",
+        "per call",
+        "load per request",
+        "down to here",
+    ];
+    let mut table = super::table(&header, 1);
     for hop in &prediction.hops {
-        let name = format!("{}{}", "  ".repeat(hop.depth), hop.service);
-        let shares = [hop.own, hop.attempt, hop.cumulative].map(probability);
-        table.add_row([name].into_iter().chain(shares));
+        table.add_row([
+            format!("{}{}", "  ".repeat(hop.depth), hop.service),
+            probability(hop.own),
+            probability(hop.attempt),
+            probability(hop.call),
+            load::times(hop.load),
+            probability(hop.cumulative),
+        ]);
     }
     format!("{table}\n")
 }

@@ -79,8 +79,13 @@ pub(super) fn predicted_wait(prediction: &Prediction) -> String {
     };
     let (share, after) = (probability(wait.share), millis(wait.known_after_s * 1e3));
     let stuck = wait.stuck_requests;
+    let when = if prediction.phases.len() > 1 {
+        " of the worst phase"
+    } else {
+        ""
+    };
     format!(
-        "waiting      {share} of requests, {after} each, ended by {limit}; {stuck:.0} stuck at the edge on average\n"
+        "waiting      {share} of requests{when}, {after} each, ended by {limit}; {stuck:.0} stuck at the edge on average\n"
     )
 }
 

@@ -4,13 +4,15 @@ use crate::{
     results::{RunResult, ScenarioResult, Timeline, shown_interval},
     words::{count, interval, millis, percent, probability},
 };
-use scenario::Plan;
+use scenario::{OutagePrediction, Plan, Prediction};
 use std::fmt::Write;
 use traces::analysis::{Stretch, Transition};
 use types::BreakerState;
 
 /// Eighths of a block, from nothing to all.
 const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+/// What a phase without a title is called: one without faults of its own.
+const USUAL: &str = "as usual";
 /// The width of the names before the strips.
 const NAME: usize = 13;
 
@@ -183,6 +185,52 @@ pub(super) fn phases(result: &ScenarioResult, run: &RunResult) -> String {
     format!("{table}\n")
 }
 
+/// The phases as predicted, before anything is measured; empty for a run of one phase.
+pub(super) fn predicted(prediction: &Prediction) -> String {
+    if prediction.phases.len() < 2 {
+        return String::new();
+    }
+    let header = [
+        "phase",
+        "from",
+        "answered",
+        "wait for nothing",
+        "attempts",
+        "refused",
+        "answers again after",
+    ];
+    let mut table = super::table(&header, 1);
+    for phase in &prediction.phases {
+        let dash = || "-".to_owned();
+        let outage = phase.outage.as_ref();
+        let waits = phase.wait.as_ref().map(|wait| {
+            format!(
+                "{}, {} each",
+                probability(wait.share),
+                millis(wait.known_after_s * 1e3)
+            )
+        });
+        table.add_row([
+            phase.title.clone().unwrap_or_else(|| USUAL.to_owned()),
+            format!("{:.1} s", phase.start_s),
+            probability(phase.availability),
+            waits.unwrap_or_else(dash),
+            outage.map_or_else(dash, |outage| {
+                format!("{:.0} at {}", outage.reaching, outage.callee)
+            }),
+            outage.map_or_else(dash, |outage| probability(outage.refused)),
+            outage.map_or_else(dash, recovery),
+        ]);
+    }
+    format!("{table}\n")
+}
+
+/// How long a breaker is expected to stay open after an outage.
+pub(super) fn recovery(outage: &OutagePrediction) -> String {
+    let (likely, most) = (outage.recovery_s * 1e3, outage.recovery_at_most_s * 1e3);
+    format!("{}, at most {}", millis(likely), millis(most))
+}
+
 fn row(plan: &Plan, place: usize, stretch: &Stretch, deepest: &str) -> Vec<String> {
     let dash = || "-".to_owned();
     let ratio = stretch.requests.availability();
@@ -196,7 +244,7 @@ fn row(plan: &Plan, place: usize, stretch: &Stretch, deepest: &str) -> Vec<Strin
     };
     let hop = stretch.hops.get(deepest).copied().unwrap_or_default();
     vec![
-        title.unwrap_or_else(|| "as usual".to_owned()),
+        title.unwrap_or_else(|| USUAL.to_owned()),
         count(stretch.requests.offered),
         ratio.value().map_or_else(dash, percent),
         shown_interval(ratio).as_ref().map_or_else(dash, interval),
