@@ -4,8 +4,8 @@ mod accounting;
 mod bad_input;
 mod determinism;
 mod interrupt;
+mod readme;
 mod service;
-mod stack;
 
 use serde_json::Value;
 use std::{fs, process::Command};

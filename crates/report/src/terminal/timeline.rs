@@ -131,9 +131,12 @@ fn breakers(timeline: &Timeline) -> String {
             .count();
         let _ = writeln!(
             text,
-            "{:NAME$}{states} {caller} → {callee}: opened {opened} times (━ closed, ○ open, ◐ half-open)",
+            "{:NAME$}{states} {caller} → {callee}: opened {opened} times",
             "breaker"
         );
+    }
+    if !text.is_empty() {
+        let _ = writeln!(text, "{:NAME$}━ closed, ○ open, ◐ half-open", "");
     }
     text
 }

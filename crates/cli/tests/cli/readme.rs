@@ -1,4 +1,4 @@
-//! The README shows the stack as it is.
+//! What the README shows is so.
 
 use super::nines;
 use testkit::Sandbox;
@@ -26,4 +26,14 @@ fn a_reader_that_has_gone_is_no_reason_to_panic() {
     drop(child.stdout.take());
     let ended = testkit::finish(child).unwrap();
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn the_readmes_scenario_is_one_and_nothing_about_it_needs_a_warning() {
+    let (_, rest) = README.split_once("```toml\n").unwrap();
+    let (text, _) = rest.split_once("```").unwrap();
+    let plan = scenario::parse("README.md", text).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(plan.phases().len(), 3);
+    let warnings = scenario::warnings(&plan);
+    assert!(warnings.is_empty(), "{warnings:?}");
 }
