@@ -4,7 +4,10 @@ use opentelemetry::{
     KeyValue,
     metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter},
 };
-use resilience::circuit_breaker::{State, Transition};
+use resilience::{
+    circuit_breaker::{State, Transition},
+    retry::RetryBudget,
+};
 use std::{sync::Arc, time::Duration};
 use telemetry::DURATION_BUCKETS;
 use types::{Cause, Outcome, StoppedBy};
@@ -13,6 +16,7 @@ use types::{Cause, Outcome, StoppedBy};
 /// HTTP where there is one; `nines.…` counts what the conventions have no word for.
 #[derive(Debug, Clone)]
 pub struct Instruments {
+    meter: Meter,
     server_duration: Histogram<f64>,
     server_active: UpDownCounter<i64>,
     requests: Counter<u64>,
@@ -35,6 +39,7 @@ impl Instruments {
         };
         let counter = |name, text| meter.u64_counter(name).with_description(text).build();
         Self {
+            meter: meter.clone(),
             server_duration: seconds("http.server.request.duration"),
             server_active: meter
                 .i64_up_down_counter("http.server.active_requests")
@@ -86,6 +91,16 @@ impl Instruments {
         let stopped_by = stopped_by.map_or("none", StoppedBy::as_str);
         let stopped_by = KeyValue::new("stopped_by", stopped_by);
         self.calls.add(1, &[peer, outcome, cause, stopped_by]);
+    }
+
+    /// Shows how many retries of calls to `callee` its budget has left, whenever asked.
+    pub(crate) fn show_budget(&self, callee: &Arc<str>, budget: Arc<RetryBudget>) {
+        let peer = [KeyValue::new("peer", callee.clone())];
+        self.meter
+            .u64_observable_gauge("nines.retry.budget")
+            .with_description("Retries that could be made right now, by callee.")
+            .with_callback(move |gauge| gauge.observe(budget.level().into(), &peer))
+            .build();
     }
 
     pub(crate) fn breaker_is(&self, callee: &Arc<str>, state: State) {

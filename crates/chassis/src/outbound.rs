@@ -5,6 +5,7 @@ mod breaker;
 mod call;
 mod error;
 mod exchange;
+mod retry;
 mod upstream;
 
 use crate::Instruments;
@@ -15,10 +16,8 @@ use exchange::Exchange;
 use http::{Request, Response};
 use opentelemetry_sdk::trace::SdkTracer;
 use resilience::{
-    attempt_timeout::AttemptTimeoutLayer,
-    circuit_breaker::BreakerPolicy,
-    deadline::DeadlineLayer,
-    retry::{RetryLayer, RetryPolicy},
+    attempt_timeout::AttemptTimeoutLayer, circuit_breaker::BreakerPolicy, deadline::DeadlineLayer,
+    retry::RetryPolicy,
 };
 use std::{sync::Arc, time::Duration};
 use tower::{ServiceBuilder, util::BoxCloneSyncService};
@@ -93,7 +92,7 @@ impl Outbound {
         let stack = ServiceBuilder::new()
             .layer(CallLayer::new(self))
             .layer(DeadlineLayer)
-            .option_layer(self.policy.retry.map(RetryLayer::new))
+            .option_layer(retry::layer(self))
             .option_layer(breaker::layer(self))
             .layer(AttemptLayer::new(self))
             .layer(AttemptTimeoutLayer::new(self.policy.attempt_timeout))

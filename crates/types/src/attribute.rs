@@ -19,13 +19,21 @@ pub const CAUSE: &str = "nines.cause";
 /// Attempt: the state of the circuit breaker that let it pass: `closed` or `half_open`.
 pub const BREAKER_STATE: &str = "nines.breaker.state";
 /// The event, on the call that saw it, of a circuit breaker that changes its state.
-pub const BREAKER_EVENT: &str = "nines.breaker.transition";
+pub const BREAKER_EVENT: &str = "breaker.transition";
+/// Event: the service that the breaker guards.
+pub const BREAKER_NAME: &str = "nines.breaker.name";
 /// Event: the state before.
 pub const BREAKER_FROM: &str = "nines.breaker.from";
 /// Event: the state after.
 pub const BREAKER_TO: &str = "nines.breaker.to";
 /// Event: why.
 pub const BREAKER_WHY: &str = "nines.breaker.why";
+/// The event, on the call, of a retry that will follow after a pause.
+pub const RETRY_EVENT: &str = "retry.scheduled";
+/// Event: which resend it will be.
+pub const RETRY_NUMBER: &str = "nines.retry.number";
+/// Event: the pause before it, in milliseconds.
+pub const RETRY_PAUSE_MS: &str = "nines.retry.pause_ms";
 /// Call and server: the request id.
 pub const REQUEST: &str = "nines.request.id";
 /// Server: which attempt of which call this is, from the edge down.

@@ -69,6 +69,7 @@ impl Observe for Watch {
         context.span().add_event(
             attribute::BREAKER_EVENT,
             vec![
+                KeyValue::new(attribute::BREAKER_NAME, callee.clone()),
                 KeyValue::new(attribute::BREAKER_FROM, from),
                 KeyValue::new(attribute::BREAKER_TO, to.as_str()),
                 KeyValue::new(attribute::BREAKER_WHY, why),

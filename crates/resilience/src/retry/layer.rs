@@ -6,7 +6,7 @@ mod tests;
 use super::{Decision, RetryBudget, RetryPolicy, Situation};
 use crate::{CallFailure, deadline::Deadline};
 use http::{Method, Request};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, Sleep, sleep};
 use tower::{
     Layer,
@@ -19,19 +19,41 @@ use types::{StoppedBy, header::IDEMPOTENCY_KEY};
 #[derive(Debug, Clone, Copy)]
 pub struct Repeatable;
 
+/// Hears of retries. The unit type listens to nothing.
+pub trait ObserveRetry {
+    /// Retry number `number`, counted from 1, follows after `pause`.
+    fn scheduled(&self, number: u32, pause: Duration) {
+        let _ = (number, pause);
+    }
+}
+
+impl ObserveRetry for () {}
+
 /// Tries failed calls again. All services made by one layer and its clones share its budget.
 #[derive(Debug, Clone)]
-pub struct RetryLayer {
+pub struct RetryLayer<O = ()> {
     policy: RetryPolicy,
     budget: Option<Arc<RetryBudget>>,
+    observe: O,
 }
 
 impl RetryLayer {
     /// Retries as `policy` says, with a budget of its own if the policy has one.
     pub fn new(policy: RetryPolicy) -> Self {
+        Self::with(policy, ())
+    }
+}
+
+impl<O> RetryLayer<O> {
+    /// The same, and tells `observe`, which is cloned for each call.
+    pub fn with(policy: RetryPolicy, observe: O) -> Self {
         let budget = policy.settings().budget.as_ref();
         let budget = budget.map(|settings| Arc::new(RetryBudget::new(settings)));
-        Self { policy, budget }
+        Self {
+            policy,
+            budget,
+            observe,
+        }
     }
 
     /// The budget, to be shared with whatever else adds load to the same callee.
@@ -40,13 +62,14 @@ impl RetryLayer {
     }
 }
 
-impl<S> Layer<S> for RetryLayer {
-    type Service = Retry<CallRetry, S>;
+impl<S, O: Clone> Layer<S> for RetryLayer<O> {
+    type Service = Retry<CallRetry<O>, S>;
     fn layer(&self, inner: S) -> Self::Service {
         let call = CallRetry {
             policy: self.policy,
             budget: self.budget.clone(),
             retries: 0,
+            observe: self.observe.clone(),
         };
         Retry::new(call, inner)
     }
@@ -54,16 +77,18 @@ impl<S> Layer<S> for RetryLayer {
 
 /// The retries of one call: tower clones it for each.
 #[derive(Debug, Clone)]
-pub struct CallRetry {
+pub struct CallRetry<O = ()> {
     policy: RetryPolicy,
     budget: Option<Arc<RetryBudget>>,
     retries: u32,
+    observe: O,
 }
 
-impl<B, T, E> Policy<Request<B>, T, E> for CallRetry
+impl<B, T, E, O> Policy<Request<B>, T, E> for CallRetry<O>
 where
     B: Clone,
     E: CallFailure,
+    O: ObserveRetry,
 {
     type Future = Sleep;
 
@@ -89,7 +114,7 @@ where
     }
 }
 
-impl CallRetry {
+impl<O: ObserveRetry> CallRetry<O> {
     /// The pause before the next attempt, or why there is none.
     fn decide<B>(
         &mut self,
@@ -109,6 +134,7 @@ impl CallRetry {
             Decision::Retry { price, .. } if !self.can_afford(price) => Err(StoppedBy::Budget),
             Decision::Retry { pause, .. } => {
                 self.retries += 1;
+                self.observe.scheduled(self.retries, pause);
                 Ok(sleep(pause))
             }
         }

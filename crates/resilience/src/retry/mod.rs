@@ -63,5 +63,5 @@ pub use backoff::Backoff;
 pub use bucket::Bucket;
 pub use budget::RetryBudget;
 pub use decision::{Decision, Situation};
-pub use layer::{CallRetry, Repeatable, RetryLayer};
+pub use layer::{CallRetry, ObserveRetry, Repeatable, RetryLayer};
 pub use policy::{BudgetSettings, RetryPolicy, RetrySettings};

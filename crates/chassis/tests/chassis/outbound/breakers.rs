@@ -45,7 +45,7 @@ async fn ask(caller: &Caller, auth: &Upstream) -> Result<(), CallError> {
 /// The changes that the spans of calls tell of, as `from > to: why`.
 fn changes(calls: &[SpanData]) -> Vec<String> {
     let events = calls.iter().flat_map(|call| call.events.iter());
-    let changes = events.filter(|event| event.name == "nines.breaker.transition");
+    let changes = events.filter(|event| event.name == "breaker.transition");
     changes
         .map(|event| {
             let word = |key| {

@@ -42,6 +42,11 @@ async fn each_attempt_has_a_span_that_says_which_resend_it_is() {
     gateway.ask(&auth).await.unwrap();
     let call = gateway.only_call(Outcome::Ok, None);
     assert_eq!(attribute(&call, "nines.call.attempts").unwrap(), "3");
+    let scheduled = call
+        .events
+        .iter()
+        .filter(|event| event.name == "retry.scheduled");
+    assert_eq!(scheduled.count(), 2);
     let attempts = gateway.watch.spans(&SpanKind::Client);
     let said = |name| -> Vec<_> { attempts.iter().map(|span| attribute(span, name)).collect() };
     let words = |words: [Option<&str>; 3]| words.map(|word| word.map(str::to_owned));
@@ -124,12 +129,18 @@ async fn an_empty_budget_ends_the_trying_and_says_so() {
             capacity: 1,
         });
     });
-    let auth = Callee::start([Reply::Reset]).await;
-    let error = gateway.ask(&auth).await.unwrap_err();
+    let callee = Callee::start([Reply::Reset]).await;
+    let auth = gateway.upstream("auth", &callee.url);
+    let left = |peer| gateway.watch.count("nines_retry_budget", &[("peer", peer)]);
+    let _other = gateway.upstream("profile", &callee.url);
+    assert_eq!((left("auth"), left("profile")), (1, 1));
+    let ask = Call::get("auth.ask", "/v1/ask");
+    let error = auth.call(&gateway.context, ask).await.unwrap_err();
     assert_eq!(
-        (error.stopped_by, auth.heard().len()),
+        (error.stopped_by, callee.heard().len()),
         (StoppedBy::Budget, 2)
     );
+    assert_eq!((left("auth"), left("profile")), (0, 1));
     let call = gateway.only_call(Outcome::Failed, Some(Cause::Reset));
     assert_eq!(attribute(&call, "nines.call.stopped_by").unwrap(), "budget");
 }

@@ -8,7 +8,6 @@ use std::{
     collections::BTreeSet,
     future::Future,
     sync::atomic::{AtomicU32, Ordering::Relaxed},
-    time::Duration,
 };
 use tower::{ServiceExt, service_fn};
 use types::Cause;

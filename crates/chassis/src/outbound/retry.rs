@@ -1,0 +1,34 @@
+//! Retries of calls to a callee, and how they are seen.
+
+use super::Outbound;
+use opentelemetry::{Context, KeyValue, trace::TraceContextExt};
+use resilience::retry::{ObserveRetry, RetryLayer};
+use std::time::Duration;
+use types::attribute;
+
+/// The retries, if the policy has any.
+pub(super) fn layer(outbound: &Outbound) -> Option<RetryLayer<Watch>> {
+    let layer = RetryLayer::with(outbound.policy.retry?, Watch);
+    if let Some(budget) = layer.budget() {
+        let instruments = &outbound.instruments;
+        instruments.show_budget(&outbound.callee, budget.clone());
+    }
+    Some(layer)
+}
+
+/// Notes each retry on the span of its call.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Watch;
+
+impl ObserveRetry for Watch {
+    fn scheduled(&self, number: u32, pause: Duration) {
+        let context = Context::current();
+        context.span().add_event(
+            attribute::RETRY_EVENT,
+            vec![
+                KeyValue::new(attribute::RETRY_NUMBER, i64::from(number)),
+                KeyValue::new(attribute::RETRY_PAUSE_MS, pause.as_secs_f64() * 1e3),
+            ],
+        );
+    }
+}
