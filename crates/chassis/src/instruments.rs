@@ -2,7 +2,7 @@
 
 use opentelemetry::{
     KeyValue,
-    metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter},
+    metrics::{Counter, Histogram, Meter, UpDownCounter},
 };
 use resilience::{
     circuit_breaker::{State, Transition},
@@ -23,7 +23,6 @@ pub struct Instruments {
     client_duration: Histogram<f64>,
     calls: Counter<u64>,
     attempts: Counter<u64>,
-    breaker_state: Gauge<u64>,
     breaker_transitions: Counter<u64>,
 }
 
@@ -54,10 +53,6 @@ impl Instruments {
                 "nines.attempts",
                 "Attempts made, by callee, outcome and cause.",
             ),
-            breaker_state: meter
-                .u64_gauge("nines.breaker.state")
-                .with_description("Circuit breaker, by callee: 0 closed, 1 half-open, 2 open.")
-                .build(),
             breaker_transitions: counter(
                 "nines.breaker.transitions",
                 "Changes of circuit breakers, by callee, state before and after, and reason.",
@@ -103,18 +98,26 @@ impl Instruments {
             .build();
     }
 
-    pub(crate) fn breaker_is(&self, callee: &Arc<str>, state: State) {
-        let openness = match state {
+    /// Shows the state of the circuit breaker before `callee`, whenever asked.
+    pub(crate) fn show_breaker(
+        &self,
+        callee: &Arc<str>,
+        state: impl Fn() -> State + Send + Sync + 'static,
+    ) {
+        let peer = [KeyValue::new("peer", callee.clone())];
+        let openness = move || match state() {
             State::Closed => 0,
             State::HalfOpen => 1,
             State::Open => 2,
         };
-        let peer = KeyValue::new("peer", callee.clone());
-        self.breaker_state.record(openness, &[peer]);
+        self.meter
+            .u64_observable_gauge("nines.breaker.state")
+            .with_description("Circuit breaker, by callee: 0 closed, 1 half-open, 2 open.")
+            .with_callback(move |gauge| gauge.observe(openness(), &peer))
+            .build();
     }
 
     pub(crate) fn breaker_changed(&self, callee: &Arc<str>, transition: Transition) {
-        self.breaker_is(callee, transition.to);
         let labels = [
             KeyValue::new("peer", callee.clone()),
             KeyValue::new("from", transition.from.as_str()),

@@ -126,7 +126,7 @@ impl From<CallError> for Refusal {
         let problem = problem
             .hop(hop)
             .cause(error.cause)
-            .stopped_by(error.stopped_by);
+            .stopped_by(error.protected_below().unwrap_or(error.stopped_by));
         problem.retryable(retryable).into()
     }
 }

@@ -26,9 +26,7 @@ pub fn predict(arguments: &[String], as_json: bool) -> Result<Done, Failure> {
     for scenario in &scenarios {
         let prediction = predict_plan(&scenario.plan);
         say::out(report::terminal::prediction(&scenario.plan, &prediction));
-        for warning in warnings(&scenario.plan) {
-            say::err(format!("warning: {}: {warning}", scenario.name));
-        }
+        scenario.warn();
     }
     Ok(Done::Fine)
 }

@@ -19,6 +19,7 @@ pub fn run(arguments: &[String], lab: &Lab) -> Result<Done, Failure> {
 /// `result.json`.
 pub fn experiments(scenarios: Vec<Named>, lab: &Lab) -> Result<Done, Failure> {
     output::check_folder(&lab.out)?;
+    scenarios.iter().for_each(Named::warn);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();

@@ -4,7 +4,7 @@ use crate::{
     exit::{Done, Failure},
     say,
 };
-use scenario::{Plan, builtin, find, parse};
+use scenario::{Plan, builtin, find, parse, warnings};
 use std::{fs, path::Path};
 
 /// A scenario to run, and what its files are called.
@@ -13,6 +13,15 @@ pub struct Named {
     pub name: String,
     /// What is to be run.
     pub plan: Plan,
+}
+
+impl Named {
+    /// Says what about its limits and policies is probably not meant.
+    pub fn warn(&self) {
+        for warning in warnings(&self.plan) {
+            say::err(format!("warning: {}: {warning}", self.name));
+        }
+    }
 }
 
 /// The scenarios that `arguments` name: built-in ones, or files.

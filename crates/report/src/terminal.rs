@@ -64,7 +64,7 @@ pub fn prediction(plan: &scenario::Plan, prediction: &scenario::Prediction) -> S
     [
         summary::title(plan),
         staircase::predicted(prediction),
-        timeline::predicted(prediction),
+        timeline::predicted(plan, prediction),
         summary::predicted(prediction),
         summary::predicted_wait(prediction),
     ]

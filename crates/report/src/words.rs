@@ -1,6 +1,7 @@
 //! Numbers in words: every one with its unit, every estimate with its interval.
 
 use availability::{Interval, Probability};
+use resilience::circuit_breaker::BreakerSettings;
 use scenario::Policy;
 use std::time::Duration;
 
@@ -64,17 +65,34 @@ pub fn policy(policy: &Policy) -> Vec<String> {
         };
         let plural = if settings.retries == 1 { "y" } else { "ies" };
         parts.push(format!("{} retr{plural} {what}", settings.retries));
+        if policy.client_retries {
+            parts.push("by the client too".to_owned());
+        }
         if let Some(budget) = &settings.budget {
-            parts.push(format!("budget {} %", budget.ratio * 100.0));
+            let (share, saved) = (budget.ratio * 100.0, budget.capacity);
+            parts.push(format!("budget {share} % and {saved}"));
         }
     }
-    if policy.breaker.is_some() {
-        parts.push("circuit breaker".to_owned());
+    if let Some(breaker) = &policy.breaker {
+        parts.push(format!("circuit breaker ({})", rules(breaker.settings())));
     }
     if parts.is_empty() {
         parts.push("nothing".to_owned());
     }
     parts
+}
+
+/// What opens a breaker.
+fn rules(settings: &BreakerSettings) -> String {
+    let in_a_row = settings.consecutive.map(|most| format!("{most} in a row"));
+    let share = |rate: Option<f64>, of: &str| rate.map(|rate| format!("{} % {of}", rate * 100.0));
+    let rules = [
+        in_a_row,
+        share(settings.failure_rate, "failed"),
+        share(settings.slow_rate, "slow"),
+    ];
+    let rules: Vec<_> = rules.into_iter().flatten().collect();
+    rules.join(", ")
 }
 
 #[cfg(test)]

@@ -101,23 +101,25 @@ fn compact(otlp: &OtlpSpan, origin: &Origin, names: &mut Names) -> Option<Span> 
         .as_ref()
         .is_some_and(|s| s.code == StatusCode::Error as i32);
     read_attributes(&mut span, &otlp.attributes, names);
-    let changes: Vec<_> = otlp.events.iter().filter_map(breaker_change).collect();
+    let changes = otlp
+        .events
+        .iter()
+        .filter_map(|event| breaker_change(event, names));
+    let changes: Vec<_> = changes.collect();
     span.breaker_changes = Some(changes).filter(|c| !c.is_empty()).map(Box::new);
     Some(span)
 }
 
-fn breaker_change(event: &Event) -> Option<BreakerChange> {
+fn breaker_change(event: &Event, names: &mut Names) -> Option<BreakerChange> {
     if event.name != attribute::BREAKER_EVENT {
         return None;
     }
-    let state = |key: &str| {
-        let attribute = event.attributes.iter().find(|a| a.key == key)?;
-        word(value(attribute)?)
-    };
+    let find = |key: &str| value(event.attributes.iter().find(|a| a.key == key)?);
     Some(BreakerChange {
         at: event.time_unix_nano,
-        from: state(attribute::BREAKER_FROM)?,
-        to: state(attribute::BREAKER_TO)?,
+        callee: names.get(text(find(attribute::BREAKER_NAME)?)?),
+        from: word(find(attribute::BREAKER_FROM)?)?,
+        to: word(find(attribute::BREAKER_TO)?)?,
     })
 }
 

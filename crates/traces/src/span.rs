@@ -188,10 +188,12 @@ pub struct Span {
 }
 
 /// A circuit breaker that changed its state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BreakerChange {
     /// When, in nanoseconds since 1970.
     pub at: u64,
+    /// The service that the breaker guards.
+    pub callee: Arc<str>,
     /// The state before.
     pub from: BreakerState,
     /// The state after.

@@ -19,7 +19,7 @@ pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub const OUTCOME: &str = "nines-outcome";
 
 /// The longest attempt path accepted from outside, in bytes: room for the deepest chain.
-pub const ATTEMPT_PATH_MAX: usize = 1024;
+pub const ATTEMPT_PATH_MAX: usize = 4096;
 /// The longest request id accepted from outside, in bytes.
 pub const REQUEST_ID_MAX: usize = 64;
 

@@ -155,7 +155,7 @@ impl Record {
         // What the request is allowed, not what this caller has patience for.
         let left = context
             .deadline
-            .and_then(|deadline| deadline.remaining(Instant::now()));
+            .map(|deadline| deadline.remaining(Instant::now()).unwrap_or_default());
         if let Some(left) = left {
             let left = i64::try_from(left.as_millis()).unwrap_or(i64::MAX);
             headers.insert(header::DEADLINE_MS, left.into());

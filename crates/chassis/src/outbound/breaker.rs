@@ -9,7 +9,7 @@ use resilience::circuit_breaker::{
     BreakerLayer, Classify, Observe, ObserveCall, Outcome, State, Transition,
 };
 use std::sync::Arc;
-use types::{Cause, StoppedBy, attribute};
+use types::{Cause, attribute};
 
 /// The breaker of a replica, if the policy has one.
 pub(super) fn layer(outbound: &Outbound) -> Option<BreakerLayer<ByAnswer, Watch>> {
@@ -19,8 +19,11 @@ pub(super) fn layer(outbound: &Outbound) -> Option<BreakerLayer<ByAnswer, Watch>
     };
     // The seed is for jitter alone: breakers of many callers must not probe in step.
     let policy = outbound.policy.breaker?;
-    watch.instruments.breaker_is(&watch.callee, State::Closed);
-    Some(BreakerLayer::with(policy, rand::random(), ByAnswer, watch))
+    let layer = BreakerLayer::with(policy, rand::random(), ByAnswer, watch);
+    let state = layer.clone();
+    let instruments = &outbound.instruments;
+    instruments.show_breaker(&outbound.callee, move || state.state());
+    Some(layer)
 }
 
 /// The state of the breaker that let a request pass.
@@ -36,17 +39,12 @@ impl Classify<Response<Bytes>, CallError> for ByAnswer {
         let Err(error) = result else {
             return Outcome::Success;
         };
-        // A callee that refused to call a service below, to protect it, works.
-        let below = error
-            .problem
-            .as_ref()
-            .and_then(|problem| problem.stopped_by);
-        match (error.cause, below) {
-            (Cause::Cancelled, _) | (_, Some(StoppedBy::BreakerOpen | StoppedBy::BulkheadFull)) => {
-                Outcome::Ignored
-            }
+        match error.cause {
+            Cause::Cancelled => Outcome::Ignored,
+            // A callee that refused to call a service below, to protect it, works.
+            _ if error.protected_below().is_some() => Outcome::Ignored,
             _ if error.status == Some(StatusCode::TOO_MANY_REQUESTS) => Outcome::Ignored,
-            (cause, _) => Outcome::Failure(cause),
+            cause => Outcome::Failure(cause),
         }
     }
 }

@@ -55,6 +55,13 @@ impl CallError {
         }
     }
 
+    /// Whether somebody further down refused to make a call, to protect a service below. It
+    /// is told all the way up: no breaker above need open for it.
+    pub(crate) fn protected_below(&self) -> Option<StoppedBy> {
+        let told = self.problem.as_ref()?.stopped_by?;
+        matches!(told, StoppedBy::BreakerOpen | StoppedBy::BulkheadFull).then_some(told)
+    }
+
     /// The service in which the failure originated, as far as is known here.
     pub fn origin(&self) -> &str {
         let hop = self

@@ -143,6 +143,7 @@ hops = ["auth", "profile", "database"]
 [faults.broken]
 kind = "error"
 probability = 0.1
+on = ["gateway", "auth", "profile"]
 [policy]
 attempt_timeout = "100ms"
 deadline = "1s"

@@ -6,7 +6,7 @@ use crate::{
     results::{RunResult, ScenarioResult, shown_interval},
     words::{count, interval, millis, percent, policy, probability},
 };
-use scenario::{Phase, Plan};
+use scenario::{Load, Phase, Plan};
 
 /// A table for each group of scenarios that differ in nothing but their policy.
 pub(super) fn tables(results: &[ScenarioResult]) -> String {
@@ -34,13 +34,17 @@ fn groups(results: &[ScenarioResult]) -> Vec<Vec<&ScenarioResult>> {
 
 fn only_policies_differ(one: &Plan, other: &Plan) -> bool {
     let same = |(one, other): (&Phase, &Phase)| {
-        one.start == other.start
-            && one.load.rate.to_bits() == other.load.rate.to_bits()
-            && one.faults == other.faults
+        one.start == other.start && same_load(&one.load, &other.load) && one.faults == other.faults
     };
     one.topology() == other.topology()
         && one.phases().len() == other.phases().len()
         && one.phases().iter().zip(other.phases()).all(same)
+}
+
+/// The same rate and the same patience; how many requests there are decides only how narrow
+/// the intervals are.
+fn same_load(one: &Load, other: &Load) -> bool {
+    one.rate.to_bits() == other.rate.to_bits() && one.patience == other.patience
 }
 
 fn table(group: &[&ScenarioResult]) -> String {
@@ -74,6 +78,7 @@ fn waits(result: &ScenarioResult) -> bool {
 fn success(shown: &[(&ScenarioResult, &RunResult)]) -> String {
     let header = [
         "done about it",
+        "requests",
         "answered",
         "99 % interval",
         "predicted",
@@ -91,6 +96,7 @@ fn success(shown: &[(&ScenarioResult, &RunResult)]) -> String {
         };
         table.add_row([
             words(&result.plan),
+            count(root.outcomes.offered),
             ratio.value().map_or_else(|| "-".to_owned(), percent),
             shown_interval(ratio)
                 .as_ref()
@@ -109,12 +115,12 @@ fn loads(shown: &[(&ScenarioResult, &RunResult)]) -> String {
     let Some((first, _)) = shown.first() else {
         return String::new();
     };
-    let hops: Vec<_> = first
-        .prediction
-        .hops
-        .iter()
-        .map(|hop| &*hop.service)
-        .collect();
+    let mut hops: Vec<&str> = Vec::new();
+    for hop in &first.prediction.hops {
+        if !hops.contains(&&*hop.service) {
+            hops.push(&hop.service);
+        }
+    }
     let header: Vec<_> = ["attempts for one request"]
         .into_iter()
         .chain(hops.iter().copied())
@@ -126,16 +132,16 @@ fn loads(shown: &[(&ScenarioResult, &RunResult)]) -> String {
             hop.map_or_else(|| "0 ×".to_owned(), |hop| load::measured(hop, run))
         });
         table.add_row([words(&result.plan)].into_iter().chain(measured));
-        let predicted = hops.iter().map(|name| {
-            let hop = load::predicted(&result.prediction, name);
-            hop.map_or_else(|| "-".to_owned(), |hop| load::times(hop.load))
-        });
+        let predicted = hops
+            .iter()
+            .map(|name| load::predicted(&result.prediction, name));
         table.add_row(["  predicted".to_owned()].into_iter().chain(predicted));
     }
     format!("\n{table}\n")
 }
 
-/// A row per policy and phase with a title: what reached the deepest hop, and how long
+/// A row per policy and phase in which more goes wrong: what reached the hop that is down
+/// (or the deepest one), and how long
 /// after it the first good answer came.
 fn outages(shown: &[(&ScenarioResult, &RunResult)]) -> String {
     let header = [
@@ -158,24 +164,39 @@ fn outages(shown: &[(&ScenarioResult, &RunResult)]) -> String {
     format!("\n{table}\n")
 }
 
-/// The row of one phase, if it has a title.
+/// Whether more goes wrong in the phase than all the time.
+fn is_out_of_the_usual(plan: &Plan, phase: &Phase) -> bool {
+    let least = plan.phases().iter().map(|phase| phase.faults.len()).min();
+    Some(phase.faults.len()) > least
+}
+
+/// The row of one phase, if more goes wrong in it than usual.
 fn outage_row(result: &ScenarioResult, run: &RunResult, place: usize) -> Option<[String; 7]> {
-    result.plan.phases().get(place)?.title.as_ref()?;
+    let phase = result.plan.phases().get(place)?;
+    is_out_of_the_usual(&result.plan, phase).then_some(())?;
     let stretch = run.timeline.phases.get(place)?;
     let after = run.timeline.phases.get(place + 1);
     let outage = result.prediction.phases.get(place)?.outage.as_ref();
-    let deepest = result.plan.topology().visits().pop()?.service;
-    let hop = stretch.hops.get(&*deepest).copied().unwrap_or_default();
+    let place_of = |name: &str| {
+        let mut hops = result.prediction.hops.iter();
+        hops.find(|hop| &*hop.service == name).map(|hop| hop.load)
+    };
+    let at = match outage {
+        Some(outage) => outage.callee.clone(),
+        None => result.plan.topology().visits().pop()?.service,
+    };
+    let hop = stretch.hops.get(&*at).copied().unwrap_or_default();
     let ms = |nanos: u64| millis(nanos as f64 / 1e6);
     let answers = after.and_then(|after| after.first_answer).map(ms);
     let requests = result.prediction.phases.get(place)?.requests;
+    let expected = requests * place_of(&at).unwrap_or(1.0);
     Some([
         words(&result.plan),
         stretch
             .latency
             .map_or_else(dash, |latency| millis(latency.p50_ms)),
         count(hop.attempts),
-        format!("{:.0}", outage.map_or(requests, |outage| outage.reaching)),
+        format!("{:.0}", outage.map_or(expected, |outage| outage.reaching)),
         count(hop.refused),
         answers.unwrap_or_else(|| "none".to_owned()),
         outage.map_or_else(|| "at once".to_owned(), timeline::recovery),

@@ -5,7 +5,7 @@ use crate::{
     words::{count, percent, probability},
 };
 use availability::Confidence;
-use scenario::{HopPrediction, Prediction};
+use scenario::Prediction;
 use traces::HopAnalysis;
 
 /// A row per hop: attempts beside calls, availability of both, and the load per request.
@@ -23,14 +23,13 @@ pub(super) fn table(prediction: &Prediction, run: &RunResult) -> String {
     ];
     let mut table = super::table(&header, 1);
     for hop in &run.analysis.hops {
-        table.add_row(row(hop, run, predicted(prediction, &hop.hop)));
+        table.add_row(row(hop, run, prediction));
     }
     format!("{table}\n")
 }
 
-fn row(hop: &HopAnalysis, run: &RunResult, predicted: Option<&HopPrediction>) -> Vec<String> {
+fn row(hop: &HopAnalysis, run: &RunResult, prediction: &Prediction) -> Vec<String> {
     let share = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), percent);
-    let dash = || "-".to_owned();
     vec![
         hop.hop.clone(),
         count(hop.calls.outcomes.offered),
@@ -38,15 +37,26 @@ fn row(hop: &HopAnalysis, run: &RunResult, predicted: Option<&HopPrediction>) ->
         count(hop.attempts.outcomes.offered),
         share(hop.actual.value()),
         share(hop.effective.value()),
-        predicted.map_or_else(dash, |hop| probability(hop.call)),
+        predicted_call(prediction, &hop.hop),
         measured(hop, run),
-        predicted.map_or_else(dash, |hop| times(hop.load)),
+        predicted(prediction, &hop.hop),
     ]
 }
 
-/// The prediction for the hop `name`, all its visits together.
-pub(super) fn predicted<'a>(prediction: &'a Prediction, name: &str) -> Option<&'a HopPrediction> {
-    prediction.hops.iter().find(|hop| &*hop.service == name)
+/// The availability of a call to the hop `name`, as predicted: that of its first visit.
+fn predicted_call(prediction: &Prediction, name: &str) -> String {
+    let hop = prediction.hops.iter().find(|hop| &*hop.service == name);
+    hop.map_or_else(|| "-".to_owned(), |hop| probability(hop.call))
+}
+
+/// Attempts at the hop `name` for one request, as predicted: those of all its visits.
+pub(super) fn predicted(prediction: &Prediction, name: &str) -> String {
+    let visits = prediction.hops.iter().filter(|hop| &*hop.service == name);
+    let loads: Vec<f64> = visits.map(|hop| hop.load).collect();
+    if loads.is_empty() {
+        return "-".to_owned();
+    }
+    times(loads.iter().sum())
 }
 
 /// Attempts per request with the half-width of their 99 % interval (the central limit

@@ -4,7 +4,7 @@ use crate::{
     results::{RunResult, ScenarioResult, Timeline, shown_interval},
     words::{count, interval, millis, percent, probability},
 };
-use scenario::{OutagePrediction, Plan, Prediction};
+use scenario::{OutagePrediction, Phase, Plan, Prediction};
 use std::fmt::Write;
 use traces::analysis::{Stretch, Transition};
 use types::BreakerState;
@@ -141,19 +141,20 @@ fn breakers(timeline: &Timeline) -> String {
     text
 }
 
-/// The state of a breaker in a slice: that in which it was most open.
+/// The state of a breaker in a slice: half-open if it probed in it, else open if it was open
+/// at any time.
 fn sign(slice: &Stretch, changes: &[&Transition]) -> char {
     let before = changes.iter().rev().find(|change| change.at <= slice.start);
     let during = changes
         .iter()
         .filter(|change| (slice.start..slice.end).contains(&change.at));
     let states = before.into_iter().chain(during).map(|change| change.to);
-    let openness = |state: &BreakerState| match state {
+    let telling = |state: &BreakerState| match state {
         BreakerState::Closed => 0,
-        BreakerState::HalfOpen => 2,
         BreakerState::Open => 1,
+        BreakerState::HalfOpen => 2,
     };
-    match states.max_by_key(openness) {
+    match states.max_by_key(telling) {
         Some(BreakerState::Open) => '○',
         Some(BreakerState::HalfOpen) => '◐',
         Some(BreakerState::Closed) | None => '━',
@@ -189,7 +190,7 @@ pub(super) fn phases(result: &ScenarioResult, run: &RunResult) -> String {
 }
 
 /// The phases as predicted, before anything is measured; empty for a run of one phase.
-pub(super) fn predicted(prediction: &Prediction) -> String {
+pub(super) fn predicted(plan: &Plan, prediction: &Prediction) -> String {
     if prediction.phases.len() < 2 {
         return String::new();
     }
@@ -203,7 +204,7 @@ pub(super) fn predicted(prediction: &Prediction) -> String {
         "answers again after",
     ];
     let mut table = super::table(&header, 1);
-    for phase in &prediction.phases {
+    for (phase, planned) in prediction.phases.iter().zip(plan.phases()) {
         let dash = || "-".to_owned();
         let outage = phase.outage.as_ref();
         let waits = phase.wait.as_ref().map(|wait| {
@@ -214,7 +215,7 @@ pub(super) fn predicted(prediction: &Prediction) -> String {
             )
         });
         table.add_row([
-            phase.title.clone().unwrap_or_else(|| USUAL.to_owned()),
+            name(plan, planned),
             format!("{:.1} s", phase.start_s),
             probability(phase.availability),
             waits.unwrap_or_else(dash),
@@ -234,20 +235,31 @@ pub(super) fn recovery(outage: &OutagePrediction) -> String {
     format!("{}, at most {}", millis(likely), millis(most))
 }
 
+/// What a phase is called: its title, or the faults that make it differ from the usual.
+fn name(plan: &Plan, phase: &Phase) -> String {
+    if let Some(title) = &phase.title {
+        return title.clone();
+    }
+    let usual = plan.phases().iter().map(|phase| phase.faults.len()).min();
+    let more = phase.faults.iter().skip(usual.unwrap_or_default());
+    let names: Vec<_> = more.map(|planned| &*planned.fault.id).collect();
+    if names.is_empty() {
+        return USUAL.to_owned();
+    }
+    names.join(", ")
+}
+
 fn row(plan: &Plan, place: usize, stretch: &Stretch, deepest: &str) -> Vec<String> {
     let dash = || "-".to_owned();
     let ratio = stretch.requests.availability();
-    let title = plan
-        .phases()
-        .get(place)
-        .and_then(|phase| phase.title.clone());
+    let title = plan.phases().get(place).map(|phase| name(plan, phase));
     let latency = |of: fn(&traces::analysis::Latency) -> f64| {
         let latency = stretch.latency.as_ref();
         latency.map_or_else(dash, |latency| super::censored(of(latency), plan))
     };
     let hop = stretch.hops.get(deepest).copied().unwrap_or_default();
     vec![
-        title.unwrap_or_else(|| USUAL.to_owned()),
+        title.unwrap_or_default(),
         count(stretch.requests.offered),
         ratio.value().map_or_else(dash, percent),
         shown_interval(ratio).as_ref().map_or_else(dash, interval),
@@ -277,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slice_shows_the_state_in_which_a_breaker_was_most_open() {
+    fn a_slice_shows_whether_a_breaker_probed_or_was_open_in_it() {
         let slice = |start, end| Stretch {
             start,
             end,

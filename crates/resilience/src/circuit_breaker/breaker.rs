@@ -97,6 +97,7 @@ impl Breaker {
     }
 
     /// The state that the last call has left behind.
+    #[inline]
     pub fn state(&self) -> State {
         self.load().phase().state()
     }

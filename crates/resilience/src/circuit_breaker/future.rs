@@ -49,6 +49,7 @@ where
 {
     type Output = Result<T, E>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().call.project() {
             CallProjection::Refused { refused } => {
@@ -98,6 +99,7 @@ impl<C, O: Observe> Guard<C, O> {
     ///
     /// Reading the clock costs more than all the rest. A success that was there at the first
     /// look is counted at the time it was sent, unless it matters whether it was slow.
+    #[inline]
     fn end<T, E>(&mut self, result: &Result<T, E>)
     where
         C: Classify<T, E>,

@@ -91,6 +91,7 @@ impl<C, O: Observe> BreakerLayer<C, O> {
 
 impl<C, O> Shared<C, O> {
     /// Time since the breaker was made.
+    #[inline]
     fn now(&self) -> Duration {
         self.origin.elapsed()
     }
@@ -98,11 +99,13 @@ impl<C, O> Shared<C, O> {
 
 impl<C, O: Observe> Shared<C, O> {
     /// Reads the clock only if it matters.
+    #[inline]
     pub(super) fn would_admit(&self) -> bool {
         let on = |transition: &_| self.observe.transition(transition);
         self.breaker.state() == State::Closed || self.breaker.would_admit(self.now(), on)
     }
 
+    #[inline]
     pub(super) fn try_acquire(&self) -> Result<Permit, Refused> {
         let on = |transition: &_| self.observe.transition(transition);
         self.breaker.try_acquire(self.now(), on)
@@ -113,6 +116,7 @@ impl<C, O: Observe> Shared<C, O> {
         self.breaker.complete(permit, outcome, self.now(), on);
     }
 
+    #[inline]
     pub(super) fn complete_at_once(&self, permit: Permit) {
         let on = |transition: &_| self.observe.transition(transition);
         self.breaker.complete_at_once(permit, on);

@@ -1,9 +1,9 @@
 //! Keeping what every call writes apart, thread by thread.
 //!
 //! Two processors that write to the same cache line wait for each other: with one copy, a
-//! call that took one thread 75 ns took each of two 170 to 220. So counts, and the
+//! call that took one thread 54 ns took each of two 200 to 210. So counts, and the
 //! references that calls hold, come in several copies, each on lines of its own, and each
-//! thread uses one of them: 70 and 70 to 95.
+//! thread uses one of them: 54 and 54 to 57.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 

@@ -8,6 +8,8 @@ use crate::sync::{AtomicU64, Ordering::Relaxed};
 
 /// Tokens are counted in thousandths.
 const TOKEN: u32 = 1000;
+/// By how many milliseconds the clock of one thread may lag behind that of another.
+const LAG_MS: u32 = 60_000;
 
 /// A bucket of tokens. Each request sent puts a part of one in, time does too, and each
 /// retry takes one out.
@@ -15,8 +17,8 @@ const TOKEN: u32 = 1000;
 /// All of it is one atomic word, the level and the time up to which it was topped up, so
 /// that a deposit or a withdrawal is one compare-and-swap, and a deposit into a full bucket
 /// is one load. Parts of a token are exact to a thousandth. Times are milliseconds since an
-/// origin of the caller's choice, and wrap around: after 49 idle days, the bucket may have
-/// earned less than it could.
+/// origin of the caller's choice, and wrap around: a bucket that nobody has drawn from for
+/// 49 days earns what its time earns from then on.
 #[derive(Debug)]
 pub struct Bucket {
     /// The level in thousandths of a token (upper half), and when it was topped up (lower).
@@ -75,7 +77,7 @@ impl Bucket {
             return (level, topped_up);
         };
         let elapsed = now.wrapping_sub(topped_up);
-        if elapsed > u32::MAX / 2 {
+        if elapsed > u32::MAX - LAG_MS {
             // Another thread, whose clock was read a little later, has been here before.
             return (level, topped_up);
         }

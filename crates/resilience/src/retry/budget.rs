@@ -10,8 +10,10 @@ use tower::retry::budget::Budget;
 /// Without one, retries multiply the load just when the callee can bear it least: three
 /// attempts at each of three layers make 27 of one. A budget bounds what each layer adds,
 /// whatever the failure rate: to a ratio of its calls, and a floor (Finagle's retry
-/// budgets; Google SRE book, chapter 21). A call earns its part when it is sent and not when
-/// it ends, so that a callee that hangs does not leave its callers without a single retry.
+/// budgets; Google SRE book, chapter 21). A call earns its part when it begins and not when
+/// it ends, so that a callee that hangs does not leave its callers without a single retry. It
+/// does so even if a circuit breaker further in then refuses it; the capacity bounds what is
+/// saved up meanwhile.
 #[derive(Debug)]
 pub struct RetryBudget {
     bucket: Bucket,

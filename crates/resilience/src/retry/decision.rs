@@ -57,7 +57,7 @@ impl RetryPolicy {
         let pause = backoff.pause(situation.retries, situation.draw);
         let asked = failure.retry_after().unwrap_or_default();
         // Jitter comes on top: all callers were told the same.
-        let pause = pause.saturating_add(asked);
+        let pause = whole_millis(pause.saturating_add(asked));
         match situation.remaining {
             Some(remaining) if pause >= remaining => Decision::Stop(StoppedBy::Deadline),
             None if asked > settings.max_backoff => Decision::Stop(StoppedBy::NotRetryable),
@@ -67,6 +67,12 @@ impl RetryPolicy {
             },
         }
     }
+}
+
+/// Timers are exact to a millisecond and never early: this is how long it will be.
+fn whole_millis(pause: Duration) -> Duration {
+    let millis = pause.as_nanos().div_ceil(1_000_000);
+    u64::try_from(millis).map_or(Duration::MAX, Duration::from_millis)
 }
 
 fn price(cause: Cause) -> u32 {
@@ -196,6 +202,16 @@ mod tests {
         assert_eq!(decide(10 * MS), Decision::Stop(StoppedBy::Deadline));
         assert_eq!(decide(Duration::ZERO), Decision::Stop(StoppedBy::Deadline));
         assert_eq!(decide(11 * MS), retry(10 * MS, 1));
+        let odd = Situation {
+            remaining: Some(Duration::from_micros(9_900)),
+            draw: 0.475,
+            ..FIRST
+        };
+        assert_eq!(
+            policy(|_| ()).decide(&error(), &odd),
+            Decision::Stop(StoppedBy::Deadline),
+            "a timer would end 9.5 ms after 10"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
 use crate::span::Span;
 use serde::Serialize;
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
-use types::BreakerState;
+use types::{BreakerState, StoppedBy};
 
 /// A stretch of time, and what was seen in it.
 ///
@@ -38,7 +38,7 @@ pub struct Stretch {
 pub struct HopStretch {
     /// Calls made.
     pub calls: u64,
-    /// Calls that failed without an attempt, such as those refused by a breaker.
+    /// Calls that a circuit breaker ended before their first attempt.
     pub refused: u64,
     /// Attempts made.
     pub attempts: u64,
@@ -109,7 +109,8 @@ impl Tally {
         for (call, hop) in reading.calls.calls.iter().zip(hops) {
             let attempts = call.attempts.iter().map(|a| &reading.calls.attempts[*a]);
             let here = self.holds(call.span);
-            let refused = here && call.attempts.is_empty() && !call.outcome.is_available();
+            let refused = here && call.span.stopped_by == Some(StoppedBy::BreakerOpen);
+            let refused = refused && call.attempts.is_empty();
             let began: Vec<_> = attempts
                 .filter(|attempt| self.holds(attempt.span))
                 .collect();
@@ -173,7 +174,7 @@ fn told_by(span: &Span) -> impl Iterator<Item = Transition> + '_ {
     changes.map(|change| Transition {
         at: change.at,
         caller: span.service.to_string(),
-        callee: span.peer.as_deref().unwrap_or_default().to_owned(),
+        callee: change.callee.to_string(),
         from: change.from,
         to: change.to,
     })

@@ -53,7 +53,12 @@ fn requests_and_calls_count_in_the_stretch_in_which_they_began() {
 #[test]
 fn what_breakers_did_is_told_in_the_order_of_time() {
     let mut spans = spans();
-    let change = |at, from, to| BreakerChange { at, from, to };
+    let change = |at, from, to| BreakerChange {
+        at,
+        callee: "auth".into(),
+        from,
+        to,
+    };
     let called_auth = |span: &&mut Span| &*span.service == "gateway" && span.call_outcome.is_some();
     let mut calls: Vec<_> = spans.iter_mut().filter(called_auth).collect();
     let late = change(begin(3), BreakerState::HalfOpen, BreakerState::Closed);

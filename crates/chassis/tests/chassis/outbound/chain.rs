@@ -186,6 +186,14 @@ async fn what_the_callee_says_of_its_own_failure_is_told_unchanged() {
 }
 
 #[tokio::test]
+async fn a_refusal_by_a_breaker_further_down_is_told_as_one_all_the_way_up() {
+    let body = r#"{"type":"t","title":"T","status":502,"code":"c","hop":"database","cause":"refused","stopped_by":"breaker_open","retryable":false}"#;
+    let callee = Callee::start([Reply::answer(502, "", body)]).await;
+    let answer = told(&Caller::new(), &callee.url, "/v1/ask").await;
+    assert_eq!(answer.stopped_by, Some(StoppedBy::BreakerOpen));
+}
+
+#[tokio::test]
 async fn an_answer_that_is_not_what_was_promised_is_not_worth_asking_for_again() {
     let middle = Caller::new();
     let answer = told(&middle, &well().await.url, "/v1/insist").await;

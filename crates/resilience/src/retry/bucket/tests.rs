@@ -77,6 +77,15 @@ fn time_may_wrap_around_and_a_clock_read_late_takes_nothing_back() {
     assert_eq!(bucket.level(1500), 2, "two seconds later");
 }
 
+#[test]
+fn a_bucket_that_nobody_drew_from_for_weeks_still_earns() {
+    for idle in [1 << 31, (1 << 31) + 1, 3 << 30] {
+        let bucket = Bucket::new(&settings(0.0, 1.0, 10));
+        assert_eq!(drain(&bucket, idle), 10);
+        assert_eq!(drain(&bucket, idle + 3_600_000), 10);
+    }
+}
+
 /// The bucket as a naive person would write it: a float, and nobody else about.
 struct Naive {
     tokens: f64,
