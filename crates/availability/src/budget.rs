@@ -129,13 +129,26 @@ impl TokenBucket {
         retries: u32,
         deposit: Deposit,
     ) -> Option<BudgetForecast> {
+        let run = self.run(self.capacity, calls, failure, retries, deposit);
+        run.map(|(forecast, _)| forecast)
+    }
+
+    /// The same from another `level` on, and the mean level that the run ends with.
+    pub fn run(
+        &self,
+        level: u32,
+        calls: u32,
+        failure: Probability,
+        retries: u32,
+        deposit: Deposit,
+    ) -> Option<(BudgetForecast, f64)> {
         let steps = f64::from(calls) * f64::from(self.capacity) * (f64::from(retries) + 1.0);
         if steps > MOST_STEPS {
             return None;
         }
         let p = failure.get();
         let mut shares = vec![0.0; self.levels()];
-        shares[self.levels() - 1] = 1.0;
+        shares[level.min(self.capacity) as usize] = 1.0;
         let mut attempts = 0.0;
         for _ in 0..calls {
             let mut next = vec![0.0; self.levels()];
@@ -150,7 +163,9 @@ impl TokenBucket {
         } else {
             attempts / f64::from(calls)
         };
-        Some(BudgetForecast::new(failure, per_call))
+        let left = (0_u32..).zip(&shares);
+        let left = left.map(|(level, share)| f64::from(level) * share).sum();
+        Some((BudgetForecast::new(failure, per_call), left))
     }
 
     const fn levels(&self) -> usize {

@@ -3,8 +3,8 @@
 //! A scenario says which chain stands, what goes wrong in it, what load it gets, and what
 //! is expected. [`parse`] turns its text into a plan that can't be wrong, or into all its
 //! [`Errors`] at once: each with line, column, key, value and what is allowed. [`predict`]
-//! says what must come out before anything is measured, and [`warnings`] what about its time
-//! limits is probably not meant.
+//! says what must come out before anything is measured, and [`warnings`] what about its
+//! limits and settings is probably not meant.
 //!
 //! ```
 //! let plan = scenario::parse("example.toml", scenario::SHAPE)?;
@@ -42,7 +42,7 @@ pub use predict::{
     predict,
 };
 pub use topology::{Name, Relay, Topology, Visit};
-pub use warning::{Code, Warning, warnings};
+pub use warning::{Code, Futile, Inversion, Warning, warnings};
 
 /// A scenario that shows every key, with comments.
 pub const SHAPE: &str = include_str!("shape.toml");

@@ -37,12 +37,13 @@ pub enum Class {
     /// Equality is to be expected.
     Exact,
     /// Near equality: a mean value stands for something that varies. So it is where a retry
-    /// budget runs dry while its calls differ, where breakers open now and then, and where
-    /// time-outs of several callers race.
+    /// budget runs dry while its calls differ, where breakers open now and then in a long run
+    /// and refuse little, and where time-outs of several callers race.
     Approximate,
     /// Only the range is certain. Delays, time-outs and pauses that each fit their limit may
-    /// not fit together; or it is open how long a breaker stays open after an outage, or
-    /// which requests are tried again just after one.
+    /// not fit together; or it is open whether a breaker opens, how long it stays open after
+    /// an outage, what a phase leaves in a retry budget, or which requests are tried again
+    /// just after an outage.
     Bound,
 }
 
@@ -146,7 +147,7 @@ pub struct Depth {
 /// patience ends is not tried again by whoever it ends.
 pub fn predict(plan: &Plan) -> Prediction {
     let visits = plan.topology.visits();
-    let run = timeline::forecast(&plan.phases, &visits);
+    let run = timeline::forecast(&plan.phases, &visits, plan.expectation.distance);
     let hops = hops::predict(&run, &visits);
     let availability = run.availability;
     let most_stuck = |a: &&Wait, b: &&Wait| a.stuck_requests.total_cmp(&b.stuck_requests);

@@ -1,4 +1,9 @@
-//! What is allowed and still probably not meant: limits that don't go together.
+//! What is allowed and still probably not meant: limits that don't go together, and settings
+//! that can never work.
+
+mod futile;
+
+pub use futile::Futile;
 
 use crate::{
     plan::{Phase, Plan},
@@ -10,11 +15,40 @@ use serde::{Serialize, Serializer};
 use std::{fmt, time::Duration};
 use types::service::CLIENT;
 
-/// Something about the time limits of a plan that defeats one of them.
+/// Something about a plan that is probably not meant.
 ///
 /// A plan with warnings runs, and its prediction takes them into account where it can.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Warning {
+#[serde(untagged)]
+pub enum Warning {
+    /// Time limits that don't go together.
+    Limits(Inversion),
+    /// A setting that can never work.
+    Futile(Futile),
+}
+
+impl Warning {
+    /// Which kind it is.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Limits(inversion) => inversion.code,
+            Self::Futile(futile) => futile.code,
+        }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Limits(inversion) => inversion.fmt(f),
+            Self::Futile(futile) => futile.fmt(f),
+        }
+    }
+}
+
+/// Something about the time limits of a plan that defeats one of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Inversion {
     /// Which kind it is.
     pub code: Code,
     /// The caller whose limit is the outer one.
@@ -45,6 +79,8 @@ pub enum Code {
     W4b,
     /// Retries may go on for longer than the client waits, and nothing tells them to stop.
     W4c,
+    /// A setting that can never work, because of another.
+    P1,
 }
 
 impl Code {
@@ -55,6 +91,7 @@ impl Code {
             Self::W4a => "W4a",
             Self::W4b => "W4b",
             Self::W4c => "W4c",
+            Self::P1 => "P1",
         }
     }
 
@@ -70,6 +107,7 @@ impl Code {
             Self::W4c => {
                 "retries go on for a client that has gone, and no deadline tells them to stop"
             }
+            Self::P1 => "it can never work",
         }
     }
 }
@@ -80,7 +118,7 @@ impl fmt::Display for Code {
     }
 }
 
-impl fmt::Display for Warning {
+impl fmt::Display for Inversion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             code,
@@ -90,16 +128,26 @@ impl fmt::Display for Warning {
             outer,
             ..
         } = self;
-        let inner_time = format_duration(self.inner_time);
+        let inner_time = words(self.inner_time);
         write!(f, "{code} {caller} -> {callee}: {inner} = {inner_time}, ")?;
         match self.outer_time {
             Some(time) if code == &Code::W4a => {
-                write!(f, "but {outer} = {}", format_duration(time))?;
+                write!(f, "but {outer} = {}", words(time))?;
             }
-            Some(time) => write!(f, "not below {outer} = {}", format_duration(time))?,
+            Some(time) => write!(f, "not below {outer} = {}", words(time))?,
             None => write!(f, "and no {outer}")?,
         }
         write!(f, ": {}", code.consequence())
+    }
+}
+
+/// A duration in words. Longer ones than a year are not told apart.
+fn words(time: Duration) -> String {
+    const YEAR: Duration = Duration::from_hours(365 * 24);
+    if time > YEAR {
+        "over a year".to_owned()
+    } else {
+        format_duration(time).to_string()
     }
 }
 
@@ -108,22 +156,26 @@ const DEADLINE: &str = "policy.deadline";
 const PATIENCE: &str = "load.patience";
 const ALL_ATTEMPTS: &str = "all attempts and pauses together";
 
-/// Everything about the time limits of `plan` that is probably not meant, from the client
-/// down; each pair of services once.
+/// Everything about `plan` that is probably not meant: its time limits, from the client down
+/// and each pair of services once, then settings that can never work.
 pub fn warnings(plan: &Plan) -> Vec<Warning> {
     let visits = plan.topology.visits();
     // Load and policy are the same in all phases.
-    let mut warnings = Vec::new();
+    let mut inversions = Vec::new();
+    let mut futile = Vec::new();
     if let Some(phase) = plan.phases.first() {
         let limits = Limits {
             phase,
             visits: &visits,
         };
-        limits.of_client(&mut warnings);
-        limits.of_deadline(&mut warnings);
-        limits.of_callers(&mut warnings);
+        limits.of_client(&mut inversions);
+        limits.of_deadline(&mut inversions);
+        limits.of_callers(&mut inversions);
+        futile = futile::settings(phase, &visits);
     }
-    warnings
+    let inversions = inversions.into_iter().map(Warning::Limits);
+    let futile = futile.into_iter().map(Warning::Futile);
+    inversions.chain(futile).collect()
 }
 
 struct Limits<'a> {
@@ -133,10 +185,10 @@ struct Limits<'a> {
 
 impl Limits<'_> {
     /// Patience against the deadline, and against retries that have none.
-    fn of_client(&self, warnings: &mut Vec<Warning>) {
+    fn of_client(&self, warnings: &mut Vec<Inversion>) {
         let policy = &self.phase.policy;
         let patience = self.phase.load.patience;
-        let warning = |code, inner, inner_time, outer, outer_time| Warning {
+        let warning = |code, inner, inner_time, outer, outer_time| Inversion {
             code,
             caller: CLIENT.into(),
             callee: self.visits[0].service.clone(),
@@ -166,7 +218,7 @@ impl Limits<'_> {
     }
 
     /// An attempt's time-out against the deadline of the whole request.
-    fn of_deadline(&self, warnings: &mut Vec<Warning>) {
+    fn of_deadline(&self, warnings: &mut Vec<Inversion>) {
         let policy = &self.phase.policy;
         let (Some(timeout), Some(deadline)) = (policy.attempt_timeout, policy.deadline) else {
             return;
@@ -174,7 +226,7 @@ impl Limits<'_> {
         let Some(callee) = self.visits.get(1).filter(|_| timeout >= deadline) else {
             return;
         };
-        warnings.push(Warning {
+        warnings.push(Inversion {
             code: Code::W4,
             caller: self.visits[0].service.clone(),
             callee: callee.service.clone(),
@@ -186,7 +238,7 @@ impl Limits<'_> {
     }
 
     /// A caller's time-out against what its callee may take for its own calls.
-    fn of_callers(&self, warnings: &mut Vec<Warning>) {
+    fn of_callers(&self, warnings: &mut Vec<Inversion>) {
         let Some(timeout) = self.phase.policy.attempt_timeout else {
             return;
         };
@@ -198,7 +250,7 @@ impl Limits<'_> {
             }
             let retries = self.phase.policy.retry.is_some();
             let single = !retries && below == timeout;
-            let warning = Warning {
+            let warning = Inversion {
                 code: if single { Code::W4 } else { Code::W4a },
                 caller: self.caller(place),
                 callee: self.visits[place].service.clone(),

@@ -1,6 +1,6 @@
 //! What is allowed and still probably not meant.
 
-use scenario::{Code, Warning, builtin, parse, warnings};
+use scenario::{Code, Inversion, Warning, builtin, parse, warnings};
 use std::time::Duration;
 
 fn of(rest: &str) -> Vec<String> {
@@ -72,9 +72,12 @@ fn a_caller_that_gives_up_before_its_callee_is_told_of() {
 /// The same warnings with another inner time.
 fn late_at(warnings: &[Warning], millis: u64) -> Vec<Warning> {
     let inner_time = Duration::from_millis(millis);
-    let at = |warning: &Warning| Warning {
-        inner_time,
-        ..warning.clone()
+    let at = |warning: &Warning| match warning {
+        Warning::Limits(limits) => Warning::Limits(Inversion {
+            inner_time,
+            ..limits.clone()
+        }),
+        Warning::Futile(futile) => panic!("{futile}"),
     };
     warnings.iter().map(at).collect()
 }
@@ -88,7 +91,8 @@ fn a_client_that_leaves_first_is_told_of() {
     };
     let late = of("[policy]\ndeadline = \"2s\"\n");
     assert_eq!(late.len(), 1);
-    assert_eq!((late[0].code, &*late[0].caller), (Code::W4b, "client"));
+    assert_eq!(late[0].code(), Code::W4b);
+    assert!(late[0].to_string().starts_with("W4b client -> gateway: "));
     assert_eq!(of("[policy]\ndeadline = \"1s\"\n"), late_at(&late, 1_000));
     assert_eq!(of("[policy]\ndeadline = \"999ms\"\n"), []);
     let endless = of("[policy]\nattempt_timeout = \"250ms\"\n[policy.retry]\nretries = 2\n");
@@ -103,4 +107,71 @@ fn a_client_that_leaves_first_is_told_of() {
         "outer": "policy.deadline", "outer_ms": null,
     });
     assert_eq!(json, expected);
+}
+
+#[test]
+fn a_setting_that_can_never_work_is_told_of() {
+    let timeout = "attempt_timeout = \"250ms\"\n";
+    let cases = [
+        (
+            "deadline = \"1s\"\n[policy.breaker]\n".to_owned(),
+            "P1 policy.breaker.cancelled_after = 1s, but policy.deadline = 1s: a call that hangs is given up before it is old enough to have failed, so the breaker never sees a hang; set policy.attempt_timeout",
+        ),
+        (
+            format!("{timeout}[policy.breaker]\nlease = \"100ms\"\n"),
+            "P1 policy.breaker.lease = 100ms, but policy.attempt_timeout = 250ms: a probe that takes longer than its lease is given up as lost, even if it would still succeed",
+        ),
+        (
+            format!("{timeout}[policy.breaker]\nslow_rate = 0.5\nslow_call = \"250ms\"\n"),
+            "P1 policy.breaker.slow_call = 250ms, but policy.attempt_timeout = 250ms: no call can be slow and succeed: it is cut off before",
+        ),
+        (
+            format!("{timeout}[policy.breaker]\nwindow = \"100ms\"\n"),
+            "P1 policy.breaker.min_calls = 20, but the calls in policy.breaker.window = 10.0: there are hardly ever so many calls in the window, so its shares never count and the breaker does not open",
+        ),
+        (
+            "[policy.retry.budget]\nratio = 0.0004\n".to_owned(),
+            "P1 policy.retry.budget.ratio = 0.0004, but the unit that a budget counts in = 0.001: it rounds to 0, so calls earn no retries",
+        ),
+    ];
+    for (policy, expected) in cases {
+        assert_eq!(of(&format!("{SEQUENCE}[policy]\n{policy}")), [expected]);
+    }
+    let json = format!(
+        "title = \"t\"\n[load]\nrate = 100\nrequests = 1000\n{SEQUENCE}[policy]\n{timeout}[policy.breaker]\nlease = \"100ms\"\n"
+    );
+    let told = warnings(&parse("test.toml", &json).unwrap());
+    let told = serde_json::to_value(&told[0]).unwrap();
+    assert_eq!(
+        (&told["code"], &told["value"]),
+        (&"P1".into(), &"100ms".into())
+    );
+}
+
+#[test]
+fn settings_that_work_are_not_warned_of() {
+    for policy in [
+        "deadline = \"1001ms\"\n[policy.breaker]\n",
+        "attempt_timeout = \"250ms\"\n[policy.breaker]\nlease = \"250ms\"\nslow_rate = 0.5\nslow_call = \"249ms\"\n",
+        "[policy.breaker]\nwindow = \"200ms\"\n",
+        "[policy.breaker]\nwindow = \"10ms\"\nconsecutive = 3\n",
+        "[policy.retry.budget]\nratio = 0\n",
+    ] {
+        assert_eq!(
+            of(&format!("{SEQUENCE}[policy]\n{policy}")),
+            [""; 0],
+            "{policy}"
+        );
+    }
+}
+
+#[test]
+fn no_duration_is_told_in_thousands_of_years() {
+    let told = of(
+        "[chain]\nrelays = 10\n[policy]\nattempt_timeout = \"1m\"\n[policy.retry]\nretries = 10\nclient = true\nmax_backoff = \"1h\"\nbackoff = \"1h\"\n",
+    );
+    assert!(!told.is_empty());
+    for told in told {
+        assert!(!told.contains("years"), "{told}");
+    }
 }

@@ -28,7 +28,8 @@
 //! - **The share of slow calls** ([`BreakerSettings::slow_rate`]) is for callees that drown:
 //!   their answers are right and come too late.
 //! - **Failures in a row** ([`BreakerSettings::consecutive`]) is quick and easy to predict,
-//!   and blind to a callee of which one call in two fails. At a failure rate of p it opens
+//!   and blind to a callee of which one call in two fails, or of which most calls hang: a
+//!   time-out comes late, and one quick success meanwhile makes it old news. At a failure rate of p it opens
 //!   by chance every (p⁻ᵏ − 1) / (1 − p) calls: at 20 % and three in a row, every 155.
 //!
 //! A call says what [`Classify`] makes of its result: by default an answer below 500 is none

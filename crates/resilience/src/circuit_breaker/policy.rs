@@ -23,7 +23,8 @@ pub struct BreakerSettings {
     #[serde(with = "human_option", skip_serializing_if = "Option::is_none")]
     pub slow_call: Option<Duration>,
     /// Opens after so many failures in a row. A failure of a call that was sent before the
-    /// last success came says nothing new, and does not count.
+    /// last success came says nothing new, and does not count, so this rule notices a callee
+    /// that hangs always, and not one that hangs mostly: for that there are the shares.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consecutive: Option<u32>,
     /// How far back the shares look, to within a tenth.

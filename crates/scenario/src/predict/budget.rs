@@ -3,6 +3,10 @@
 //! One bucket per caller and callee. It is full at first; each call earns a part of a retry,
 //! and so does time. What is wanted depends on what is granted further down, and how many
 //! calls there are on what is granted further up, so both are found by iteration.
+//!
+//! What a phase leaves in a bucket, the next finds there. The mean is carried on as what is
+//! likely; that it varies is told by a range, from a bucket that begins empty to one that
+//! begins full.
 
 use super::chain::{Chain, Flow, near};
 use crate::topology::Name;
@@ -31,18 +35,106 @@ pub(super) enum Grip {
     Approximate,
 }
 
-/// Sets the shares granted, and says how good they are.
-pub(super) fn settle(chain: &mut Chain<'_>) -> Grip {
+/// How many retries a bucket holds at an instant: at least, to be expected, and at most.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Level {
+    least: f64,
+    likely: f64,
+    most: f64,
+}
+
+impl Level {
+    fn full(budget: &BudgetSettings) -> Self {
+        let full = f64::from(budget.capacity);
+        Self {
+            least: full,
+            likely: full,
+            most: full,
+        }
+    }
+
+    /// After a stretch that earns so much. One in which retries were made leaves anything,
+    /// and `likely` is what it leaves on average.
+    fn after(self, budget: &BudgetSettings, earned: f64, drawn: bool, likely: f64) -> Self {
+        let full = f64::from(budget.capacity);
+        if drawn {
+            return Self {
+                least: 0.0,
+                likely: likely.clamp(0.0, full),
+                most: full,
+            };
+        }
+        let more = |level: f64| (level + earned).min(full);
+        Self {
+            least: more(self.least),
+            likely: more(self.likely),
+            most: more(self.most),
+        }
+    }
+}
+
+/// What the budgets of a chain do in one phase.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub(super) grip: Grip,
+    /// The shares granted if the buckets hold as little as they may at the start, and as
+    /// much; none if that is one and the same.
+    pub(super) range: Option<[Vec<Probability>; 2]>,
+    /// What the buckets hold at the end, by the first visit that draws on each.
+    pub(super) after: Vec<Level>,
+}
+
+/// Sets the shares granted, and says how good they are. `before` is what the buckets hold at
+/// the start; nothing if they are full.
+pub(super) fn settle(chain: &mut Chain<'_>, before: &[Level]) -> Settled {
     let budget = chain
         .policy()
         .retry
         .and_then(|retry| retry.settings().budget);
     let Some(budget) = budget else {
-        return Grip::None;
+        return Settled {
+            grip: Grip::None,
+            range: None,
+            after: Vec::new(),
+        };
     };
+    let full = Level::full(&budget);
+    let visits = 0..chain.visits.len();
+    let before: Vec<_> = visits
+        .map(|place| before.get(place).copied().unwrap_or(full))
+        .collect();
+    let mut solve = |level: fn(&Level) -> f64| {
+        let levels: Vec<_> = before.iter().map(level).collect();
+        let (grip, ends) = solve(chain, &budget, &levels);
+        (grip, ends, chain.granted.clone())
+    };
+    let is_known = before.iter().all(|level| level.least >= level.most);
+    let range = (!is_known).then(|| [solve(|level| level.least).2, solve(|level| level.most).2]);
+    let (grip, ends, _) = solve(|level| level.likely);
+    let after = before.iter().zip(ends);
+    Settled {
+        grip,
+        range,
+        after: after
+            .map(|(level, end)| level.after(&budget, end.earned, end.drawn, end.level))
+            .collect(),
+    }
+}
+
+/// What a phase makes of one bucket, in retries.
+#[derive(Debug, Clone, Copy, Default)]
+struct End {
+    drawn: bool,
+    earned: f64,
+    level: f64,
+}
+
+/// Sets the shares that buckets of such `levels` grant.
+fn solve(chain: &mut Chain<'_>, budget: &BudgetSettings, levels: &[f64]) -> (Grip, Vec<End>) {
     let requests = chain.phase.expected_requests();
     let seconds = chain.phase.expected_duration().as_secs_f64();
     let buckets = buckets(chain);
+    chain.granted.fill(Probability::ONE);
     let mut known: Vec<Option<(Through, Granted)>> = vec![None; buckets.len()];
     let mut exact = true;
     for _ in 0..ROUNDS {
@@ -51,8 +143,9 @@ pub(super) fn settle(chain: &mut Chain<'_>) -> Grip {
         exact = true;
         for (place, bucket) in buckets.iter().enumerate() {
             let same = known[*bucket].filter(|(known, _)| *known == through[*bucket]);
+            let start = levels[*bucket];
             let granted = same.map_or_else(
-                || granted(&budget, &through[*bucket], requests, seconds),
+                || granted(budget, start, &through[*bucket], requests, seconds),
                 |(_, granted)| granted,
             );
             known[*bucket] = Some((through[*bucket], granted));
@@ -67,13 +160,15 @@ pub(super) fn settle(chain: &mut Chain<'_>) -> Grip {
             break;
         }
     }
+    let end = |known: Option<(Through, Granted)>| known.map_or_else(End::default, |(_, g)| g.end);
+    let ends = known.into_iter().map(end).collect();
     let free = |granted: &Probability| granted.complement().get() < 1e-9;
     if chain.granted.iter().all(free) {
-        Grip::None
+        (Grip::None, ends)
     } else if exact {
-        Grip::Exact
+        (Grip::Exact, ends)
     } else {
-        Grip::Approximate
+        (Grip::Approximate, ends)
     }
 }
 
@@ -82,6 +177,7 @@ pub(super) fn settle(chain: &mut Chain<'_>) -> Grip {
 struct Granted {
     share: Probability,
     exact: bool,
+    end: End,
 }
 
 /// What goes through one bucket, for each request.
@@ -128,40 +224,62 @@ fn through(chain: &Chain<'_>, flows: &[Flow], buckets: &[usize]) -> Vec<Through>
 }
 
 /// What one bucket grants in a phase of so many requests and seconds.
-fn granted(budget: &BudgetSettings, through: &Through, requests: f64, seconds: f64) -> Granted {
+fn granted(
+    budget: &BudgetSettings,
+    start: f64,
+    through: &Through,
+    requests: f64,
+    seconds: f64,
+) -> Granted {
     let calls = requests * through.calls;
+    let income = budget.ratio * calls + budget.floor * seconds;
     if through.retries == 0 || calls <= 0.0 || through.retried <= 0.0 {
+        let end = End {
+            drawn: false,
+            earned: income,
+            level: start,
+        };
         return Granted {
             share: Probability::ONE,
             exact: true,
+            end,
         };
     }
     let failing = near(through.retried / through.attempts);
     let wanted = expected_attempts(failing, through.retries) - 1.0;
     let earned = budget.ratio + budget.floor * seconds / calls;
-    let fluid = wanted.min(earned + f64::from(budget.capacity) / calls);
-    let followed = follow(budget, earned, calls, failing, through.retries);
-    let made = followed.unwrap_or(fluid).min(wanted);
+    let fluid = wanted.min(earned + start / calls);
+    let followed = follow(budget, start, earned, calls, failing, through.retries);
+    let made = followed.map_or(fluid, |(made, _)| made).min(wanted);
     let certain = failing == Probability::ONE;
     let single = (through.calls - 1.0).abs() < 1e-12;
     let exact = made >= wanted - 1e-12
         || (followed.is_some() && budget.floor == 0.0 && (certain || single));
+    let left = start + income - made * calls;
     Granted {
         share: share(failing, through.retries, made),
         exact,
+        end: End {
+            drawn: true,
+            earned: income,
+            level: followed.map_or(left, |(_, level)| level),
+        },
     }
 }
 
-/// Retries per call, from the bucket followed call by call, if it is small enough.
+/// Retries per call, and how many are left in the end, from the bucket followed call by
+/// call, if it is small enough.
 fn follow(
     budget: &BudgetSettings,
+    start: f64,
     earned: f64,
     calls: f64,
     failing: Probability,
     retries: u32,
-) -> Option<f64> {
+) -> Option<(f64, f64)> {
     let unit = thousandths(earned);
     let step = gcd(unit, TOKEN);
+    let units = f64::from(TOKEN / step);
     let capacity = u64::from(budget.capacity) * u64::from(TOKEN / step);
     let bucket = TokenBucket {
         deposit: unit / step,
@@ -172,8 +290,9 @@ fn follow(
     if steps > MOST_STEPS {
         return None;
     }
-    let forecast = bucket.over(whole(calls), failing, retries, Deposit::Request)?;
-    Some(forecast.attempts_per_call - 1.0)
+    let start = whole(start * units);
+    let (forecast, left) = bucket.run(start, whole(calls), failing, retries, Deposit::Request)?;
+    Some((forecast.attempts_per_call - 1.0, left / units))
 }
 
 /// The share γ for which γp + … + (γp)ᵐ is the number of retries made: by bisection.

@@ -6,8 +6,7 @@
 //! there is also the most that it can be.
 
 use super::{
-    Limit,
-    breaker::{longest_open_s, open_s},
+    breaker::{LATE, Sight, longest_open_s, open_s, sight, unanswered},
     chain::{Chain, Flow, near},
 };
 use crate::topology::Name;
@@ -45,7 +44,7 @@ impl OutagePrediction {
     }
 }
 
-/// The outage at a visit right behind the edge, if there is one that a breaker sees.
+/// The outage at a visit right behind the edge, if there is one behind a breaker.
 pub(super) fn forecast(
     chain: &Chain<'_>,
     flows: &[Flow],
@@ -56,13 +55,15 @@ pub(super) fn forecast(
         |place: &usize| chain.visits[*place].depth == 1 && super::breaker::is_down(&flows[*place]);
     let place = (0..flows.len()).find(is_down)?;
     let settings = *breaker.settings();
-    let follow = Follow::new(chain, flows, before, place, settings)?;
+    let follow = Follow::new(chain, flows, before, place, settings);
     Some((place, follow.run(chain, place, &flows[place])))
 }
 
 /// One breaker in mean values, in seconds from the start of the phase.
 struct Follow {
     settings: BreakerSettings,
+    /// Whether the breaker learns of the failures.
+    is_seen: bool,
     /// Calls per second.
     rate: f64,
     /// Attempts of a call, and the mean time from the start of one to that of the next.
@@ -82,22 +83,17 @@ struct Follow {
 }
 
 impl Follow {
-    /// None if the breaker does not learn of the failures.
     fn new(
         chain: &Chain<'_>,
         flows: &[Flow],
         before: &[Flow],
         place: usize,
         settings: BreakerSettings,
-    ) -> Option<Self> {
+    ) -> Self {
         let flow = &flows[place];
-        let below = &flows[place..place + chain.visits[place].size];
-        let silences: f64 = below.iter().map(|flow| flow.silences).sum();
-        let (limit, time) = chain.fates[place].limit;
-        let fails_after = time.as_secs_f64() * (silences / flow.attempts).min(1.0);
-        // A wait that the caller's own deadline ends is a failure only if it was long enough.
-        let is_seen =
-            silences <= 0.0 || limit == Limit::AttemptTimeout || time >= settings.cancelled_after;
+        let silent = unanswered(chain, flows, place) / flow.attempts;
+        let fails_after = chain.limit(place).as_secs_f64() * silent;
+        let is_seen = silent <= 0.0 || sight(chain, place, &settings) != Sight::Blind;
         let retries = if flow.retried > 0.0 {
             chain.retries(place)
         } else {
@@ -105,12 +101,13 @@ impl Follow {
         };
         let pauses = chain.longest_pauses(place) / 2.0 / f64::from(retries.max(1));
         let good = before.get(place).map_or(0.0, |flow| flow.ok_attempts);
-        let depths = place..place + below.len();
+        let depths = place..place + chain.visits[place].size;
         let down = depths.filter(|place| super::breaker::is_down(&flows[*place]));
         let deepest = down.map(|place| chain.visits[place].depth).max();
         let deeper = deepest.unwrap_or(1).saturating_sub(1);
-        is_seen.then(|| Self {
+        Self {
             settings,
+            is_seen,
             deeper: u32::try_from(deeper).unwrap_or(u32::MAX),
             rate: chain.phase.load.rate * flow.calls,
             attempts: retries + 1,
@@ -122,7 +119,7 @@ impl Follow {
             good: chain.phase.load.rate * good,
             history: chain.phase.start.as_secs_f64(),
             length: chain.phase.expected_duration().as_secs_f64(),
-        })
+        }
     }
 
     fn run(&self, chain: &Chain<'_>, place: usize, flow: &Flow) -> OutagePrediction {
@@ -160,6 +157,9 @@ impl Follow {
     /// which it has, and then by bisection since the step before.
     fn opens_after(&self) -> Option<f64> {
         const STEPS: u32 = 1_000;
+        if !self.is_seen {
+            return None;
+        }
         let instant = |step: u32| self.length * f64::from(step) / f64::from(STEPS);
         let step = (1..=STEPS).find(|step| self.is_enough(instant(*step)))?;
         let (mut low, mut high) = (instant(step - 1), instant(step));
@@ -193,8 +193,6 @@ impl Follow {
 
     /// What happens once the breaker has opened: it waits, probes, and opens again for longer.
     fn after_opening(&self, opens: f64) -> Course {
-        // A call may be late: seven times the mean gap covers 999 of 1000.
-        const LATE: f64 = 7.0;
         let next_call = 1.0 / self.rate;
         let probes = f64::from(self.settings.probes).min(1.0 + self.rate * self.fails_after);
         let (mut now, mut doublings, mut tested) = (opens, 0, 0.0);

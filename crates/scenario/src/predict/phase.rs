@@ -2,8 +2,8 @@
 
 use super::{
     Class, Fate, OutagePrediction, Wait,
-    breaker::{self, Opening},
-    budget::{self, Grip},
+    breaker::{self, Opening, Sight},
+    budget::{self, Grip, Level},
     chain::{Chain, Flow, near},
     outage, time, wait,
 };
@@ -24,21 +24,26 @@ pub(super) struct PhaseForecast<'a> {
     pub(super) class: Class,
     /// The availability if there were no breaker.
     pub(super) without_breaker: Probability,
-    /// The availability if no breaker were still open from before.
-    pub(super) if_closed: Probability,
+    /// The least and the most that the availability may be, if no breaker were still open
+    /// from before.
+    pub(super) if_closed: [Probability; 2],
     /// The breaker that is.
     pub(super) open: Option<StillOpen>,
+    /// The one that is still open at the end, or may be.
+    pub(super) leaves_open: Option<StillOpen>,
+    /// What is left in the retry budgets.
+    pub(super) saved: Vec<Level>,
     pub(super) outage: Option<(usize, OutagePrediction)>,
     pub(super) wait: Option<Wait>,
     /// The longest that one of its requests may still be on its way and succeed, in seconds.
     pub(super) longest_s: f64,
 }
 
-/// A breaker that is still open when a phase begins.
+/// A breaker that is still open when a phase begins, or may be.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StillOpen {
     /// The visit that its caller makes no attempt at.
-    place: usize,
+    pub(super) place: usize,
     /// For how long, in seconds: to be expected, and at most.
     pub(super) likely_s: f64,
     pub(super) at_most_s: f64,
@@ -63,24 +68,6 @@ impl PhaseForecast<'_> {
     pub(super) fn share_of(&self, seconds: f64) -> f64 {
         share_of(self.phase, seconds)
     }
-
-    /// The breaker that is still open at the end of the phase, if one is.
-    pub(super) fn leaves_open(&self, open: Option<StillOpen>) -> Option<StillOpen> {
-        if let Some((place, outage)) = &self.outage {
-            return Some(StillOpen {
-                place: *place,
-                likely_s: outage.recovery_s,
-                at_most_s: outage.recovery_at_most_s,
-            });
-        }
-        let length = self.phase.expected_duration().as_secs_f64();
-        let open = open.filter(|open| open.at_most_s > length)?;
-        Some(StillOpen {
-            likely_s: f64::max(0.0, open.likely_s - length),
-            at_most_s: open.at_most_s - length,
-            ..open
-        })
-    }
 }
 
 fn share_of(phase: &Phase, seconds: f64) -> f64 {
@@ -99,19 +86,39 @@ fn edge(flows: &[Flow]) -> Probability {
         .map_or(Probability::ONE, |edge| near(edge.ok_calls))
 }
 
-/// Evaluates one phase; `before` is what went on until then, `open` what it has left open.
+/// What a phase begins with.
+#[derive(Debug, Default)]
+pub(super) struct Start<'a> {
+    /// What went on until then; nothing at first.
+    pub(super) before: &'a [Flow],
+    /// The breaker that was left open.
+    pub(super) open: Option<StillOpen>,
+    /// What is left in the retry budgets; nothing if they are full.
+    pub(super) saved: &'a [Level],
+}
+
+/// Evaluates one phase. `distance` is the one that the run must be able to tell.
 pub(super) fn forecast<'a>(
     phase: &'a Phase,
     visits: &'a [Visit],
-    before: &[Flow],
-    open: Option<StillOpen>,
+    start: &Start<'_>,
+    distance: Probability,
 ) -> PhaseForecast<'a> {
     let mut chain = Chain::new(phase, visits);
-    let grip = budget::settle(&mut chain);
+    let budget = budget::settle(&mut chain, start.saved);
     let plain = chain.flows();
-    let opening = breaker::settle(&mut chain, &plain);
-    let outage = outage::forecast(&chain, &plain, before);
-    let if_closed = edge(&chain.flows());
+    let [_, most] = extremes(&mut chain, budget.range.as_ref());
+    let (opening, may_open) = breaker::settle(&mut chain, &plain, distance);
+    let outage = outage::forecast(&chain, &plain, start.before);
+    let mut if_closed = extremes(&mut chain, budget.range.as_ref());
+    let class = class(&chain, budget.grip, opening, outage.as_ref());
+    if class == Class::Bound {
+        if_closed = [Probability::ZERO, most];
+    }
+    let open = start
+        .open
+        .map(|open| breaker::prolonged(&chain, &plain, open));
+    let leaves_open = leaves_open(&chain, open, may_open, outage.as_ref());
     if let Some((place, outage)) = &outage {
         chain.refused[*place] = refused_in(&chain, *place, &plain[*place], outage);
     } else if let Some(open) = open {
@@ -122,16 +129,69 @@ pub(super) fn forecast<'a>(
     let hops = (0..visits.len()).map(|place| hop(&chain, place)).collect();
     PhaseForecast {
         phase,
-        class: class(&chain, grip, opening),
+        class,
         without_breaker: edge(&plain),
         if_closed,
         open,
+        leaves_open,
+        saved: budget.after,
         wait: wait::forecast(&chain, &flows),
         longest_s: time::longest_request(&chain),
         flows,
         hops,
         outage,
     }
+}
+
+/// The least and the most availability, over all that the retry budgets may grant.
+fn extremes(chain: &mut Chain<'_>, range: Option<&[Vec<Probability>; 2]>) -> [Probability; 2] {
+    let likely = edge(&chain.flows());
+    let Some(range) = range else {
+        return [likely; 2];
+    };
+    let granted = chain.granted.clone();
+    let [a, b] = range.each_ref().map(|granted| {
+        chain.granted.clone_from(granted);
+        edge(&chain.flows())
+    });
+    chain.granted = granted;
+    [lesser(likely, lesser(a, b)), greater(likely, greater(a, b))]
+}
+
+/// The breaker that is still open at the end of the phase, or may be.
+fn leaves_open(
+    chain: &Chain<'_>,
+    open: Option<StillOpen>,
+    may_open: Option<usize>,
+    outage: Option<&(usize, OutagePrediction)>,
+) -> Option<StillOpen> {
+    let longest = |place: usize| breaker::longest_left_s(chain, place, open.is_some());
+    let length = chain.phase.expected_duration().as_secs_f64();
+    let after_outage = outage.filter(|(_, outage)| outage.opens());
+    let after_outage = after_outage.map(|(place, outage)| StillOpen {
+        place: *place,
+        likely_s: outage.recovery_s,
+        // One that was open before may have come to its longest open time by now.
+        at_most_s: open.map_or(outage.recovery_at_most_s, |_| {
+            outage.recovery_at_most_s.max(longest(*place))
+        }),
+    });
+    let still = open.filter(|open| open.at_most_s > length);
+    let still = still.map(|open| StillOpen {
+        likely_s: f64::max(0.0, open.likely_s - length),
+        at_most_s: (open.at_most_s - length).min(longest(open.place).max(open.likely_s)),
+        ..open
+    });
+    let perhaps = may_open.map(|place| StillOpen {
+        place,
+        likely_s: 0.0,
+        at_most_s: longest(place),
+    });
+    let all = [after_outage, still, perhaps];
+    all.into_iter().flatten().reduce(|first, other| StillOpen {
+        at_most_s: first.at_most_s.max(other.at_most_s),
+        ..first
+    })
 }
 
 /// The share of attempts that the breaker refuses in an outage.
@@ -150,14 +210,29 @@ fn refused_in(
     outage::refused(calls, outage.reaching, retries)
 }
 
-fn class(chain: &Chain<'_>, grip: Grip, opening: Opening) -> Class {
-    if !time::fits(chain) || opening == Opening::Unknown {
+fn class(
+    chain: &Chain<'_>,
+    grip: Grip,
+    opening: Opening,
+    outage: Option<&(usize, OutagePrediction)>,
+) -> Class {
+    if !time::fits(chain) || opening == Opening::Unknown || is_unclear(chain, outage) {
         Class::Bound
     } else if grip == Grip::Approximate || opening == Opening::Sometimes || races(chain) {
         Class::Approximate
     } else {
         Class::Exact
     }
+}
+
+/// Whether the breaker of an outage may learn of it or not.
+fn is_unclear(chain: &Chain<'_>, outage: Option<&(usize, OutagePrediction)>) -> bool {
+    outage
+        .zip(chain.policy().breaker)
+        .is_some_and(|((place, outage), breaker)| {
+            outage.fails_after_s > 0.0
+                && breaker::sight(chain, *place, breaker.settings()) == Sight::Perhaps
+        })
 }
 
 /// Whether a silence ends the attempts of several callers at almost the same time, so that
@@ -194,4 +269,8 @@ fn own(fate: &Fate) -> Probability {
 
 fn greater(a: Probability, b: Probability) -> Probability {
     if a > b { a } else { b }
+}
+
+fn lesser(a: Probability, b: Probability) -> Probability {
+    if a < b { a } else { b }
 }

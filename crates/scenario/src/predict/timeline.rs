@@ -1,13 +1,14 @@
 //! The run as a whole: its phases one after the other, and what one leaves for the next.
 //!
-//! Two things reach over the end of a phase. A request that began in it may be tried again in
-//! the next, and a breaker that has opened stays open for a while. Both depend on the instant
-//! at which things happen, so that there is a range and not one number.
+//! Three things reach over the end of a phase. A request that began in it may be tried again
+//! in the next, a breaker that has opened stays open for a while, and a retry budget holds
+//! what was left in it. All depend on the instant at which things happen, so that there is a
+//! range and not one number.
 
 use super::{
     Class, PhasePrediction,
     chain::near,
-    phase::{self, PhaseForecast},
+    phase::{self, PhaseForecast, Start},
 };
 use crate::{plan::Phase, topology::Visit};
 use availability::Bounds;
@@ -35,14 +36,23 @@ struct Spread {
 /// A range that no run could tell from a point.
 const NEGLIGIBLE: f64 = 1e-4;
 
-/// Evaluates one phase after the other, and the run as their mean.
-pub(super) fn forecast<'a>(phases: &'a [Phase], visits: &'a [Visit]) -> RunForecast<'a> {
+/// Evaluates one phase after the other, and the run as their mean. `distance` is what it must
+/// be able to tell.
+pub(super) fn forecast<'a>(
+    phases: &'a [Phase],
+    visits: &'a [Visit],
+    distance: Probability,
+) -> RunForecast<'a> {
     let mut forecasts: Vec<PhaseForecast<'a>> = Vec::with_capacity(phases.len());
-    let mut open = None;
     for phase in phases {
-        let before = forecasts.last().map_or(&[][..], |before| &before.flows);
-        let forecast = phase::forecast(phase, visits, before, open);
-        open = forecast.leaves_open(open);
+        let start = forecasts
+            .last()
+            .map_or_else(Start::default, |before| Start {
+                before: &before.flows,
+                open: before.leaves_open,
+                saved: &before.saved,
+            });
+        let forecast = phase::forecast(phase, visits, &start, distance);
         forecasts.push(forecast);
     }
     let spreads = spreads(&forecasts);
@@ -87,31 +97,28 @@ fn spreads(forecasts: &[PhaseForecast<'_>]) -> Vec<Spread> {
 }
 
 fn spread(forecast: &PhaseForecast<'_>, next: Option<&PhaseForecast<'_>>) -> Spread {
-    let closed = forecast.if_closed.get();
+    let [least, most] = forecast.if_closed.map(Probability::get);
     let taken_over = forecast
         .open
         .map_or(0.0, |open| forecast.share_of(open.at_most_s));
     let mut spread = Spread {
         likely: forecast.availability().get(),
-        low: closed * (1.0 - taken_over),
-        high: closed,
+        low: least * (1.0 - taken_over),
+        high: most,
     };
     // Requests on their way at the end of the phase finish under what the next brings.
     if let Some(next) = next {
         let under_way = forecast.share_of(forecast.longest_s);
-        let other = next.if_closed.get();
-        spread.low -= under_way * (spread.low - other).max(0.0);
+        let [least, most] = next.if_closed.map(Probability::get);
+        spread.low -= under_way * (spread.low - least).max(0.0);
         // Unless a breaker is open: then they have been refused.
         let refused = forecast
             .outage
             .as_ref()
             .is_some_and(|(_, outage)| outage.opens());
         if !refused {
-            spread.high += under_way * (other - spread.high).max(0.0);
+            spread.high += under_way * (most - spread.high).max(0.0);
         }
-    }
-    if forecast.class == Class::Bound {
-        spread.low = 0.0;
     }
     spread
 }
