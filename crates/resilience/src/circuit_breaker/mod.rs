@@ -141,5 +141,5 @@ pub use future::BreakerFuture;
 pub use layer::BreakerLayer;
 pub use policy::{BreakerPolicy, BreakerSettings};
 pub use service::BreakerService;
-pub use state::State;
 pub use transition::{Observe, ObserveCall, Transition, Why};
+pub use types::BreakerState as State;

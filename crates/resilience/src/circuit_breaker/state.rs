@@ -4,27 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-/// What a breaker does with calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum State {
-    /// Calls pass.
-    Closed,
-    /// Calls are refused at once.
-    Open,
-    /// A few calls pass, as probes.
-    HalfOpen,
-}
-
-impl State {
-    /// The word used in spans and metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Open => "open",
-            Self::HalfOpen => "half_open",
-        }
-    }
-}
+use super::State;
 
 /// The most probes that the word has room to count.
 pub(super) const MOST_PROBES: u8 = 15;
