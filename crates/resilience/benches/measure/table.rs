@@ -21,11 +21,11 @@ fn heading(group: &str) {
     println!();
     println!("{group}: ns per call, medians; × is against ours");
     println!(
-        "{:28}{:>24}{:>26}{:>14}",
+        "{:28}{:>24}{:>30}{:>14}",
         "", "one thread", "two threads", "allocations"
     );
     println!(
-        "{:28}{:>9}{:>8}{:>7}{:>11}{:>8}{:>7}{:>14}",
+        "{:28}{:>9}{:>8}{:>7}{:>11}{:>9}{:>10}{:>14}",
         "", "wall", "CPU", "×", "wall", "CPU", "×", "per call"
     );
 }
@@ -33,7 +33,7 @@ fn heading(group: &str) {
 fn row(cost: &Cost, ours: &Cost) {
     let Cost { wall, cpu, .. } = cost;
     println!(
-        "{:28}{:>9.1}{:>8.1}{:>7.2}{:>11.1}{:>8.1}{:>7.2}{:>14.2}",
+        "{:28}{:>9.1}{:>8.1}{:>7.2}{:>11.1}{:>9.1}{:>10.2}{:>14.2}",
         cost.name,
         wall[0],
         cpu[0],
