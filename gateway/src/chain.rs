@@ -4,15 +4,20 @@
 //! are expected are passed on; any other answer is not what was promised, and a failure of
 //! that service.
 
-use chassis::{Answer, Call, Refusal, RequestContext, Upstream};
+use crate::authorization::User;
+use chassis::{Answer, Call, CallError, PeerAddress, Refusal, RequestContext, Upstream};
+use http::{StatusCode, header::IF_NONE_MATCH};
 use types::{
     Problem,
-    audit::{Event, NewEvent},
-    auth::{IntrospectRequest, Introspection, LoginRequest, LoginResponse},
+    audit::{Event, Events, NewEvent},
+    auth::{
+        IntrospectRequest, Introspection, LoginRequest, LoginResponse, RegisterRequest,
+        RegisterResponse, RevokeRequest,
+    },
     database::{PutRecord, Record, Records},
-    header::IDEMPOTENCY_KEY,
+    header::{ACTOR, CLIENT_ADDRESS, IDEMPOTENCY_KEY},
     is_name,
-    profile::View,
+    profile::{Profile, PutProfile, View},
 };
 
 /// The services below.
@@ -29,16 +34,55 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
+    /// `auth.register`: the identifier of the new user, or of the one who was registered so
+    /// before. Whatever auth has against the request is passed on.
+    pub(crate) async fn register(
+        &self,
+        context: &RequestContext,
+        client: Option<PeerAddress>,
+        request: &RegisterRequest,
+    ) -> Result<String, Refusal> {
+        // Sent again with the same password, it has the same answer.
+        let call = Call::post("auth.register", "/v1/accounts").repeatable();
+        let call = on_behalf_of(client, call.json(request));
+        let answer = self.auth.call(context, call).await.map_err(too_many)?;
+        pass_on(&answer, |_| true)?;
+        let RegisterResponse { user } = answer.json()?;
+        // It becomes a part of a path.
+        if is_name(&user) {
+            Ok(user)
+        } else {
+            Err(answer.corrupt().into())
+        }
+    }
+
     /// `auth.login`: a token. Whatever auth has against the request is passed on.
     pub(crate) async fn login(
         &self,
         context: &RequestContext,
+        client: Option<PeerAddress>,
         request: &LoginRequest,
     ) -> Result<LoginResponse, Refusal> {
         let call = Call::post("auth.login", "/v1/login").json(request);
-        let answer = self.auth.call(context, call).await?;
+        let call = on_behalf_of(client, call);
+        let answer = self.auth.call(context, call).await.map_err(too_many)?;
         pass_on(&answer, |_| true)?;
         Ok(answer.json()?)
+    }
+
+    /// `auth.revoke`: the token is not good any more.
+    pub(crate) async fn revoke(
+        &self,
+        context: &RequestContext,
+        token: String,
+    ) -> Result<(), Refusal> {
+        let call = Call::post("auth.revoke", "/v1/revoke").json(&RevokeRequest { token });
+        let answer = self.auth.call(context, call.repeatable()).await?;
+        if answer.status().is_success() {
+            Ok(())
+        } else {
+            Err(answer.corrupt().into())
+        }
     }
 
     /// `auth.introspect`: the user whose token this is; none, if it is not good.
@@ -46,7 +90,7 @@ impl Chain {
         &self,
         context: &RequestContext,
         token: String,
-    ) -> Result<Option<String>, Refusal> {
+    ) -> Result<Option<User>, Refusal> {
         let call = Call::post("auth.introspect", "/v1/introspect");
         // A question, asked by POST to keep the token out of logs.
         let call = call.json(&IntrospectRequest { token }).repeatable();
@@ -54,9 +98,30 @@ impl Chain {
         let found: Introspection = answer.json()?;
         match found.subject {
             _ if !found.active => Ok(None),
-            Some(user) if is_name(&user) => Ok(Some(user)),
+            Some(id) if is_name(&id) => Ok(Some(User {
+                id,
+                roles: found.roles,
+            })),
             _ => Err(answer.corrupt().into()),
         }
+    }
+
+    /// `profile.create`: the profile of `user`, who has none yet; what is there stays.
+    pub(crate) async fn create_profile(
+        &self,
+        context: &RequestContext,
+        user: &str,
+        new: &PutProfile,
+    ) -> Result<Profile, Refusal> {
+        let path = format!("/v1/profiles/{user}");
+        let call = Call::put("profile.create", &path).json(new);
+        let call = call.header(IF_NONE_MATCH.as_str(), "*");
+        let answer = self.profile.call(context, call).await?;
+        if answer.status() != StatusCode::PRECONDITION_FAILED {
+            return Ok(answer.json()?);
+        }
+        let call = Call::get("profile.read", &path);
+        Ok(self.profile.call(context, call).await?.json()?)
     }
 
     /// `profile.view`: the user's profile, and what their page consists of.
@@ -82,21 +147,21 @@ impl Chain {
         let keys = view.keys.join(",");
         let path = format!("/v1/records/{}?keys={keys}", view.collection);
         let call = Call::get("database.records", &path);
-        let Records { records } = self.database.call(context, call).await?.json()?;
+        let Records { records, .. } = self.database.call(context, call).await?.json()?;
         Ok(records)
     }
 
-    /// `database.put`: writes the record under `key`, once for each `idempotency_key`.
+    /// `database.put`: writes the record under `key` for `actor`, once for each `once`.
     pub(crate) async fn put(
         &self,
         context: &RequestContext,
         (collection, key): (&str, &str),
-        idempotency_key: &str,
+        (actor, once): (&str, &str),
         record: &PutRecord,
     ) -> Result<Record, Refusal> {
         let path = format!("/v1/records/{collection}/{key}");
         let call = Call::put("database.put", &path).json(record);
-        let call = call.header(IDEMPOTENCY_KEY, idempotency_key);
+        let call = call.header(IDEMPOTENCY_KEY, once).header(ACTOR, actor);
         let answer = self.database.call(context, call).await?;
         pass_on(&answer, |problem| problem.code == "idempotency-key-reused")?;
         Ok(answer.json()?)
@@ -119,6 +184,42 @@ impl Chain {
         pass_on(&answer, |problem| problem.code == "event-key-reused")?;
         answer.json::<Event>()?;
         Ok(())
+    }
+
+    /// `audit.events`: a part of the log, where there is one.
+    pub(crate) async fn events(
+        &self,
+        context: &RequestContext,
+        after: u64,
+        limit: u32,
+    ) -> Result<Events, Refusal> {
+        let Some(audit) = &self.audit else {
+            return Err(Refusal::not_found(
+                "nothing is recorded: there is no audit service",
+            ));
+        };
+        let path = format!("/v1/events?after={after}&limit={limit}");
+        let answer = audit
+            .call(context, Call::get("audit.events", &path))
+            .await?;
+        pass_on(&answer, |problem| problem.code == "bad-request")?;
+        Ok(answer.json()?)
+    }
+}
+
+/// Tells the service below whose request it is, which it could not see itself.
+fn on_behalf_of(client: Option<PeerAddress>, call: Call) -> Call {
+    match client {
+        Some(PeerAddress(address)) => call.header(CLIENT_ADDRESS, &address.to_string()),
+        None => call,
+    }
+}
+
+/// Passes on to the client that it has asked too often: it alone can do something about it.
+fn too_many(error: CallError) -> Refusal {
+    match error.problem {
+        Some(problem) if problem.status == 429 => Refusal(problem),
+        _ => error.into(),
     }
 }
 

@@ -6,12 +6,22 @@ use chassis::Refusal;
 use http::request::Parts;
 use ring::digest::{Context, SHA256};
 use types::header::IDEMPOTENCY_KEY;
+use utoipa::IntoParams;
 
 const MAX_KEY: usize = 64;
 
-/// The client's `Idempotency-Key`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct IdempotencyKey(String);
+/// The client's key.
+#[derive(Debug, Clone, PartialEq, Eq, IntoParams)]
+#[into_params(parameter_in = Header, names("Idempotency-Key"))]
+pub(crate) struct IdempotencyKey(
+    /// The key of this write: a new one for each, the same when it is sent again
+    #[param(pattern = "^[!-~]{1,64}$")]
+    String,
+);
+
+/// Takes the key from the request, which must have one.
+#[derive(Debug)]
+pub(crate) struct Once(pub IdempotencyKey);
 
 impl IdempotencyKey {
     /// The key for the services below. Clients choose their keys without knowing of each
@@ -32,13 +42,14 @@ impl IdempotencyKey {
     }
 }
 
-impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
+impl<S: Sync> FromRequestParts<S> for Once {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
         let value = parts.headers.get(IDEMPOTENCY_KEY);
         let text = value.map(|value| value.to_str().unwrap_or_default());
-        text.and_then(Self::parse).ok_or_else(|| refuse(text))
+        let key = text.and_then(IdempotencyKey::parse);
+        key.map(Self).ok_or_else(|| refuse(text))
     }
 }
 

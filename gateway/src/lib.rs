@@ -2,31 +2,36 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | `login` | a token for a name and its password |
+//! | `account` | accounts and sessions |
 //! | `page` | the page, and a write to it: the sequence itself |
+//! | `events` | what was recorded, for those who may know |
+//! | `authorization` | who may do what |
 //! | `chain` | one function for each call to a service below |
 //! | `bearer` | the token in the request |
 //! | `idempotency` | the key under which a write is done once |
-//! | `replicas` | where a service below is |
 
+mod account;
+mod authorization;
 mod bearer;
 mod chain;
+mod events;
 mod idempotency;
-mod login;
 mod page;
-mod replicas;
 #[cfg(test)]
 mod tests;
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
+use axum::{response::IntoResponse, routing::get};
 use chain::Chain;
-use chassis::{Chassis, Error};
+use chassis::{Chassis, Error, openapi, replicas};
+use http::header::CONTENT_TYPE;
 use std::sync::Arc;
 use types::service;
 use url::Url;
+use utoipa::openapi::{
+    Components, OpenApi,
+    security::{Http, HttpAuthScheme, SecurityScheme},
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Settings of the gateway.
 #[derive(Debug, Clone, clap::Parser)]
@@ -72,9 +77,34 @@ fn chain(chassis: &Chassis, options: &Options) -> Chain {
     }
 }
 
-fn router(chain: Chain) -> Router {
-    Router::new()
-        .route("/v1/login", post(login::login))
-        .route("/v1/me", get(page::read).put(page::write))
+fn router(chain: Chain) -> OpenApiRouter {
+    let routes = routes();
+    let document: Arc<str> = openapi::text(service::GATEWAY, &routes).into();
+    let describe = async move || {
+        let kind = [(CONTENT_TYPE, "application/json")];
+        (kind, document.to_string()).into_response()
+    };
+    routes
+        .route("/openapi.json", get(describe))
         .with_state(Arc::new(chain))
+}
+
+fn routes() -> OpenApiRouter<Arc<Chain>> {
+    OpenApiRouter::with_openapi(with_bearer_tokens())
+        .routes(routes!(account::create))
+        .routes(routes!(account::login))
+        .routes(routes!(account::logout))
+        .routes(routes!(page::read_own, page::write_own))
+        .routes(routes!(page::read_of, page::write_of))
+        .routes(routes!(events::read))
+}
+
+/// A document that says what `bearer` means in the routes' security.
+fn with_bearer_tokens() -> OpenApi {
+    let mut components = Components::new();
+    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+    components.add_security_scheme("bearer", bearer);
+    let mut document = OpenApi::default();
+    document.components = Some(components);
+    document
 }

@@ -1,31 +1,106 @@
-//! `GET /v1/me` and `PUT /v1/me`: the sequence itself. Each step needs what the one before
-//! it found, so the chain is as available as all of its services together.
+//! The page: the sequence itself. Each step needs what the one before it found, so the chain
+//! is as available as all of its services together.
 
-use crate::{bearer::Bearer, chain::Chain, idempotency::IdempotencyKey};
-use axum::extract::State;
-use chassis::{Json, Refusal, RequestContext};
+use crate::{
+    authorization::{User, Wish},
+    bearer::Bearer,
+    chain::Chain,
+    idempotency::{IdempotencyKey, Once},
+};
+use axum::extract::{Path, State};
+use chassis::{
+    Json, Refusal, RequestContext,
+    openapi::{BadBody, BadRequest, ChainFailures, Forbidden, NotFound, Unauthorized},
+};
 use std::sync::Arc;
 use types::{
+    NAME_ALLOWED,
     audit::NewEvent,
     database::{PutRecord, Record},
     gateway::{Page, PutMe},
+    is_name,
 };
 
-/// `GET /v1/me`: the user's page.
-pub(crate) async fn read(
+/// The page of whoever asks.
+#[utoipa::path(get, path = "/v1/me", security(("bearer" = [])), responses(
+    (status = 200, description = "The page", body = Page),
+    Unauthorized, NotFound, ChainFailures,
+))]
+pub(crate) async fn read_own(
     State(chain): State<Arc<Chain>>,
     context: RequestContext,
     Bearer(token): Bearer,
 ) -> Result<Json<Page>, Refusal> {
     let user = authenticate(&chain, &context, token).await?;
-    let view = chain.view(&context, &user).await?;
-    let records = chain.records(&context, &view).await?;
-    let event = NewEvent {
-        key: context.request_id.to_string(),
-        actor: user,
-        action: "page.read".to_owned(),
-    };
-    chain.append(&context, &event).await?;
+    read(&chain, &context, &user, &user.id).await
+}
+
+/// The page of a user.
+#[utoipa::path(get, path = "/v1/users/{user}", security(("bearer" = [])), params(
+    ("user" = String, Path, description = "Whose page it is", pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"),
+), responses(
+    (status = 200, description = "The page", body = Page),
+    BadRequest, Unauthorized, Forbidden, NotFound, ChainFailures,
+))]
+pub(crate) async fn read_of(
+    State(chain): State<Arc<Chain>>,
+    context: RequestContext,
+    Bearer(token): Bearer,
+    Path(owner): Path<String>,
+) -> Result<Json<Page>, Refusal> {
+    check_name(&owner)?;
+    let user = authenticate(&chain, &context, token).await?;
+    read(&chain, &context, &user, &owner).await
+}
+
+/// Writes one record of the page of whoever asks, once for each `Idempotency-Key`.
+#[utoipa::path(put, path = "/v1/me", security(("bearer" = [])), params(IdempotencyKey), responses(
+    (status = 200, description = "The record as it is now", body = Record),
+    BadBody, Unauthorized, Forbidden, NotFound, ChainFailures,
+))]
+pub(crate) async fn write_own(
+    State(chain): State<Arc<Chain>>,
+    context: RequestContext,
+    Bearer(token): Bearer,
+    Once(once): Once,
+    Json(put): Json<PutMe>,
+) -> Result<Json<Record>, Refusal> {
+    let user = authenticate(&chain, &context, token).await?;
+    write(&chain, &context, (&user, &user.id), &once, put).await
+}
+
+/// Writes one record of a user's page, once for each `Idempotency-Key`.
+#[utoipa::path(put, path = "/v1/users/{user}", security(("bearer" = [])), params(
+    ("user" = String, Path, description = "Whose page it is", pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"),
+    IdempotencyKey,
+), responses(
+    (status = 200, description = "The record as it is now", body = Record),
+    BadBody, Unauthorized, Forbidden, NotFound, ChainFailures,
+))]
+pub(crate) async fn write_of(
+    State(chain): State<Arc<Chain>>,
+    context: RequestContext,
+    Bearer(token): Bearer,
+    Path(owner): Path<String>,
+    Once(once): Once,
+    Json(put): Json<PutMe>,
+) -> Result<Json<Record>, Refusal> {
+    check_name(&owner)?;
+    let user = authenticate(&chain, &context, token).await?;
+    write(&chain, &context, (&user, &owner), &once, put).await
+}
+
+async fn read(
+    chain: &Chain,
+    context: &RequestContext,
+    user: &User,
+    owner: &str,
+) -> Result<Json<Page>, Refusal> {
+    user.check(Wish::ReadPage(owner))?;
+    let view = chain.view(context, owner).await?;
+    let records = chain.records(context, &view).await?;
+    let event = event(&context.request_id, user, "page.read", owner);
+    chain.append(context, &event).await?;
     Ok(Json(Page {
         profile: view.profile,
         records,
@@ -33,41 +108,60 @@ pub(crate) async fn read(
     }))
 }
 
-/// `PUT /v1/me`: writes one record of the user's page, once for each `Idempotency-Key`.
-pub(crate) async fn write(
-    State(chain): State<Arc<Chain>>,
-    context: RequestContext,
-    Bearer(token): Bearer,
-    idempotency_key: IdempotencyKey,
-    Json(PutMe { key, value }): Json<PutMe>,
+async fn write(
+    chain: &Chain,
+    context: &RequestContext,
+    (user, owner): (&User, &str),
+    once: &IdempotencyKey,
+    PutMe { key, value }: PutMe,
 ) -> Result<Json<Record>, Refusal> {
-    let user = authenticate(&chain, &context, token).await?;
-    let view = chain.view(&context, &user).await?;
+    user.check(Wish::WritePage(owner))?;
+    let view = chain.view(context, owner).await?;
     if !view.keys.contains(&key) {
         return Err(not_on_page(&key, &view.keys));
     }
-    let once = idempotency_key.for_user(&user);
+    let once = once.for_user(&user.id);
     let place = (&*view.collection, &*key);
-    let record = chain
-        .put(&context, place, &once, &PutRecord { value })
-        .await?;
+    let put = PutRecord { value };
+    let record = chain.put(context, place, (&user.id, &once), &put).await?;
     // The same write is the same event, also when it is sent again as another request.
-    let event = NewEvent {
-        key: once,
-        actor: user,
-        action: "page.write".to_owned(),
-    };
-    chain.append(&context, &event).await?;
+    let event = event(&once, user, "page.write", owner);
+    chain.append(context, &event).await?;
     Ok(Json(record))
 }
 
-async fn authenticate(
+/// What `user` did; on whose page, where that is not their own.
+fn event(key: &str, user: &User, action: &str, owner: &str) -> NewEvent {
+    let action = if user.id == owner {
+        action.to_owned()
+    } else {
+        format!("{action}:{owner}")
+    };
+    NewEvent {
+        key: key.to_owned(),
+        actor: user.id.clone(),
+        action,
+    }
+}
+
+/// The user whose token this is.
+pub(crate) async fn authenticate(
     chain: &Chain,
     context: &RequestContext,
     token: String,
-) -> Result<String, Refusal> {
+) -> Result<User, Refusal> {
     let user = chain.introspect(context, token).await?;
     user.ok_or_else(|| Refusal::unauthorized("the token is not good, or no longer"))
+}
+
+fn check_name(user: &str) -> Result<(), Refusal> {
+    if is_name(user) {
+        return Ok(());
+    }
+    let shown: String = user.chars().take(80).collect();
+    Err(Refusal::bad_request(format!(
+        "user: {shown:?} is not a name; allowed: {NAME_ALLOWED}"
+    )))
 }
 
 fn not_on_page(key: &str, keys: &[String]) -> Refusal {

@@ -1,5 +1,9 @@
 //! The routes, with one server that plays all the services below and notes who asked what.
 
+mod accounts;
+mod authorization;
+mod events;
+
 use crate::{Options, chain, router};
 use axum::{
     Router,
@@ -23,6 +27,8 @@ type Asked = (String, Option<String>, Value);
 struct Below {
     /// Path and answer; the first that fits counts, before what is usual.
     answers: Vec<(&'static str, u16, Value)>,
+    /// Method and path, and the answer.
+    special: Option<(&'static str, u16, Value)>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
@@ -30,7 +36,15 @@ impl Below {
     fn answering(path: &'static str, status: u16, body: Value) -> Self {
         Self {
             answers: vec![(path, status, body)],
-            asked: Arc::default(),
+            ..Self::default()
+        }
+    }
+
+    /// With a log that can be read, and is appended to all the same.
+    fn with_events() -> Self {
+        Self {
+            special: Some(("GET /v1/events", 200, json!({ "events": [] }))),
+            ..Self::default()
         }
     }
 
@@ -42,10 +56,15 @@ impl Below {
         self.asked().into_iter().map(|asked| asked.0).collect()
     }
 
-    fn answer(&self, path: &str) -> (u16, Value) {
+    fn answer(&self, method: &str, path: &str, asked: &Value) -> (u16, Value) {
+        if let Some((of, status, body)) = &self.special
+            && *of == format!("{method} {path}")
+        {
+            return (*status, body.clone());
+        }
         let set = self.answers.iter().find(|(of, ..)| *of == path);
         set.map_or_else(
-            || (200, usual(path)),
+            || (200, usual(path, asked)),
             |(_, status, body)| (*status, body.clone()),
         )
     }
@@ -59,11 +78,24 @@ fn profile() -> Value {
     json!({ "user": "user-1", "display_name": "User 1", "language": "en" })
 }
 
-fn usual(path: &str) -> Value {
+/// Whose token `token` is; `t` is that of `user-1`, who has no further role.
+fn introspection(token: &Value) -> Value {
+    let (subject, role) = match token.as_str() {
+        Some("t") => ("user-1", "user"),
+        Some("auditor") => ("user-2", "auditor"),
+        Some("admin") => ("user-3", "admin"),
+        _ => return json!({ "active": false }),
+    };
+    json!({ "active": true, "subject": subject, "expires_at": 9, "roles": ["user", role] })
+}
+
+fn usual(path: &str, asked: &Value) -> Value {
     match path {
         "/v1/login" => json!({ "token": "t", "expires_at": 9 }),
-        "/v1/introspect" => json!({ "active": true, "subject": "user-1", "expires_at": 9 }),
-        "/v1/profiles/user-1/view" => {
+        "/v1/accounts" => json!({ "user": "user-1" }),
+        "/v1/introspect" => introspection(&asked["token"]),
+        "/v1/profiles/user-1" => profile(),
+        path if path.ends_with("/view") => {
             json!({ "profile": profile(), "collection": "pages", "keys": ["a", "b"] })
         }
         "/v1/records/pages" => json!({ "records": [record("a"), record("b")] }),
@@ -77,12 +109,13 @@ async fn below(State(below): State<Below>, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, 1 << 20).await.unwrap();
     let once = parts.headers.get(header::IDEMPOTENCY_KEY);
+    let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
     below.asked.lock().unwrap().push((
         format!("{} {}", parts.method, parts.uri),
         once.map(|once| once.to_str().unwrap().to_owned()),
-        serde_json::from_slice(&body).unwrap_or_default(),
+        asked.clone(),
     ));
-    let (status, body) = below.answer(parts.uri.path());
+    let (status, body) = below.answer(parts.method.as_str(), parts.uri.path(), &asked);
     let status = StatusCode::from_u16(status).unwrap();
     (
         status,
@@ -103,7 +136,7 @@ async fn gateway(other: &Below, hops: usize) -> Router {
     args.extend(flags[..hops].iter().flat_map(|flag| [*flag, &url]));
     let options = Options::parse_from(args);
     let chassis = Chassis::start("gateway", options.chassis.clone()).await;
-    router(chain(&chassis.unwrap(), &options))
+    router(chain(&chassis.unwrap(), &options)).into()
 }
 
 fn get(token: &str) -> Request<Body> {
@@ -113,7 +146,11 @@ fn get(token: &str) -> Request<Body> {
 }
 
 fn put(key: &str) -> Request<Body> {
-    let request = Request::put("/v1/me")
+    put_to("/v1/me", key)
+}
+
+fn put_to(path: &str, key: &str) -> Request<Body> {
+    let request = Request::put(path)
         .header(AUTHORIZATION, "Bearer t")
         .header(header::IDEMPOTENCY_KEY, "once")
         .header(CONTENT_TYPE, "application/json");
@@ -237,23 +274,21 @@ async fn problems_that_are_the_clients_are_passed_on_and_others_are_failures_bel
     assert_eq!(send(&gateway(&services, 4).await, put("a")).await.0, 422);
 }
 
-#[tokio::test]
-async fn a_login_is_passed_to_auth_and_its_answer_back() {
-    let login = || {
-        let body = json!({ "username": "u", "password": "p" }).to_string();
-        let request = Request::post("/v1/login").header(CONTENT_TYPE, "application/json");
-        request.body(Body::from(body)).unwrap()
-    };
-    let services = Below::default();
-    let (status, body) = send(&gateway(&services, 3).await, login()).await;
-    assert_eq!((status, body), (200, usual("/v1/login")));
-    assert_eq!(
-        services.asked()[0].2,
-        json!({ "username": "u", "password": "p" })
+#[test]
+fn the_routes_are_those_described() {
+    let document = chassis::openapi::text("gateway", &crate::routes());
+    testkit::golden(
+        concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json"),
+        &document,
     );
-    let wrong = json!(Problem::new(401, "wrong-credentials", "Title"));
-    let services = Below::answering("/v1/login", 401, wrong);
-    assert_eq!(send(&gateway(&services, 3).await, login()).await.0, 401);
+}
+
+#[tokio::test]
+async fn the_description_is_served_to_everybody() {
+    let request = Request::get("/openapi.json").body(Body::empty()).unwrap();
+    let (status, document) = send(&gateway(&Below::default(), 3).await, request).await;
+    assert_eq!(status, 200);
+    assert!(document["paths"]["/v1/me"]["put"].is_object(), "{document}");
 }
 
 #[test]

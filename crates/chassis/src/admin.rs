@@ -1,4 +1,4 @@
-//! Probes, metrics and faults, on a listener of their own that no fault ever touches.
+//! Probes, metrics, faults, and the description of the routes, on a listener of their own that no fault ever touches.
 //!
 //! Liveness and readiness say nothing about other services: a dependency that is down must
 //! not get its callers restarted or taken out of rotation one after the other.
@@ -6,8 +6,8 @@
 use crate::{Json, Refusal, options::Secret, refusal};
 use axum::{
     Router,
-    extract::State,
-    middleware::map_response_with_state,
+    extract::{Request, State},
+    middleware::{Next, from_fn_with_state, map_response_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -43,17 +43,29 @@ pub(crate) struct Admin {
     pub faults: FaultControl,
     pub telemetry: Arc<Telemetry>,
     pub token: Option<Secret>,
+    pub document: Arc<str>,
 }
 
 impl Admin {
-    pub(crate) fn router(self) -> Router {
+    /// The routes that every service has, and `own`, for which the admin token is needed.
+    pub(crate) fn router(self, own: Router) -> Router {
         Router::new()
             .route("/livez", get(async || "alive\n"))
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
             .route("/faults", get(read_faults).put(write_faults))
-            .layer(map_response_with_state(self.clone(), render))
-            .with_state(self)
+            .route("/openapi.json", get(document))
+            .with_state(self.clone())
+            .merge(self.guarded(own))
+            .layer(map_response_with_state(self, render))
+    }
+
+    /// `routes`, each of which now needs the admin token.
+    fn guarded(&self, routes: Router) -> Router {
+        if !routes.has_routes() {
+            return routes;
+        }
+        routes.route_layer(from_fn_with_state(self.clone(), guard))
     }
 
     /// Whether `headers` carry the token; compared in constant time.
@@ -67,16 +79,12 @@ impl Admin {
             .get(header::AUTHORIZATION)
             .map(HeaderValue::as_bytes);
         let Some(given) = given.and_then(|value| value.strip_prefix(b"Bearer ")) else {
-            return Err(Refusal::unauthorized(
-                "changing faults needs the admin token",
-            ));
+            return Err(Refusal::unauthorized("this needs the admin token"));
         };
         if given.ct_eq(token.reveal().as_bytes()).into() {
             Ok(())
         } else {
-            Err(Refusal::unauthorized(
-                "changing faults needs the admin token",
-            ))
+            Err(Refusal::unauthorized("this needs the admin token"))
         }
     }
 }
@@ -97,6 +105,20 @@ async fn ready(State(admin): State<Admin>) -> Result<&'static str, Refusal> {
 async fn metrics(State(admin): State<Admin>) -> Response {
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     (kind, admin.telemetry.metrics().render()).into_response()
+}
+
+async fn document(State(admin): State<Admin>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (kind, admin.document.to_string()).into_response()
+}
+
+async fn guard(
+    State(admin): State<Admin>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    admin.authorize(request.headers())?;
+    Ok(next.run(request).await)
 }
 
 async fn read_faults(State(admin): State<Admin>) -> Json<FaultSet> {

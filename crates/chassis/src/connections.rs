@@ -1,7 +1,8 @@
 //! From a listener to requests: accepting, serving, draining, and tearing down on purpose.
 
-use axum::{Router, body::Body, response::Response};
+use axum::{Router, body::Body, extract::OptionalFromRequestParts, response::Response};
 use faults::ResetConnection;
+use http::request::Parts;
 use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -11,6 +12,8 @@ use std::{
     convert::Infallible,
     future::Future,
     io,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroUsize,
     pin::{Pin, pin},
     sync::{
         Arc,
@@ -22,42 +25,73 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
 use tower::ServiceExt;
 
+/// The address at the other end of the connection: that of the client, or of what stands
+/// between. An extension of every request that came over a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddress(pub IpAddr);
+
+impl<S: Sync> OptionalFromRequestParts<S> for PeerAddress {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Infallible> {
+        Ok(parts.extensions.get().copied())
+    }
+}
+
 /// The longest a client may take to send its headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most a client may send as headers, in bytes; also the buffer of a connection.
+const MAX_HEADERS: usize = 32 << 10;
 /// How long to wait when the system has no file descriptor left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves `router` on `listener` until `stop` ends, then waits up to `drain` for the
-/// requests under way. The number of connections that had to be cut off then.
+/// How a listener treats its connections.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// The most at once; others wait until one ends, and idle ones end soon.
+    pub connections: NonZeroUsize,
+    /// How long the requests under way may take to end once the service stops.
+    pub drain: Duration,
+}
+
+/// Serves `router` on `listener` until `stop` ends, then waits for the requests under way.
+/// The number of connections that had to be cut off then.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     stop: impl Future,
-    drain: Duration,
+    limits: Limits,
 ) -> usize {
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
+    let room = limits.connections.get().min(Semaphore::MAX_PERMITS);
+    let room = Arc::new(Semaphore::new(room));
     let mut stop = pin!(stop);
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accept(&listener, &room) => accepted,
             _ = &mut stop => break,
         };
         while connections.try_join_next().is_some() {}
         match accepted {
-            Ok((stream, _)) => {
-                let connection = connection(open(stream), router.clone(), &graceful);
-                connections.spawn(connection);
+            Ok((stream, peer, place)) => {
+                let peer = PeerAddress(peer.ip());
+                let connection = connection(open(stream), peer, router.clone(), &graceful);
+                connections.spawn(async move {
+                    connection.await;
+                    drop(place);
+                });
             }
             Err(error) => pause(&error).await,
         }
     }
     drop(listener);
-    if tokio::time::timeout(drain, graceful.shutdown())
+    if tokio::time::timeout(limits.drain, graceful.shutdown())
         .await
         .is_ok()
     {
@@ -68,6 +102,20 @@ pub(crate) async fn serve(
     // Only when the last one has gone are all outcomes counted and all spans made.
     connections.shutdown().await;
     cut
+}
+
+/// The next connection, once there is room for it.
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = room
+        .clone()
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, place))
 }
 
 async fn pause(error: &io::Error) {
@@ -89,11 +137,13 @@ fn open(tcp: TcpStream) -> Stream {
 /// Serves the requests of one connection, one after the other.
 fn connection(
     stream: Stream,
+    peer: PeerAddress,
     router: Router,
     graceful: &GracefulShutdown,
 ) -> impl Future<Output = ()> + use<> {
     let reset = stream.reset.clone();
-    let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let answer = router.clone().oneshot(request.map(Body::new));
         let reset = reset.clone();
         async move { deliver(answer.await, &reset) }
@@ -101,6 +151,7 @@ fn connection(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
     async move {

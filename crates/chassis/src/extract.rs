@@ -1,33 +1,54 @@
 //! JSON bodies whose rejections are problems.
 
-use crate::Refusal;
+use crate::{Refusal, body::BodyRules};
 use axum::{
     extract::{FromRequest, Request, rejection::JsonRejection},
     response::{IntoResponse, Response},
 };
+use http::{HeaderMap, header::CONTENT_TYPE};
 use serde::{Serialize, de::DeserializeOwned};
-use std::num::NonZeroUsize;
 use types::Problem;
 
 /// A JSON body. As an extractor it answers a bad one with a problem that says what is wrong:
-/// 415 for another content type, 413 for too much of it, 400 for no JSON, 422 for the wrong shape.
+/// 415 for another content type, 413 for too much of it, 408 for too slow a sender, 400 for no
+/// JSON, 422 for the wrong shape.
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
-
-/// The largest body accepted, in bytes; an extension of every request of the inbound stack.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct BodyLimit(pub NonZeroUsize);
 
 impl<S: Sync + Send, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let limit = request.extensions().get::<BodyLimit>().copied();
-        match axum::Json::from_request(request, state).await {
-            Ok(axum::Json(value)) => Ok(Self(value)),
-            Err(rejection) => Err(refuse(&rejection, limit)),
+    async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
+        if !is_json(request.headers()) {
+            return Err(not_json_by_type());
         }
+        let rules = request.extensions().get::<BodyRules>().cloned();
+        let whole = rules.unwrap_or_default().read(request.into_body()).await?;
+        let parsed = axum::Json::from_bytes(&whole.bytes);
+        parsed
+            .map(|axum::Json(value)| Self(value))
+            .map_err(|wrong| refuse(&wrong))
     }
+}
+
+/// `application/json`, or a type made of JSON, such as `application/problem+json` (RFC 6839).
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = value
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default();
+    let essence = essence.trim().to_ascii_lowercase();
+    let subtype = essence.strip_prefix("application/").unwrap_or_default();
+    subtype == "json" || subtype.ends_with("+json")
+}
+
+fn not_json_by_type() -> Refusal {
+    let title = "The content type must be application/json";
+    let detail = "header Content-Type: missing or another; allowed: application/json";
+    let problem = Problem::new(415, "unsupported-media-type", title);
+    problem.detail(detail).into()
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {
@@ -36,23 +57,15 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-fn refuse(rejection: &JsonRejection, limit: Option<BodyLimit>) -> Refusal {
+fn refuse(rejection: &JsonRejection) -> Refusal {
     let status = rejection.status().as_u16();
     let (code, title) = match status {
-        413 => ("too-large", "The request is too large"),
-        415 => (
-            "unsupported-media-type",
-            "The content type must be application/json",
-        ),
         422 => (
             "wrong-shape",
             "The JSON body does not have the expected shape",
         ),
         _ => ("not-json", "The body is not valid JSON"),
     };
-    let detail = match limit {
-        Some(BodyLimit(limit)) if status == 413 => format!("allowed: at most {limit} bytes"),
-        _ => rejection.body_text(),
-    };
-    Problem::new(status, code, title).detail(detail).into()
+    let problem = Problem::new(status, code, title);
+    problem.detail(rejection.body_text()).into()
 }

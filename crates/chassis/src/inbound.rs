@@ -11,7 +11,6 @@ use axum::{
     Router,
     body::Body,
     error_handling::HandleErrorLayer,
-    extract::DefaultBodyLimit,
     response::{IntoResponse, Response},
 };
 use faults::{Decision, FaultControl, FaultLayer, Firing};
@@ -40,7 +39,10 @@ pub const STACK: &[(&str, &str)] = &[
         "catch panic",
         "a panic becomes a 500 and ends nobody else's request",
     ),
-    ("body limit", "no more than so many bytes are read"),
+    (
+        "body limit",
+        "no more than so many bytes are read, for no longer than so long",
+    ),
     (
         "deadline",
         "what the caller allows, capped; work for a caller that has gone stops",
@@ -92,8 +94,7 @@ impl Inbound {
                 .layer(IdentityLayer::new(self))
                 .map_response(|response: http::Response<_>| response.map(Body::new))
                 .layer(CatchPanicLayer::custom(panic::answer))
-                .layer(DefaultBodyLimit::max(self.max_body.get()))
-                .map_request(limits::tell_body_limit(self.max_body))
+                .map_request(limits::set_body_rules(self.max_body))
                 .layer(HandleErrorLayer::new(async |refused: Refused| {
                     Refusal::from(refused)
                 }))

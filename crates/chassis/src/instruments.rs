@@ -117,6 +117,20 @@ impl Instruments {
             .build();
     }
 
+    /// Shows a number that the service itself keeps, whenever asked.
+    pub(crate) fn show(
+        &self,
+        name: &'static str,
+        description: &'static str,
+        read: impl Fn() -> u64 + Send + Sync + 'static,
+    ) {
+        self.meter
+            .u64_observable_gauge(name)
+            .with_description(description)
+            .with_callback(move |gauge| gauge.observe(read(), &[]))
+            .build();
+    }
+
     pub(crate) fn breaker_changed(&self, callee: &Arc<str>, transition: Transition) {
         let labels = [
             KeyValue::new("peer", callee.clone()),

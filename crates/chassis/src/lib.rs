@@ -8,22 +8,29 @@
 //! | [`inbound`] | the layers that every request received passes |
 //! | [`outbound`] | the layers that every call to another service passes |
 //! | [`admin`] | probes, metrics and faults, on a listener of their own |
+//! | [`conditional`] | requests that depend on what is there: entity tags |
 //! | [`Refusal`] | problems (RFC 9457) as answers |
+//! | [`openapi`] | the description of a service's routes |
 
 pub mod admin;
 mod attached;
+mod body;
+pub mod conditional;
 mod connections;
 mod extract;
 pub mod inbound;
 mod instruments;
+pub mod openapi;
 pub mod options;
 pub mod outbound;
 mod refusal;
+pub mod replicas;
 mod request;
 mod run;
 mod service;
 mod shutdown;
 
+pub use connections::PeerAddress;
 pub use extract::Json;
 pub use instruments::Instruments;
 pub use options::Options;

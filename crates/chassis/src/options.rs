@@ -5,15 +5,15 @@
 //! an error reads the same wherever the value came from; it names the key and the source.
 
 use clap::{
-    Arg, Command,
+    Arg, ArgMatches, Command,
     error::{ContextKind, ContextValue, ErrorKind},
     parser::ValueSource,
 };
-use faults::FaultSet;
+use faults::{CrashAt, FaultSet};
 use resilience::{circuit_breaker::BreakerPolicy, retry::RetryPolicy};
 use serde::de::DeserializeOwned;
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     fmt,
     net::SocketAddr,
     num::NonZeroUsize,
@@ -22,6 +22,7 @@ use std::{
 };
 use toml::{Table, Value};
 use tracing_subscriber::EnvFilter;
+use url::Url;
 
 /// What every service can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -69,6 +70,14 @@ pub struct Options {
     /// Stops calling a service that keeps failing: {"consecutive":5,"open":"1s"}
     #[arg(long, env = "NINES_BREAKER", value_parser = json::<BreakerPolicy>, value_name = "JSON")]
     pub breaker: Option<BreakerPolicy>,
+    /// The most connections at once; more wait until one ends, and idle ones end soon
+    #[arg(
+        long,
+        env = "NINES_MAX_CONNECTIONS",
+        default_value = "8192",
+        value_name = "COUNT"
+    )]
+    pub max_connections: NonZeroUsize,
     /// The most requests handled at once; more are refused
     #[arg(
         long,
@@ -91,6 +100,9 @@ pub struct Options {
     /// Which log lines to write, in the syntax of `RUST_LOG`
     #[arg(long, env = "NINES_LOG", default_value = "info", value_parser = filter, value_name = "FILTER")]
     pub log: String,
+    /// Dies at a named point: before-commit:3, after-commit:3, after-delivery:3
+    #[arg(long, hide = true, env = "NINES_CRASH_AT", value_name = "POINT:COUNT")]
+    pub crash_at: Option<CrashAt>,
     /// Print the addresses as a line of JSON, and stop when standard input ends
     #[arg(long, hide = true)]
     pub supervised: bool,
@@ -167,6 +179,12 @@ pub fn parse<O: clap::Parser>(args: &[OsString]) -> Result<O, clap::Error> {
         .ignore_errors(true)
         .try_get_matches_from(args)?;
     let mut all = args.to_vec();
+    if let Some(flag) = shown_secret(&command, &given) {
+        let what = format!(
+            "--{flag}: every user of this machine sees the secret in it; allowed: the environment or the file that --config names"
+        );
+        return Err(command.clone().error(ErrorKind::ValueValidation, what));
+    }
     let file = given.try_get_one::<PathBuf>("config").ok().flatten();
     if let Some(path) = file {
         let already = |id: &str| {
@@ -178,6 +196,24 @@ pub fn parse<O: clap::Parser>(args: &[OsString]) -> Result<O, clap::Error> {
         all.extend(from_file(&command, path, &already)?);
     }
     O::try_parse_from(all).map_err(|error| name_source(error, &command, args, file))
+}
+
+/// The flag that shows a secret in the list of processes: a token, or a URL with a password.
+fn shown_secret<'a>(command: &'a Command, given: &ArgMatches) -> Option<&'a str> {
+    let shows = |arg: &&Arg| {
+        let id = arg.get_id().as_str();
+        let is_flag = given.value_source(id) == Some(ValueSource::CommandLine);
+        let raw = given.get_raw(id).into_iter().flatten();
+        is_flag && (arg.is_hide_env_values_set() || raw.into_iter().any(has_password))
+    };
+    settings(command).find(shows).and_then(Arg::get_long)
+}
+
+fn has_password(text: &OsStr) -> bool {
+    let url = text.to_str().and_then(|text| text.parse::<Url>().ok());
+    url.is_some_and(|url| {
+        url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password")
+    })
 }
 
 /// The settings in the file at `path` that are not `already` given, as flags.
@@ -378,18 +414,35 @@ mod tests {
 
     #[test]
     fn a_secret_that_is_empty_and_a_filter_that_is_none_are_refused() {
-        for (flag, value) in [("--admin-token", ""), ("--log", "chassis=loud")] {
-            let error = parse_with("store = \"s\"", &[flag, value]).unwrap_err();
+        for (key, value) in [("admin-token", ""), ("log", "chassis=loud")] {
+            let file = format!("store = \"s\"\n{key} = {value:?}");
+            let error = parse_with(&file, &[]).unwrap_err();
             assert!(
-                error.contains(flag) && error.contains("allowed:"),
+                error.contains(&format!("--{key}")) && error.contains("allowed:"),
                 "{error}"
             );
         }
     }
 
     #[test]
-    fn a_secret_is_never_shown() {
-        let options = parse_with("store = \"s\"", &["--admin-token", "hush"]).unwrap();
+    fn a_secret_is_never_shown_and_never_taken_from_the_command_line() {
+        let options = parse_with("store = \"s\"\nadmin-token = \"hush\"", &[]).unwrap();
+        assert_eq!(
+            options.chassis.admin_token.as_ref().unwrap().reveal(),
+            "hush"
+        );
         assert!(!format!("{options:?}").contains("hush"));
+        for (flag, value) in [
+            ("--admin-token", "hush"),
+            ("--store", "postgres://nines:hush@db/nines"),
+            ("--store", "postgres://db/nines?password=hush"),
+        ] {
+            let error = parse_with("", &[flag, value]).unwrap_err();
+            assert!(
+                error.contains(flag) && error.contains("allowed: the environment"),
+                "{error}"
+            );
+            assert!(!error.contains("hush"), "{error}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use axum::{
 };
 use http::{
     HeaderValue, StatusCode,
-    header::{CONTENT_TYPE, WWW_AUTHENTICATE},
+    header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use std::sync::Arc;
 use types::{Cause, Outcome, PROBLEM_CONTENT_TYPE, Problem, StoppedBy};
@@ -148,6 +148,9 @@ pub(crate) fn render(response: Response, service: &str, request_id: &str) -> Res
         // A 401 must say how to do better (RFC 9110, section 15.5.2).
         let challenge = HeaderValue::from_static("Bearer");
         parts.headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(seconds) = problem.retry_after {
+        parts.headers.insert(RETRY_AFTER, seconds.into());
     }
     // Strings, numbers and flags always serialise.
     let json = serde_json::to_vec(&problem).unwrap_or_default();

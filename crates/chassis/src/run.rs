@@ -2,6 +2,7 @@
 
 use crate::{Error, Options, options};
 use clap::Parser;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::{ffi::OsString, future::Future, process::ExitCode};
 
 /// The exit code for wrong input.
@@ -30,9 +31,20 @@ where
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
+    raise_file_limit();
     match runtime.block_on(serve(parsed)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
+    }
+}
+
+/// Each connection is a file, and the usual limit of 1024 is one for programs that use
+/// `select`, which this one does not (systemd.exec(5), `LimitNOFILE=`).
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        eprintln!("warning: the limit on open files could not be raised: {error}");
     }
 }
 

@@ -3,22 +3,27 @@
 use crate::{
     Instruments, Options, Policy, Upstream,
     admin::{Admin, Readiness},
-    connections,
+    connections::{self, Limits},
     inbound::Inbound,
+    openapi,
     outbound::{self, Outbound},
     shutdown::told_to_stop,
 };
 use axum::Router;
 use faults::FaultControl;
 use serde::{Deserialize, Serialize};
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::Future, mem, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 use telemetry::{Export, Identity, Telemetry, TelemetryError, logs};
 use tokio::{net::TcpListener, sync::oneshot};
 use tracing_subscriber::EnvFilter;
 use url::Url;
+use utoipa_axum::router::OpenApiRouter;
 
-/// The admin listener has nothing worth waiting for.
-const ADMIN_DRAIN: Duration = Duration::from_millis(200);
+/// The admin listener has nothing worth waiting for, and few who ask.
+const ADMIN_LIMITS: Limits = Limits {
+    connections: NonZeroUsize::new(128).unwrap(),
+    drain: Duration::from_millis(200),
+};
 
 /// Why a service could not run.
 #[derive(Debug, thiserror::Error)]
@@ -89,12 +94,16 @@ pub struct Chassis {
     instruments: Instruments,
     faults: FaultControl,
     client: reqwest::Client,
+    admin_routes: Router,
 }
 
 impl Chassis {
     /// Binds the listeners of `service` and sets up its telemetry.
     pub async fn start(service: &str, options: Options) -> Result<Self, Error> {
         check_policy(&options)?;
+        if let Some(crash) = options.crash_at {
+            crash.arm();
+        }
         let replica = options
             .replica
             .clone()
@@ -121,6 +130,7 @@ impl Chassis {
             instruments,
             faults,
             client: outbound::client()?,
+            admin_routes: Router::new(),
         })
     }
 
@@ -140,23 +150,41 @@ impl Chassis {
         })
     }
 
-    /// Serves `router` until told to stop, then in this order: says that it is not ready,
+    /// Shows a number of the service's own among the metrics: what `read` says whenever asked.
+    pub fn show(
+        &self,
+        name: &'static str,
+        description: &'static str,
+        read: impl Fn() -> u64 + Send + Sync + 'static,
+    ) {
+        self.instruments.show(name, description, read);
+    }
+
+    /// Adds the service's own routes to the admin listener. Each needs the admin token.
+    #[must_use]
+    pub fn admin_routes(mut self, routes: Router) -> Self {
+        self.admin_routes = self.admin_routes.merge(routes);
+        self
+    }
+
+    /// Serves `routes` until told to stop, then in this order: says that it is not ready,
     /// lets the requests under way end, runs `close` (stores and pools), flushes telemetry.
-    pub async fn serve<F>(self, router: Router, close: impl FnOnce() -> F) -> Result<(), Error>
+    pub async fn serve<F>(
+        mut self,
+        routes: impl Into<OpenApiRouter>,
+        close: impl FnOnce() -> F,
+    ) -> Result<(), Error>
     where
         F: Future<Output = ()>,
     {
+        let routes = routes.into();
         let readiness = Readiness::default();
-        let router = self.inbound().wrap(router);
-        let (stop_admin, admin_stopped) = oneshot::channel::<()>();
-        let admin = self.admin_router(&readiness);
+        let admin = self.admin_router(&readiness, openapi::text(&self.service, &routes));
+        let served = self.inbound().wrap(routes.into());
         let addresses = self.addresses()?;
-        let admin = tokio::spawn(connections::serve(
-            self.admin,
-            admin,
-            admin_stopped,
-            ADMIN_DRAIN,
-        ));
+        let (stop_admin, stopped) = oneshot::channel::<()>();
+        let admin = connections::serve(self.admin, admin, stopped, ADMIN_LIMITS);
+        let admin = tokio::spawn(admin);
         let supervised = self.options.supervised;
         // Whoever reads the announcement may stop the service at once.
         let told_to_stop = told_to_stop(supervised)?;
@@ -168,7 +196,11 @@ impl Chassis {
             tracing::info!(reason, "draining");
             readiness.set(false);
         };
-        let cut = connections::serve(self.public, router, stop, self.options.drain).await;
+        let limits = Limits {
+            connections: self.options.max_connections,
+            drain: self.options.drain,
+        };
+        let cut = connections::serve(self.public, served, stop, limits).await;
         if cut > 0 {
             tracing::warn!(
                 connections = cut,
@@ -196,15 +228,16 @@ impl Chassis {
         }
     }
 
-    fn admin_router(&self, readiness: &Readiness) -> Router {
+    fn admin_router(&mut self, readiness: &Readiness, document: String) -> Router {
         let admin = Admin {
             service: self.service.clone(),
             readiness: readiness.clone(),
             faults: self.faults.clone(),
             telemetry: self.telemetry.clone(),
             token: self.options.admin_token.clone(),
+            document: document.into(),
         };
-        admin.router()
+        admin.router(mem::take(&mut self.admin_routes))
     }
 
     /// Where the service can be reached, which only the system knows where it chose the port.

@@ -24,6 +24,7 @@
 mod builtin;
 mod check;
 mod error;
+mod json_schema;
 mod names;
 mod plan;
 mod predict;
@@ -36,6 +37,7 @@ mod warning;
 pub use builtin::{Builtin, NoSuchScenario, builtin, find};
 pub use check::{DEFAULT_DISTANCE, DEFAULT_PATIENCE, DEFAULT_SEED, parse};
 pub use error::{Error, Errors, Problem};
+pub use json_schema::json_schema;
 pub use plan::{Expectation, Expected, Length, Load, Phase, Plan, PlannedFault, Policy};
 pub use predict::{
     Class, Depth, HopPrediction, Limit, OutagePrediction, PhasePrediction, Prediction, Wait,

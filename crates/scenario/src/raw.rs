@@ -197,7 +197,7 @@ fn find_unknown(
                 let (key, instead) = (path.join("."), key.allowed);
                 found.push((name.span(), Problem::NotYetSupported { key, instead }));
             }
-            (Inside::Table(keys), DeValue::Table(table)) => {
+            (Inside::Table(keys) | Inside::WordOr(_, keys), DeValue::Table(table)) => {
                 find_unknown(table, keys, &path, found);
             }
             (Inside::Named(keys), DeValue::Table(table)) => {

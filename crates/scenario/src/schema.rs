@@ -1,7 +1,7 @@
 //! Every key of a scenario, and what is allowed for it.
 //!
-//! One table serves the search for unknown keys, the nearest known one, and the words of
-//! every error.
+//! One table serves the search for unknown keys, the nearest known one, the words of every
+//! error, and the schema that editors use.
 
 /// A key of a table.
 #[derive(Debug)]
@@ -16,7 +16,9 @@ pub(crate) struct Key {
 #[derive(Debug)]
 pub(crate) enum Inside {
     /// A value without keys.
-    Value,
+    Value(Shape),
+    /// This word, or a table with known keys.
+    WordOr(&'static str, &'static [Key]),
     /// A table with known keys.
     Table(&'static [Key]),
     /// A table of tables with names of the author's choice, and known keys in each.
@@ -28,11 +30,36 @@ pub(crate) enum Inside {
     Later,
 }
 
-const fn value(name: &'static str, allowed: &'static str) -> Key {
+/// What a value is, as far as a schema can say it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Shape {
+    /// A text on one line, of 1 to 200 characters.
+    Line,
+    /// True or false.
+    Flag,
+    /// A whole number, both limits included.
+    Whole(i64, i64),
+    /// A number, both limits included.
+    From(f64, f64),
+    /// A number above the first and up to the second.
+    Above(f64, f64),
+    /// A number between the two.
+    Between(f64, f64),
+    /// A duration with its unit.
+    Time,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A list of names.
+    Names,
+    /// A list that is one of these.
+    Lists(&'static [&'static [&'static str]]),
+}
+
+const fn value(name: &'static str, shape: Shape, allowed: &'static str) -> Key {
     Key {
         name,
         allowed,
-        inside: Inside::Value,
+        inside: Inside::Value(shape),
     }
 }
 
@@ -70,8 +97,12 @@ const fn later(name: &'static str, instead: &'static str) -> Key {
 
 /// The keys of the top level.
 pub(crate) const ROOT: &[Key] = &[
-    value("title", "a line of 1 to 200 characters"),
-    value("seed", "a whole number from 0 to 9223372036854775807"),
+    value("title", Shape::Line, "a line of 1 to 200 characters"),
+    value(
+        "seed",
+        Shape::Whole(0, i64::MAX),
+        "a whole number from 0 to 9223372036854775807",
+    ),
     table("load", "a table [load]", LOAD),
     table(
         "chain",
@@ -89,44 +120,65 @@ pub(crate) const ROOT: &[Key] = &[
 const LOAD: &[Key] = &[
     value(
         "rate",
+        Shape::Above(0.0, 1e6),
         "a number above 0 and up to 1000000, in requests per second",
     ),
-    value("requests", "a whole number from 1 to 10000000"),
+    value(
+        "requests",
+        Shape::Whole(1, 10_000_000),
+        "a whole number from 1 to 10000000",
+    ),
     value(
         "for",
+        Shape::Time,
         "a duration from \"1ms\" to \"24h\" in whole milliseconds",
     ),
-    value("patience", DURATION),
+    value("patience", Shape::Time, DURATION),
 ];
 
 const CHAIN: &[Key] = &[
     value(
         "hops",
+        Shape::Lists(HOPS),
         "[\"auth\", \"profile\", \"database\"] or [\"auth\", \"profile\", \"database\", \"audit\"]",
     ),
-    value("relays", "a whole number from 1 to 32"),
+    value("relays", Shape::Whole(1, 32), "a whole number from 1 to 32"),
+];
+
+const HOPS: &[&[&str]] = &[
+    &["auth", "profile", "database"],
+    &["auth", "profile", "database", "audit"],
 ];
 
 const SERVICE: &[Key] = &[
-    value("kind", "\"relay\""),
-    value("calls", "a list of names of services"),
+    value("kind", Shape::Word(&["relay"]), "\"relay\""),
+    value("calls", Shape::Names, "a list of names of services"),
     later("replicas", "one replica of each service"),
 ];
 
 const FAULT: &[Key] = &[
-    value("kind", "\"error\", \"hang\", \"delay\" or \"reset\""),
-    value("probability", "a number from 0 to 1"),
+    value(
+        "kind",
+        Shape::Word(&["error", "hang", "delay", "reset"]),
+        "\"error\", \"hang\", \"delay\" or \"reset\"",
+    ),
+    value("probability", Shape::From(0.0, 1.0), "a number from 0 to 1"),
     value(
         "on",
+        Shape::Names,
         "a list of names of services, at least one and each once",
     ),
-    value("scope", "\"attempt\" or \"request\""),
-    value("delay", DURATION),
+    value(
+        "scope",
+        Shape::Word(&["attempt", "request"]),
+        "\"attempt\" or \"request\"",
+    ),
+    value("delay", Shape::Time, DURATION),
 ];
 
 const POLICY: &[Key] = &[
-    value("attempt_timeout", DURATION),
-    value("deadline", DURATION),
+    value("attempt_timeout", Shape::Time, DURATION),
+    value("deadline", Shape::Time, DURATION),
     table("retry", "a table [policy.retry]", RETRY),
     table("breaker", "a table [policy.breaker]", BREAKER),
 ];
@@ -134,68 +186,95 @@ const POLICY: &[Key] = &[
 const RETRY: &[Key] = &[
     value(
         "retries",
+        Shape::Whole(1, 10),
         "a whole number from 1 to 10; for none, leave [policy.retry] out",
     ),
-    value("backoff", DURATION),
+    value("backoff", Shape::Time, DURATION),
     value(
         "max_backoff",
+        Shape::Time,
         "a duration in whole milliseconds, not below `backoff` and up to \"1h\"",
     ),
-    value("propagated", BOOL),
-    value("client", BOOL),
+    value("propagated", Shape::Flag, BOOL),
+    value("client", Shape::Flag, BOOL),
     table("budget", "a table [policy.retry.budget]", BUDGET),
 ];
 
 const BUDGET: &[Key] = &[
-    value("ratio", "a number from 0 to 1, in retries per request"),
-    value("floor", "a number from 0 to 1000000, in retries per second"),
-    value("capacity", "a whole number from 1 to 1000000, in retries"),
+    value(
+        "ratio",
+        Shape::From(0.0, 1.0),
+        "a number from 0 to 1, in retries per request",
+    ),
+    value(
+        "floor",
+        Shape::From(0.0, 1e6),
+        "a number from 0 to 1000000, in retries per second",
+    ),
+    value(
+        "capacity",
+        Shape::Whole(1, 1_000_000),
+        "a whole number from 1 to 1000000, in retries",
+    ),
 ];
 
 const BREAKER: &[Key] = &[
     value(
         "failure_rate",
+        Shape::Above(0.0, 1.0),
         "a number above 0 and up to 1; for no such rule, leave it out",
     ),
     value(
         "slow_rate",
+        Shape::Above(0.0, 1.0),
         "a number above 0 and up to 1, only together with `slow_call`",
     ),
     value(
         "slow_call",
+        Shape::Time,
         "a duration from \"1ms\" to \"1h\" in whole milliseconds, only together with `slow_rate`",
     ),
     value(
         "consecutive",
+        Shape::Whole(1, 10_000),
         "a whole number from 1 to 10000; for no such rule, leave it out",
     ),
     value(
         "window",
+        Shape::Time,
         "a duration from \"10ms\" to \"1h\" in whole milliseconds",
     ),
-    value("min_calls", "a whole number from 1 to 1000000"),
-    value("open", DURATION),
+    value(
+        "min_calls",
+        Shape::Whole(1, 1_000_000),
+        "a whole number from 1 to 1000000",
+    ),
+    value("open", Shape::Time, DURATION),
     value(
         "max_open",
+        Shape::Time,
         "a duration in whole milliseconds, not below `open` and up to \"1h\"",
     ),
     value(
         "jitter",
+        Shape::From(0.0, 1.0),
         "a number from 0 to 1, as a share of the open time",
     ),
-    value("probes", "a whole number from 1 to 15"),
-    value("lease", DURATION),
-    value("cancelled_after", DURATION),
+    value("probes", Shape::Whole(1, 15), "a whole number from 1 to 15"),
+    value("lease", Shape::Time, DURATION),
+    value("cancelled_after", Shape::Time, DURATION),
 ];
 
 const PHASE: &[Key] = &[
-    value("title", "a line of 1 to 200 characters"),
+    value("title", Shape::Line, "a line of 1 to 200 characters"),
     value(
         "at",
+        Shape::Time,
         "a duration from \"0s\" in whole milliseconds, before the end of the run",
     ),
     value(
         "for",
+        Shape::Time,
         "a duration from \"1ms\" in whole milliseconds that ends within the run",
     ),
     named("faults", "tables [phase.faults.NAME]", FAULT),
@@ -204,17 +283,21 @@ const PHASE: &[Key] = &[
 ];
 
 const EXPECT: &[Key] = &[
-    table(
-        "availability",
-        "\"predicted\" or { min = 0.95, max = 0.97 }, either or both",
-        BOUNDS,
+    Key {
+        name: "availability",
+        allowed: "\"predicted\" or { min = 0.95, max = 0.97 }, either or both",
+        inside: Inside::WordOr("predicted", BOUNDS),
+    },
+    value(
+        "distance",
+        Shape::Between(0.0, 1.0),
+        "a number above 0 and below 1",
     ),
-    value("distance", "a number above 0 and below 1"),
 ];
 
 const BOUNDS: &[Key] = &[
-    value("min", "a number from 0 to 1"),
-    value("max", "a number from 0 to 1"),
+    value("min", Shape::From(0.0, 1.0), "a number from 0 to 1"),
+    value("max", Shape::From(0.0, 1.0), "a number from 0 to 1"),
 ];
 
 const BOOL: &str = "true or false";
@@ -231,13 +314,13 @@ pub(crate) fn allowed(path: &[impl AsRef<str>]) -> &'static str {
         };
         allowed = key.allowed;
         keys = match key.inside {
-            Inside::Table(keys) | Inside::List(keys) => keys,
+            Inside::Table(keys) | Inside::List(keys) | Inside::WordOr(_, keys) => keys,
             // The author's name leads to the same keys whatever it is.
             Inside::Named(keys) => {
                 names.next();
                 keys
             }
-            Inside::Value | Inside::Later => break,
+            Inside::Value(_) | Inside::Later => break,
         };
     }
     allowed

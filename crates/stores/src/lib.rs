@@ -1,19 +1,49 @@
-//! How a service opens the database it owns: the URL, the connections, the migrations.
+//! How a service opens the database it owns: the URL, the connections, the migrations, and
+//! what it means when the database fails.
 //!
 //! A service has a store of its own and no other service looks into it. Replicas of one
 //! service share its store. What is kept there, and how it is asked for, is the service's
-//! own affair; this crate knows only how such a store comes to be.
+//! own affair; this crate knows only how such a store comes to be, and how it fails.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | `url` | the value of `--store`, checked |
-//! | `sqlite` | the connections: several that read, one that writes |
+//! | `sqlite` | the connections to SQLite: several that read, one that writes |
+//! | `postgres` | the connections to PostgreSQL, with limits on every wait |
+//! | `write` | a transaction that writes, and the crash points around its commit |
 //! | `migrate` | the steps that bring a database to the form a service expects |
+//! | `failure` | what went wrong, and the problem that it is to a client |
+//!
+//! # What a commit costs
+//!
+//! An acknowledged write is on the disk: SQLite runs with `synchronous=FULL`, PostgreSQL with
+//! `synchronous_commit=on`. `cargo bench -p stores` shows what that costs on the disk at hand,
+//! beside `NORMAL`, which loses the last commits with the power.
 
+mod failure;
 mod migrate;
+mod postgres;
 mod sqlite;
 mod url;
+mod write;
 
+pub use failure::{Failure, problem};
 pub use migrate::MigrateError;
-pub use sqlite::{OpenError, Sqlite};
-pub use url::{NotAStore, StoreUrl};
+pub use postgres::Postgres;
+pub use sqlite::Sqlite;
+pub use url::{NotAStore, PostgresUrl, SqliteUrl, StoreUrl};
+pub use write::Write;
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file does not exist and could not be created, or may not be written to.
+    #[error("the file cannot be written to; the file and its folder must exist and be writable")]
+    File(#[from] std::io::Error),
+    /// The database refused it, or could not be reached.
+    #[error("the database cannot be opened")]
+    Database(#[from] sqlx::Error),
+    /// It could not be brought to the form expected.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+}

@@ -1,9 +1,6 @@
 //! The connections to a SQLite database.
 
-use crate::{
-    StoreUrl,
-    migrate::{self, MigrateError},
-};
+use crate::{OpenError, SqliteUrl, Write, migrate};
 use sqlx::{
     SqlitePool, Transaction,
     error::DatabaseError,
@@ -35,24 +32,10 @@ pub struct Sqlite {
     writer: SqlitePool,
 }
 
-/// Why a store could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The file does not exist and could not be created.
-    #[error("the file cannot be created; its folder must exist and be writable")]
-    File(#[from] std::io::Error),
-    /// SQLite refused it.
-    #[error("SQLite cannot open it")]
-    Database(#[from] sqlx::Error),
-    /// It could not be brought to the form expected.
-    #[error(transparent)]
-    Migrate(MigrateError),
-}
-
 impl Sqlite {
     /// Opens the database at `url`, creates it if it is missing, and does those of the
     /// migrations `steps` that are not done yet.
-    pub async fn open(url: &StoreUrl, steps: &[&'static str]) -> Result<Self, OpenError> {
+    pub async fn open(url: &SqliteUrl, steps: &[&'static str]) -> Result<Self, OpenError> {
         if let Some(path) = url.path() {
             create_if_missing(path)?;
         }
@@ -77,10 +60,20 @@ impl Sqlite {
         &self.readers
     }
 
-    /// Begins a transaction that writes. It takes the right to write at once: one that took
-    /// it later could find that another had written in between, and would have to fail.
-    /// Once it is committed, its writes are on the disk.
-    pub async fn write(&self) -> Result<Transaction<'static, sqlx::Sqlite>, sqlx::Error> {
+    /// Begins a transaction that writes what a client asked for. Once it is committed, its
+    /// writes are on the disk.
+    pub async fn write(&self) -> Result<Write<sqlx::Sqlite>, sqlx::Error> {
+        self.begin().await.map(Write::asked_for)
+    }
+
+    /// Begins a transaction that writes what no client asked for: seeds, tidying up.
+    pub async fn write_of_its_own(&self) -> Result<Write<sqlx::Sqlite>, sqlx::Error> {
+        self.begin().await.map(Write::of_its_own)
+    }
+
+    /// It takes the right to write at once: a transaction that took it later could find that
+    /// another had written in between, and would have to fail.
+    async fn begin(&self) -> Result<Transaction<'static, sqlx::Sqlite>, sqlx::Error> {
         self.writer.begin_with("BEGIN IMMEDIATE").await
     }
 
@@ -91,10 +84,9 @@ impl Sqlite {
     }
 
     async fn migrate(&self, steps: &[&'static str]) -> Result<(), OpenError> {
-        let mut transaction = self.write().await?;
-        let migrated = migrate::run(&mut transaction, steps).await;
-        migrated.map_err(OpenError::Migrate)?;
-        Ok(transaction.commit().await?)
+        let mut write = self.write_of_its_own().await?;
+        migrate::sqlite(&mut write, steps).await?;
+        Ok(write.commit().await?)
     }
 }
 
@@ -116,7 +108,7 @@ fn create_if_missing(path: &Path) -> std::io::Result<()> {
 
 /// Two replicas may open a new database at once. One of them turns on the write-ahead log,
 /// and the other is told that the database is busy without having waited.
-async fn open_writer(url: &StoreUrl) -> Result<SqlitePool, sqlx::Error> {
+async fn open_writer(url: &SqliteUrl) -> Result<SqlitePool, sqlx::Error> {
     let give_up = Instant::now() + BUSY;
     loop {
         match pool(1).connect_with(options(url.path())).await {
@@ -173,9 +165,8 @@ mod tests {
         "INSERT INTO a VALUES (2);",
     ];
 
-    fn url(folder: &tempfile::TempDir) -> StoreUrl {
-        let path = folder.path().join("s.db");
-        format!("sqlite:{}", path.display()).parse().unwrap()
+    fn url(folder: &tempfile::TempDir) -> SqliteUrl {
+        SqliteUrl::file(folder.path().join("s.db"))
     }
 
     async fn sum(store: &Sqlite) -> i64 {
@@ -206,7 +197,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_store_in_memory_keeps_what_is_written() {
-        let store = Sqlite::open(&StoreUrl::MEMORY, STEPS).await.unwrap();
+        let store = Sqlite::open(&SqliteUrl::MEMORY, STEPS).await.unwrap();
         let mut write = store.write().await.unwrap();
         query("INSERT INTO a VALUES (4)")
             .execute(&mut *write)
@@ -241,13 +232,8 @@ mod tests {
     async fn a_folder_that_is_missing_is_named_as_the_reason() {
         let folder = tempfile::tempdir().unwrap();
         for path in ["missing/s.db", ""] {
-            let path = folder.path().join(path);
-            let url = format!("sqlite:{}", path.display()).parse().unwrap();
-            assert!(
-                Sqlite::open(&url, STEPS).await.is_err(),
-                "{}",
-                path.display()
-            );
+            let url = SqliteUrl::file(folder.path().join(path));
+            assert!(Sqlite::open(&url, STEPS).await.is_err(), "{url}");
         }
     }
 }

@@ -1,5 +1,17 @@
 //! Helpers for tests: programs run to their end, and what they leave behind.
 
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "in a test, a panic is how anything is told that goes wrong"
+)]
+
+pub mod chain;
+mod engines;
+pub mod postgres;
+mod service;
+
+pub use engines::Database;
+
 use std::{
     fs,
     io::Read,
@@ -8,6 +20,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 use tempfile::TempDir;
+
+pub use service::Service;
 
 /// The longest a program may run in a test before it is killed.
 const LONGEST: Duration = Duration::from_mins(2);
@@ -85,6 +99,25 @@ impl Sandbox {
             .flatten();
         entries.map(|entry| entry.path()).collect()
     }
+}
+
+/// Compares `text` with the file at `path`, which is kept beside the code. With
+/// `UPDATE_GOLDEN=1` in the environment the file is written anew instead.
+///
+/// # Panics
+///
+/// If they differ.
+pub fn golden(path: impl AsRef<Path>, text: &str) {
+    let path = path.as_ref();
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+    let kept = fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        kept == text,
+        "{} is not up to date; look at the change and run the test with UPDATE_GOLDEN=1:\n{text}",
+        path.display()
+    );
 }
 
 /// Runs a program to its end; one that runs for two minutes is killed, and that shows.

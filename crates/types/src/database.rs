@@ -2,31 +2,49 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// A record: a JSON value under a collection and a key.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Record {
     /// The collection.
+    #[schema(pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
     pub collection: String,
     /// The key, unique in its collection.
+    #[schema(pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
     pub key: String,
-    /// Counts the writes of this record, from 1.
+    /// Counts what was done to this key, deletions too, from 1: no version comes twice.
+    #[schema(minimum = 1)]
     pub version: u64,
     /// The content.
     pub value: Value,
 }
 
-/// `GET /v1/records/{collection}?keys=a,b`: those of the records named that exist.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// `GET /v1/records/{collection}`: those of the records named by `keys` that exist, or a page
+/// of all of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Records {
-    /// In the order of the keys asked for.
+    /// In the order of the keys asked for; of a page, in the order of their keys.
+    #[schema(max_items = 100)]
     pub records: Vec<Record>,
+    /// The `cursor` of the next page; absent on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, pattern = "^([2-7][0-9a-f]){1,64}$")]
+    pub next: Option<String>,
 }
 
 /// `PUT /v1/records/{collection}/{key}`: writes one record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PutRecord {
     /// The new content.
     pub value: Value,
+}
+
+/// What is done to a record, as the audit log names it.
+pub mod action {
+    /// A record was written.
+    pub const PUT: &str = "record.put";
+    /// A record was deleted.
+    pub const DELETE: &str = "record.delete";
 }

@@ -14,6 +14,10 @@ pub const DEADLINE_MS: &str = "nines-deadline-ms";
 pub const ATTEMPT_PATH: &str = "nines-attempt";
 /// The key under which a write may be sent again without being done twice.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// On whose behalf a write is made: the user's identifier, as the edge has found it.
+pub const ACTOR: &str = "nines-actor";
+/// The address of the client, as the edge has seen it.
+pub const CLIENT_ADDRESS: &str = "nines-client-address";
 
 /// `degraded`, on an answer without a part that could be left out.
 pub const OUTCOME: &str = "nines-outcome";

@@ -2,7 +2,8 @@
 //! span attributes and problems.
 //!
 //! Services never depend on each other's code; they meet here, on the wire.
-//! The crate knows serde and nothing else, so that every other crate can afford it.
+//! The crate knows serde and the schemas that OpenAPI documents are made of, so that every
+//! other crate can afford it.
 
 pub mod attribute;
 pub mod audit;
@@ -18,7 +19,7 @@ pub mod profile;
 pub mod relay;
 pub mod service;
 
-pub use name::{NAME_ALLOWED, is_name};
+pub use name::{NAME_ALLOWED, NAME_PATTERN, is_name};
 pub use outcome::{BreakerState, Cause, Outcome, StoppedBy, UnknownWord};
 pub use probability::{NotAProbability, Probability};
 pub use problem::{CONTENT_TYPE as PROBLEM_CONTENT_TYPE, Problem};

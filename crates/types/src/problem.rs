@@ -3,7 +3,8 @@
 
 use crate::{Cause, StoppedBy};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
+use utoipa::ToSchema;
 
 /// The media type of a problem (RFC 9457, section 3).
 pub const CONTENT_TYPE: &str = "application/problem+json";
@@ -12,12 +13,14 @@ pub const CONTENT_TYPE: &str = "application/problem+json";
 ///
 /// `code` is stable and meant for programs; `title` names the kind of problem and
 /// `detail` this occurrence of it. Nothing internal (paths, SQL, secrets) belongs here.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// A URI that names the kind of problem: `urn:nines:problem:` and the code.
     #[serde(rename = "type")]
+    #[schema(value_type = String)]
     pub kind: Cow<'static, str>,
     /// The kind of problem in words; the same for every occurrence.
+    #[schema(value_type = String)]
     pub title: Cow<'static, str>,
     /// The HTTP status, repeated so that a stored problem is complete.
     pub status: u16,
@@ -25,9 +28,11 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// The stable code, in kebab case.
+    #[schema(value_type = String)]
     pub code: Cow<'static, str>,
     /// The service in which the failure originated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub hop: Option<Cow<'static, str>>,
     /// The last underlying failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,6 +42,9 @@ pub struct Problem {
     pub stopped_by: Option<StoppedBy>,
     /// Whether the same request may succeed when sent again.
     pub retryable: bool,
+    /// After how many seconds trying again makes sense; also the header `Retry-After`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
     /// The request this belongs to, as in logs and spans.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -57,6 +65,7 @@ impl Problem {
             cause: None,
             stopped_by: None,
             retryable: false,
+            retry_after: None,
             request_id: None,
         }
     }
@@ -95,6 +104,14 @@ impl Problem {
         self.retryable = retryable;
         self
     }
+
+    /// Says when trying again makes sense: after `wait`, in whole seconds, rounded up.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        let more = u64::from(wait.subsec_nanos() > 0);
+        self.retry_after = Some(wait.as_secs().saturating_add(more).max(1));
+        self
+    }
 }
 
 #[cfg(test)]
@@ -114,5 +131,14 @@ mod tests {
         assert_eq!(json["cause"], "refused");
         assert_eq!(json["retryable"], true);
         assert_eq!(serde_json::from_value::<Problem>(json).unwrap(), problem);
+    }
+
+    #[test]
+    fn a_wait_is_told_in_whole_seconds_and_never_too_short() {
+        for (ms, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2)] {
+            let wait = Duration::from_millis(ms);
+            let problem = Problem::new(429, "c", "t").retry_after(wait);
+            assert_eq!(problem.retry_after, Some(seconds), "{ms}");
+        }
     }
 }

@@ -51,6 +51,21 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// The hash that `text` shows; none if it shows none.
+pub(crate) fn from_hex(text: &str) -> Option<Hash> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let pairs = text.as_bytes().chunks(2);
+    let byte = |pair: &[u8]| match pair {
+        [high, low] => Some(digit(*high)? * 16 + digit(*low)?),
+        _ => None,
+    };
+    pairs.map(byte).collect::<Option<Vec<_>>>()?.try_into().ok()
+}
+
 /// The one encoding of an event: two numbers of 8 bytes, then each text after its length in
 /// 8 bytes, all big-endian. No two events have the same.
 fn encoding(sequence: u64, recorded_at_ms: u64, event: &NewEvent) -> Vec<u8> {
@@ -83,6 +98,7 @@ mod tests {
         // Computed by another program (Python's hashlib) from the documentation alone.
         let expected = "fde4878f0895d63000bd9e29addbe5e5389a9340232e7dacb7f548ddb4b9889c";
         assert_eq!(head.hex(), expected);
+        assert_eq!(from_hex(expected), Some(head.hash));
     }
 
     #[test]

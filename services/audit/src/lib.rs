@@ -5,7 +5,7 @@
 //! | `routes` | the log, as HTTP |
 //! | `chain` | each event's hash covers all before it |
 //! | `writer` | many events in one commit |
-//! | `store` | events, kept |
+//! | `store` | events, kept: in SQLite or PostgreSQL |
 
 mod chain;
 mod routes;
@@ -14,7 +14,7 @@ mod writer;
 
 use chassis::{Chassis, Error};
 use std::sync::Arc;
-use store::{SqliteStore, Store};
+use store::Store;
 use stores::StoreUrl;
 use types::service;
 use writer::Writer;
@@ -26,7 +26,7 @@ pub struct Options {
     /// What every service can be told.
     #[command(flatten)]
     pub chassis: chassis::Options,
-    /// Where events are kept: sqlite:PATH, or `sqlite::memory:`
+    /// Where events are kept: sqlite:PATH, `sqlite::memory:`, or <postgres://user@host/database>
     #[arg(long, env = "NINES_STORE", value_name = "URL")]
     pub store: StoreUrl,
 }
@@ -48,16 +48,23 @@ pub async fn serve(options: Options) -> Result<(), Error> {
     let chassis = Chassis::start(service::AUDIT, options.chassis).await?;
     let url = options.store;
     let what = || format!("--store {url}: the store cannot be opened");
-    let store = SqliteStore::open(&url).await.map_err(Error::setup(what))?;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let store = store::open(&url).await.map_err(Error::setup(what))?;
     let writer = Writer::start(store.clone());
     let audit = Audit {
         store: store.clone(),
         writer,
     };
+    let routes = routes::router().with_state(Arc::new(audit));
     chassis
-        .serve(routes::router(Arc::new(audit)), async move || {
-            store.close().await;
-        })
+        .serve(routes, async move || store.close().await)
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_description_is_up_to_date() {
+        let text = chassis::openapi::text(types::service::AUDIT, &crate::routes::router());
+        testkit::golden(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json"), &text);
+    }
 }

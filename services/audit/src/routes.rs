@@ -2,51 +2,62 @@
 
 use crate::{
     Audit,
+    chain::{self, Hash},
     store::{Appended, StoreError},
     writer::AppendError,
 };
-use axum::{
-    Router,
-    extract::{Query, State, rejection::QueryRejection},
-    routing::{get, post},
+use axum::extract::{Query, State, rejection::QueryRejection};
+use chassis::{
+    Json, Refusal,
+    openapi::{BadBody, BadRequest, Failures, WriteFailures},
 };
-use chassis::{Json, Refusal};
 use serde::Deserialize;
 use std::sync::Arc;
 use types::{
     Cause, Problem,
     audit::{Event, Events, NewEvent, Verification},
 };
+use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 const MAX_LIMIT: u32 = 1000;
 
-pub(crate) fn router(audit: Arc<Audit>) -> Router {
-    Router::new()
-        .route("/v1/events", post(append).get(events))
-        .route("/v1/verify", get(verify))
-        .with_state(audit)
+pub(crate) fn router() -> OpenApiRouter<Arc<Audit>> {
+    OpenApiRouter::default()
+        .routes(routes!(append, events))
+        .routes(routes!(verify))
 }
 
-/// `POST /v1/events`: records an event once; the answer comes when it is on the disk.
+/// Records an event once; the answer comes when it is on the disk.
+#[utoipa::path(post, path = "/v1/events", responses(
+    (status = 200, description = "It is in the log, since now or since earlier", body = Event),
+    BadBody, WriteFailures,
+))]
 async fn append(
     State(audit): State<Arc<Audit>>,
     Json(event): Json<NewEvent>,
 ) -> Result<Json<Event>, Refusal> {
-    check("key", &event.key)?;
-    check("actor", &event.actor)?;
-    check("action", &event.action)?;
+    check("key", &event.key, 256)?;
+    check("actor", &event.actor, 128)?;
+    check("action", &event.action, 128)?;
     match audit.writer.append(event).await? {
         Appended::Recorded(event) => Ok(Json(event)),
         Appended::KeyReused => Err(key_reused()),
     }
 }
 
-#[derive(Debug, Deserialize)]
+/// Which part of the log is wanted.
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Page {
+    /// The events after this sequence.
     #[serde(default)]
+    #[param(required = false, minimum = 0)]
     after: u64,
+    /// How many at most.
     #[serde(default = "usual_limit")]
+    #[param(required = false, minimum = 1, maximum = 1000)]
     limit: u32,
 }
 
@@ -54,7 +65,11 @@ const fn usual_limit() -> u32 {
     100
 }
 
-/// `GET /v1/events?after=0&limit=100`: a page of the log.
+/// A page of the log.
+#[utoipa::path(get, path = "/v1/events", params(Page), responses(
+    (status = 200, description = "Events in their order", body = Events),
+    BadRequest, Failures,
+))]
 async fn events(
     State(audit): State<Arc<Audit>>,
     page: Result<Query<Page>, QueryRejection>,
@@ -69,18 +84,48 @@ async fn events(
     Ok(Json(Events { events }))
 }
 
-/// `GET /v1/verify`: whether the log is as it was recorded.
-async fn verify(State(audit): State<Arc<Audit>>) -> Result<Json<Verification>, Refusal> {
-    Ok(Json(audit.store.verify().await?))
+/// What is to be verified.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Question {
+    /// The hash of an event that somebody has noted: the log must lead through it. Without
+    /// that, nobody could tell a log that was written anew, or cut off with its head.
+    #[param(nullable = false, pattern = "^[0-9a-f]{64}$")]
+    noted: Option<String>,
 }
 
-fn check(field: &str, value: &str) -> Result<(), Refusal> {
-    if (1..=128).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic()) {
+/// Whether the log is as it was recorded.
+#[utoipa::path(get, path = "/v1/verify", params(Question), responses(
+    (status = 200, description = "Whether it is, and where it is not", body = Verification),
+    BadRequest, Failures,
+))]
+async fn verify(
+    State(audit): State<Arc<Audit>>,
+    question: Result<Query<Question>, QueryRejection>,
+) -> Result<Json<Verification>, Refusal> {
+    let Query(Question { noted }) =
+        question.map_err(|error| Refusal::bad_request(error.body_text()))?;
+    let noted = noted.map(|text| hash(&text)).transpose()?;
+    Ok(Json(audit.store.verify(noted).await?))
+}
+
+fn hash(text: &str) -> Result<Hash, Refusal> {
+    chain::from_hex(text).ok_or_else(|| {
+        let shown: String = text.chars().take(80).collect();
+        let allowed = "64 digits from 0 to 9 and a to f";
+        Refusal::bad_request(format!("noted: {shown:?} is not valid; allowed: {allowed}"))
+    })
+}
+
+fn check(field: &str, value: &str, longest: usize) -> Result<(), Refusal> {
+    if (1..=longest).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic()) {
         return Ok(());
     }
-    let shown: String = value.chars().take(150).collect();
-    let detail =
-        format!("{field}: {shown:?} is not valid; allowed: 1 to 128 visible ASCII characters");
+    let shown: String = value.chars().take(80).collect();
+    let more = if shown.len() < value.len() { "…" } else { "" };
+    let allowed = format!("1 to {longest} visible ASCII characters");
+    let detail = format!("{field}: {shown:?}{more} is not valid; allowed: {allowed}");
     Err(Refusal::bad_request(detail))
 }
 
@@ -94,8 +139,8 @@ fn key_reused() -> Refusal {
 }
 
 impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Self {
-        Self::internal(&error)
+    fn from(StoreError(error): StoreError) -> Self {
+        stores::problem(&error).into()
     }
 }
 
@@ -103,7 +148,8 @@ impl From<AppendError> for Refusal {
     fn from(error: AppendError) -> Self {
         match error {
             AppendError::Full => full(&error),
-            error => Self::internal(&error),
+            AppendError::Store(error) => stores::problem(&error.0).into(),
+            AppendError::Ended => Self::internal(&error),
         }
     }
 }
@@ -117,76 +163,4 @@ fn full(error: &AppendError) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        store::{SqliteStore, Store},
-        writer::Writer,
-    };
-    use axum::body::{Body, to_bytes};
-    use http::{Request, StatusCode, header::CONTENT_TYPE};
-    use serde_json::{Value, json};
-    use stores::StoreUrl;
-    use tower::ServiceExt;
-
-    async fn empty() -> Router {
-        let store = SqliteStore::open(&StoreUrl::MEMORY).await.unwrap();
-        let store: Arc<dyn Store> = Arc::new(store);
-        let writer = Writer::start(store.clone());
-        router(Arc::new(Audit { store, writer }))
-    }
-
-    async fn send(router: &Router, request: Request<Body>) -> (StatusCode, Value) {
-        let response = router.clone().oneshot(request).await.unwrap();
-        let status = response.status();
-        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
-        (status, serde_json::from_slice(&body).unwrap_or_default())
-    }
-
-    async fn read(router: &Router, path: &str) -> (StatusCode, Value) {
-        send(router, Request::get(path).body(Body::empty()).unwrap()).await
-    }
-
-    async fn post_event(router: &Router, key: &str, actor: &str) -> (StatusCode, Value) {
-        let body = json!({ "key": key, "actor": actor, "action": "page.read" });
-        let request = Request::post("/v1/events").header(CONTENT_TYPE, "application/json");
-        send(router, request.body(Body::from(body.to_string())).unwrap()).await
-    }
-
-    #[tokio::test]
-    async fn an_event_is_recorded_once_and_can_be_read_and_verified() {
-        let router = empty().await;
-        let first = post_event(&router, "r-1", "user-1").await;
-        assert_eq!(first.0, 200);
-        assert_eq!(first.1["sequence"], 1);
-        assert_eq!(post_event(&router, "r-1", "user-1").await, first);
-        assert_eq!(post_event(&router, "r-1", "user-2").await.0, 422);
-        let second = post_event(&router, "r-2", "user-2").await.1;
-        let (status, page) = read(&router, "/v1/events?after=0&limit=10").await;
-        assert_eq!(status, 200);
-        assert_eq!(page["events"], json!([first.1, second]));
-        let (status, found) = read(&router, "/v1/verify").await;
-        let expected = json!({ "events": 2, "intact": true, "head": second["hash"] });
-        assert_eq!((status, found), (StatusCode::OK, expected));
-    }
-
-    #[tokio::test]
-    async fn what_is_not_valid_is_refused() {
-        let router = empty().await;
-        let long = "x".repeat(129);
-        for (key, actor) in [
-            ("", "a"),
-            ("a b", "a"),
-            (&*long, "a"),
-            ("k", ""),
-            ("k", "é"),
-        ] {
-            assert_eq!(post_event(&router, key, actor).await.0, 400, "{key:?}");
-        }
-        for query in ["limit=0", "limit=1001", "limit=x", "after=-1", "more=1"] {
-            let (status, _) = read(&router, &format!("/v1/events?{query}")).await;
-            assert_eq!(status, 400, "{query}");
-        }
-        assert_eq!(read(&router, "/v1/events").await.1, json!({ "events": [] }));
-    }
-}
+mod tests;

@@ -104,10 +104,11 @@ fn now_ms() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::SqliteStore;
+    use crate::{chain::Hash, store};
     use async_trait::async_trait;
     use futures_util::future::{join_all, try_join_all};
     use std::sync::Mutex;
+    use testkit::{Database, on_every_engine};
     use tokio::sync::Semaphore;
     use types::audit::{Event, Verification};
 
@@ -119,12 +120,13 @@ mod tests {
         }
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn events_from_everywhere_at_once_are_one_chain_also_with_two_replicas() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.db");
-        let url = format!("sqlite:{}", path.display()).parse().unwrap();
-        let open = async || Arc::new(SqliteStore::open(&url).await.unwrap());
+    on_every_engine!(events_from_everywhere_at_once_are_one_chain_also_with_two_replicas);
+
+    async fn events_from_everywhere_at_once_are_one_chain_also_with_two_replicas(
+        database: Database,
+    ) {
+        let url = database.url.parse().unwrap();
+        let open = async || store::open(&url).await.unwrap();
         let (one, two) = (open().await, open().await);
         let writers = [Writer::start(one.clone()), Writer::start(two)];
         // Each event is sent twice, once to each replica.
@@ -136,7 +138,7 @@ mod tests {
         for pair in answers.chunks(2) {
             assert_eq!(pair[0], pair[1]);
         }
-        let found = one.verify().await.unwrap();
+        let found = one.verify(None).await.unwrap();
         assert_eq!((found.events, found.intact), (500, true));
     }
 
@@ -176,7 +178,7 @@ mod tests {
             unimplemented!("not asked for")
         }
 
-        async fn verify(&self) -> Result<Verification, StoreError> {
+        async fn verify(&self, _: Option<Hash>) -> Result<Verification, StoreError> {
             unimplemented!("not asked for")
         }
 

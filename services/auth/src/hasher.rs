@@ -17,6 +17,12 @@ thread_local! {
     static MEMORY: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
 }
 
+#[cfg(test)]
+thread_local! {
+    /// The blocks that this thread has filled so far.
+    pub(crate) static WORK: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
 /// Hashes with these parameters, in this thread's memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Hasher {
@@ -26,6 +32,18 @@ pub(crate) struct Hasher {
 impl Hasher {
     pub(crate) const fn new(params: Params) -> Self {
         Self { params }
+    }
+
+    /// Whether `hash` costs less than one made now, in any of the three ways.
+    pub(crate) fn is_stronger_than(&self, hash: &str) -> bool {
+        let hash = PasswordHash::new(hash);
+        let Some(theirs) = hash.ok().and_then(|hash| Params::try_from(&hash).ok()) else {
+            return false;
+        };
+        let ours = &self.params;
+        theirs.m_cost() < ours.m_cost()
+            || theirs.t_cost() < ours.t_cost()
+            || theirs.p_cost() < ours.p_cost()
     }
 
     /// Whether `password` is the one of which `hash` was made, with the hash's own parameters.
@@ -54,6 +72,8 @@ impl PasswordHasher<PasswordHash> for Hasher {
             memory.resize(self.params.block_count(), Block::new());
             argon2.hash_password_into_with_memory(password, salt, &mut out, memory.as_mut_slice())
         })?;
+        #[cfg(test)]
+        WORK.set(WORK.get() + self.params.block_count() * self.params.t_cost() as usize);
         Ok(PasswordHash {
             algorithm: ARGON2ID_IDENT,
             version: Some(Version::V0x13.into()),
@@ -90,6 +110,31 @@ mod tests {
             let theirs = theirs.hash_password(b"secret").unwrap().to_string();
             assert!(Hasher::verify(b"secret", &theirs).unwrap());
         }
+    }
+
+    #[test]
+    fn a_hash_is_weaker_if_any_of_its_parameters_is_smaller() {
+        let hasher =
+            |memory, passes, lanes| Hasher::new(Params::new(memory, passes, lanes, None).unwrap());
+        let hash = hasher(32, 2, 2)
+            .hash_password(b"secret")
+            .unwrap()
+            .to_string();
+        for (stronger, (memory, passes, lanes)) in [
+            (false, (32, 2, 2)),
+            (false, (16, 1, 1)),
+            (true, (33, 1, 1)),
+            (true, (16, 3, 1)),
+            (true, (24, 1, 3)),
+        ] {
+            let hasher = hasher(memory, passes, lanes);
+            assert_eq!(
+                hasher.is_stronger_than(&hash),
+                stronger,
+                "{memory} {passes} {lanes}"
+            );
+        }
+        assert!(!hasher(64, 1, 1).is_stronger_than("no hash"));
     }
 
     #[test]

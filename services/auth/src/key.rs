@@ -1,4 +1,4 @@
-//! The keys that sign tokens: Ed25519 (RFC 8032), named by their thumbprint.
+//! A key that signs tokens: Ed25519 (RFC 8032), named by its thumbprint.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use ring::{
@@ -6,11 +6,13 @@ use ring::{
     rand::SystemRandom,
     signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey},
 };
+use types::auth::Jwk;
 
 /// A key that signs tokens.
 pub(crate) struct Key {
     pair: Ed25519KeyPair,
     id: String,
+    header: String,
 }
 
 /// The bytes kept are no key, or the system gives no randomness.
@@ -33,12 +35,18 @@ impl Key {
     pub(crate) fn load(pkcs8: &[u8]) -> Result<Self, KeyError> {
         let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(KeyError::Rejected)?;
         let id = thumbprint(pair.public_key().as_ref());
-        Ok(Self { pair, id })
+        let header = header(&id);
+        Ok(Self { pair, id, header })
     }
 
     /// Its name, as in `kid`.
     pub(crate) fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The one header of the tokens that it signs, as it stands in them.
+    pub(crate) fn header(&self) -> &str {
+        &self.header
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
@@ -49,6 +57,22 @@ impl Key {
         let public = UnparsedPublicKey::new(&ED25519, self.pair.public_key());
         public.verify(message, signature).is_ok()
     }
+
+    /// What others may know of it (RFC 8037, section 2).
+    pub(crate) fn public(&self) -> Jwk {
+        Jwk {
+            kty: "OKP".to_owned(),
+            crv: "Ed25519".to_owned(),
+            purpose: "sig".to_owned(),
+            alg: "EdDSA".to_owned(),
+            kid: self.id.clone(),
+            x: BASE64.encode(self.pair.public_key()),
+        }
+    }
+}
+
+pub(crate) fn header(id: &str) -> String {
+    BASE64.encode(format!(r#"{{"alg":"EdDSA","typ":"JWT","kid":"{id}"}}"#))
 }
 
 /// The thumbprint of a public key (RFC 7638, and RFC 8037, section 2, for this kind).
@@ -59,8 +83,12 @@ fn thumbprint(public: &[u8]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    pub(crate) fn key() -> Key {
+        Key::load(&Key::generate().unwrap()).unwrap()
+    }
 
     #[test]
     fn the_thumbprint_is_that_of_rfc_8037_appendix_a_3() {
@@ -79,5 +107,20 @@ mod tests {
         assert!(two.has_signed(b"text", &one.sign(b"text")));
         assert!(!two.has_signed(b"other", &one.sign(b"text")));
         assert!(Key::load(&kept[1..]).is_err());
+    }
+
+    #[test]
+    fn what_others_get_to_know_verifies_and_does_not_sign() {
+        let key = key();
+        let jwk = key.public();
+        let public = BASE64.decode(&jwk.x).unwrap();
+        let verified =
+            UnparsedPublicKey::new(&ED25519, &public).verify(b"text", &key.sign(b"text"));
+        assert!(verified.is_ok());
+        assert_eq!(thumbprint(&public), jwk.kid);
+        let json = serde_json::to_value(&jwk).unwrap();
+        // The private part would be `d`.
+        let members: Vec<_> = json.as_object().unwrap().keys().collect();
+        assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x"]);
     }
 }

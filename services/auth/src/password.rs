@@ -23,6 +23,27 @@ pub struct Cost {
     pub lanes: u32,
 }
 
+/// How many passwords are hashed, and how many wait for that.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Room {
+    /// How many passwords are hashed at once; each takes a core, and the memory of a hash for good
+    #[arg(
+        long = "hashes-at-once",
+        env = "NINES_HASHES_AT_ONCE",
+        default_value = "1",
+        value_name = "COUNT"
+    )]
+    pub at_once: NonZeroUsize,
+    /// How many passwords may wait for that; more are refused. A hash takes some 20 ms
+    #[arg(
+        long = "hashes-waiting",
+        env = "NINES_HASHES_WAITING",
+        default_value = "64",
+        value_name = "COUNT"
+    )]
+    pub waiting: usize,
+}
+
 /// Why a password could not be hashed or checked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PasswordError {
@@ -37,22 +58,24 @@ pub(crate) enum PasswordError {
 /// Hashes and checks passwords.
 ///
 /// Each takes a core and some memory for tens of milliseconds. More at once than there are
-/// cores would only make all of them late, so the others wait.
+/// cores would only make all of them late, so the others wait, as far as there is room.
 #[derive(Clone)]
 pub(crate) struct Passwords {
     hasher: Hasher,
     threads: Threads,
+    at_once: NonZeroUsize,
     /// The hash of no password at all, checked where there is no account: otherwise the
     /// time of the answer would tell which names exist.
     nobody: String,
 }
 
 impl Passwords {
-    pub(crate) async fn new(cost: Cost, at_once: NonZeroUsize) -> Result<Self, PasswordError> {
+    pub(crate) async fn new(cost: Cost, room: Room) -> Result<Self, PasswordError> {
         let params = Params::new(cost.memory, cost.passes, cost.lanes, None)?;
         let mut passwords = Self {
             hasher: Hasher::new(params),
-            threads: Threads::start("hash", at_once)?,
+            threads: Threads::start("hash", room.at_once, room.waiting)?,
+            at_once: room.at_once,
             nobody: String::new(),
         };
         passwords.nobody = passwords.hash("nobody".to_owned()).await?;
@@ -78,20 +101,72 @@ impl Passwords {
         let span = info_span!("password.verify");
         self.threads.run(check).instrument(span).await?
     }
+
+    /// How many are hashed at once.
+    pub(crate) const fn at_once(&self) -> NonZeroUsize {
+        self.at_once
+    }
+
+    /// Whether `hash` was made when hashes cost less than now.
+    pub(crate) fn are_stronger_than(&self, hash: &str) -> bool {
+        self.hasher.is_stronger_than(hash)
+    }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::hasher::WORK;
+    use futures_util::{FutureExt, future::try_join_all};
+    use tokio::task::JoinHandle;
+
+    const WAITING: usize = 16;
 
     /// As little as argon2 allows.
     pub(crate) async fn cheap() -> Passwords {
+        with_memory(8).await
+    }
+
+    pub(crate) async fn with_memory(memory: u32) -> Passwords {
         let cost = Cost {
-            memory: 8,
+            memory,
             passes: 1,
             lanes: 1,
         };
-        Passwords::new(cost, NonZeroUsize::MIN).await.unwrap()
+        let room = Room {
+            at_once: NonZeroUsize::MIN,
+            waiting: WAITING,
+        };
+        Passwords::new(cost, room).await.unwrap()
+    }
+
+    /// Takes all the room there is, until it is told to go.
+    pub(crate) struct Occupier(Vec<(std::sync::mpsc::Sender<()>, JoinHandle<()>)>);
+
+    impl Occupier {
+        pub(crate) fn come(passwords: &Passwords) -> Self {
+            let occupy = |_| {
+                let (release, released) = std::sync::mpsc::channel();
+                let threads = passwords.threads.clone();
+                let job = async move { threads.run(move || released.recv()).await.map(drop) };
+                let mut job = Box::pin(job);
+                // It takes its place at once, and keeps it.
+                assert!((&mut job).now_or_never().is_none());
+                (release, tokio::spawn(async move { job.await.unwrap() }))
+            };
+            Self((0..=WAITING).map(occupy).collect())
+        }
+
+        pub(crate) async fn go(self) {
+            let (releases, jobs): (Vec<_>, Vec<_>) = self.0.into_iter().unzip();
+            drop(releases);
+            try_join_all(jobs).await.unwrap();
+        }
+    }
+
+    /// The blocks filled so far by the one thread of `passwords`.
+    pub(crate) async fn work(passwords: &Passwords) -> usize {
+        passwords.threads.run(|| WORK.get()).await.unwrap()
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use crate::{
     password::{PasswordError, Passwords},
     store::{Account, Store, StoreError},
 };
-use futures_util::future::try_join_all;
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 /// How many are kept in one transaction.
 const CHUNK: u32 = 64;
@@ -27,9 +27,13 @@ pub(crate) async fn accounts(
     for first in (1..=users).step_by(CHUNK as usize) {
         let last = users.min(first + CHUNK - 1);
         let missing = missing(store, first..=last).await?;
-        // The hashes wait for each other: no more are made at once than set.
+        if missing.is_empty() {
+            continue;
+        }
         let new = missing.into_iter().map(|number| account(passwords, number));
-        store.create_missing(&try_join_all(new).await?).await?;
+        let new = stream::iter(new).buffered(passwords.at_once().get());
+        let new: Vec<_> = new.try_collect().await?;
+        store.create_missing(&new).await?;
     }
     Ok(())
 }
@@ -41,7 +45,7 @@ async fn missing(
 ) -> Result<Vec<u32>, StoreError> {
     let mut missing = Vec::new();
     for number in numbers {
-        if !store.user_exists(&format!("user-{number}")).await? {
+        if store.account(&format!("user-{number}")).await?.is_none() {
             missing.push(number);
         }
     }
@@ -49,30 +53,40 @@ async fn missing(
 }
 
 async fn account(passwords: &Passwords, number: u32) -> Result<Account, PasswordError> {
-    Ok(Account {
-        id: format!("user-{number}"),
-        username: format!("user-{number}"),
-        password_hash: passwords.hash(format!("password-{number}")).await?,
-    })
+    let hash = passwords.hash(format!("password-{number}")).await?;
+    Ok(Account::new(format!("user-{number}"), hash))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{password::tests::cheap, store::SqliteStore};
+    use crate::{
+        password::tests::{cheap, work},
+        store,
+    };
     use stores::StoreUrl;
 
     #[tokio::test]
     async fn seeding_again_adds_what_is_missing_and_leaves_the_rest() {
-        let store = SqliteStore::open(&StoreUrl::MEMORY).await.unwrap();
+        let store = store::open(&StoreUrl::MEMORY).await.unwrap();
         let passwords = cheap().await;
-        accounts(&store, &passwords, 2).await.unwrap();
+        accounts(&*store, &passwords, 2).await.unwrap();
         let first = store.account("user-1").await.unwrap().unwrap();
-        accounts(&store, &passwords, CHUNK + 2).await.unwrap();
+        accounts(&*store, &passwords, CHUNK + 2).await.unwrap();
         assert!(store.account("user-1").await.unwrap() == Some(first));
         let last = store.account("user-66").await.unwrap().unwrap();
         let good = passwords.check("password-66".to_owned(), Some(last.password_hash));
         assert!(good.await.unwrap());
         assert!(store.account("user-67").await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_hashed_for_users_who_are_there() {
+        let store = store::open(&StoreUrl::MEMORY).await.unwrap();
+        let passwords = cheap().await;
+        accounts(&*store, &passwords, 3).await.unwrap();
+        let before = work(&passwords).await;
+        accounts(&*store, &passwords, 3).await.unwrap();
+        assert_eq!(work(&passwords).await, before);
     }
 }

@@ -4,19 +4,26 @@
 //! |---|---|
 //! | `routes` | records, as HTTP |
 //! | `once` | a write that may be sent again |
-//! | `store` | records, kept |
+//! | `outbox` | what the audit log is to hear of, delivered after the fact |
+//! | `store` | records, kept: in SQLite or PostgreSQL |
 //! | `seed` | records to try things with |
+//! | `clock` | the time of day |
 
+mod clock;
 mod once;
+mod outbox;
 mod routes;
 mod seed;
 mod store;
 
-use chassis::{Chassis, Error};
-use std::sync::Arc;
-use store::{SqliteStore, Store};
+use chassis::{Chassis, Error, replicas};
+use outbox::Outbox;
+use routes::Database;
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+use store::Store;
 use stores::StoreUrl;
 use types::service;
+use url::Url;
 
 /// Settings of the database service.
 #[derive(Debug, Clone, clap::Parser)]
@@ -25,12 +32,15 @@ pub struct Options {
     /// What every service can be told.
     #[command(flatten)]
     pub chassis: chassis::Options,
-    /// Where records are kept: sqlite:PATH, or `sqlite::memory:`
+    /// Where records are kept: sqlite:PATH, `sqlite::memory:`, or <postgres://user@host/database>
     #[arg(long, env = "NINES_STORE", value_name = "URL")]
     pub store: StoreUrl,
     /// Creates the three records of the page of each of `user-1` to `user-N`, where missing
     #[arg(long, env = "NINES_SEED_USERS", default_value = "0", value_parser = clap::value_parser!(u32).range(..=10_000), value_name = "N")]
     pub seed_users: u32,
+    /// The replicas of the audit service, which hears of every change; without one, of none
+    #[arg(long, env = "NINES_AUDIT", value_delimiter = ',', value_parser = replicas::parse, value_name = "URL")]
+    pub audit: Vec<Url>,
 }
 
 impl AsRef<chassis::Options> for Options {
@@ -43,22 +53,59 @@ impl AsRef<chassis::Options> for Options {
 pub async fn serve(options: Options) -> Result<(), Error> {
     let chassis = Chassis::start(service::DATABASE, options.chassis.clone()).await?;
     let store = set_up(&options).await?;
-    let router = routes::router(store.clone());
+    let outbox = outbox(&chassis, &options, &store);
+    let database = Arc::new(Database { store, outbox });
+    let routes = routes::router().with_state(database.clone());
     chassis
-        .serve(router, async move || store.close().await)
+        .serve(routes, async move || database.close().await)
         .await
 }
 
 async fn set_up(options: &Options) -> Result<Arc<dyn Store>, Error> {
     let url = &options.store;
-    let store = SqliteStore::open(url).await.map_err(Error::setup(|| {
+    let store = store::open(url).await.map_err(Error::setup(|| {
         format!("--store {url}: the store cannot be opened")
     }))?;
     let users = options.seed_users;
-    seed::records(&store, users)
+    seed::records(&*store, users)
         .await
         .map_err(Error::setup(|| {
             format!("--seed-users {users}: the records cannot be created")
         }))?;
-    Ok(Arc::new(store))
+    Ok(store)
+}
+
+/// The delivery to the audit log, where there is one.
+fn outbox(chassis: &Chassis, options: &Options, store: &Arc<dyn Store>) -> Option<Outbox> {
+    if options.audit.is_empty() {
+        return None;
+    }
+    let audit = chassis.upstream(service::AUDIT, &options.audit);
+    let outbox = Outbox::start(store.clone(), audit);
+    let depth = outbox.depth();
+    chassis.show(
+        "nines.outbox.depth",
+        "Events that the audit log has not recorded yet.",
+        move || depth.load(Relaxed),
+    );
+    Some(outbox)
+}
+
+impl Database {
+    /// Delivers what it can, then closes the store: in this order, because one needs the other.
+    async fn close(&self) {
+        if let Some(outbox) = &self.outbox {
+            outbox.stop().await;
+        }
+        self.store.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_description_is_up_to_date() {
+        let text = chassis::openapi::text(types::service::DATABASE, &crate::routes::router());
+        testkit::golden(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json"), &text);
+    }
 }

@@ -4,11 +4,11 @@
 //! done once, and every repetition gets the answer of the first. The key stands for one
 //! request: another request under the same key is a mistake of the caller, and refused.
 
+use crate::store::{Change, Place};
 use axum::extract::FromRequestParts;
 use chassis::Refusal;
 use http::request::Parts;
 use ring::digest::{Context, SHA256};
-use serde_json::Value;
 use types::header::IDEMPOTENCY_KEY;
 
 /// The longest key, in bytes: room for a user and the key that the user chose.
@@ -41,9 +41,15 @@ fn is_key(text: &str) -> bool {
 }
 
 /// SHA-256 of what is asked: the same for the same request, and only for that.
-pub(crate) fn fingerprint(collection: &str, key: &str, value: &Value) -> Vec<u8> {
+pub(crate) fn fingerprint(change: &Change) -> Vec<u8> {
+    let (method, value) = match &change.value {
+        Some(value) => ("PUT", value.to_string()),
+        None => ("DELETE", String::new()),
+    };
+    let Place { collection, key } = &change.place;
+    let preconditions = change.preconditions.to_string();
     let mut context = Context::new(&SHA256);
-    for part in [collection, key, &value.to_string()] {
+    for part in [method, collection, key, &value, &preconditions] {
         // The length first: `a` and `bc` are not `ab` and `c`.
         context.update(&(part.len() as u64).to_be_bytes());
         context.update(part.as_bytes());
@@ -54,8 +60,9 @@ pub(crate) fn fingerprint(collection: &str, key: &str, value: &Value) -> Vec<u8>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::Request;
-    use serde_json::json;
+    use chassis::conditional::Preconditions;
+    use http::{Request, header::IF_MATCH};
+    use serde_json::{Value, json};
 
     async fn key(value: Option<&[u8]>) -> Result<Option<String>, Refusal> {
         let mut request = Request::new(());
@@ -89,14 +96,36 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_fingerprint_changes_with_every_part() {
-        let first = fingerprint("a", "bc", &json!(1));
-        assert_eq!(fingerprint("a", "bc", &json!(1)), first);
+    async fn change(collection: &str, key: &str, value: Option<Value>, tag: &str) -> Change {
+        let request = Request::builder().header(IF_MATCH, tag).body(()).unwrap();
+        let mut parts = request.into_parts().0;
+        let preconditions = Preconditions::from_request_parts(&mut parts, &()).await;
+        Change {
+            place: Place {
+                collection: collection.to_owned(),
+                key: key.to_owned(),
+            },
+            value,
+            preconditions: preconditions.unwrap(),
+            once: None,
+            event: None,
+            at_ms: 0,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_fingerprint_changes_with_every_part() {
+        let of = async |collection, key, value, tag| {
+            fingerprint(&change(collection, key, value, tag).await)
+        };
+        let first = of("a", "bc", Some(json!(1)), "*").await;
+        assert_eq!(of("a", "bc", Some(json!(1)), " *").await, first);
         for other in [
-            fingerprint("ab", "c", &json!(1)),
-            fingerprint("a", "bd", &json!(1)),
-            fingerprint("a", "bc", &json!("1")),
+            of("ab", "c", Some(json!(1)), "*").await,
+            of("a", "bd", Some(json!(1)), "*").await,
+            of("a", "bc", Some(json!("1")), "*").await,
+            of("a", "bc", None, "*").await,
+            of("a", "bc", Some(json!(1)), "\"1\"").await,
         ] {
             assert_ne!(other, first);
         }

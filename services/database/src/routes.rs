@@ -1,216 +1,201 @@
 //! Records, as HTTP.
 
+mod parameters;
+
 use crate::{
-    once::IdempotencyKey,
-    store::{Once, Store, StoreError, Write},
+    clock::now_ms,
+    outbox::Outbox,
+    store::{Change, Changed, Store, StoreError},
 };
 use axum::{
-    Router,
-    extract::{Path, Query, State, rejection::QueryRejection},
-    routing::get,
+    extract::{Path, State},
+    response::{IntoResponse, Response},
 };
-use chassis::{Json, Refusal};
-use serde::Deserialize;
-use std::{
-    sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+use chassis::{
+    Json, Refusal,
+    conditional::{ConditionalHeaders, ETag, Preconditions, Versioned},
+    openapi::{BadBody, BadRequest, Failures, NotFound, PreconditionFailed, WriteFailures},
 };
+use http::StatusCode;
+use parameters::{Asked, Cursor, Wanted, WriteHeaders, name};
+use serde_json::Value;
+use std::sync::Arc;
 use types::{
-    NAME_ALLOWED, Problem,
+    Problem,
     database::{PutRecord, Record, Records},
-    is_name,
 };
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// The most records read at once.
-const MAX_KEYS: usize = 100;
-
-pub(crate) fn router(store: Arc<dyn Store>) -> Router {
-    Router::new()
-        .route("/v1/records/{collection}", get(records))
-        .route("/v1/records/{collection}/{key}", get(record).put(put))
-        .with_state(store)
+/// What the routes share.
+pub(crate) struct Database {
+    pub store: Arc<dyn Store>,
+    /// Where changes are told of; none where nobody listens.
+    pub outbox: Option<Outbox>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wanted {
-    /// Separated by commas.
-    keys: String,
+pub(crate) fn router() -> OpenApiRouter<Arc<Database>> {
+    OpenApiRouter::default()
+        .routes(routes!(records))
+        .routes(routes!(record, put, delete))
 }
 
-/// `GET /v1/records/{collection}?keys=a,b`: those of the records that exist.
+/// Some records of a collection: those that `keys` names, or a page of all of them.
+#[utoipa::path(get, path = "/v1/records/{collection}", params(
+    ("collection" = String, Path, pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"),
+    Wanted,
+), responses(
+    (status = 200, description = "Those of the records that exist", body = Records),
+    BadRequest, NotFound, Failures,
+))]
 async fn records(
-    State(store): State<Arc<dyn Store>>,
+    State(database): State<Arc<Database>>,
     Path(collection): Path<String>,
-    wanted: Result<Query<Wanted>, QueryRejection>,
+    wanted: Wanted,
 ) -> Result<Json<Records>, Refusal> {
-    let Query(Wanted { keys }) = wanted.map_err(|error| Refusal::bad_request(error.body_text()))?;
-    let keys = split(&keys)?;
     name("collection", &collection)?;
-    let records = store.records(&collection, &keys).await?;
-    Ok(Json(Records { records }))
-}
-
-/// `GET /v1/records/{collection}/{key}`: one record.
-async fn record(
-    State(store): State<Arc<dyn Store>>,
-    Path((collection, key)): Path<(String, String)>,
-) -> Result<Json<Record>, Refusal> {
-    name("collection", &collection)?;
-    name("key", &key)?;
-    let found = store.records(&collection, &[&key]).await?.pop();
-    let missing = || Refusal::not_found(format!("no record {key:?} in {collection:?}"));
-    found.map(Json).ok_or_else(missing)
-}
-
-/// `PUT /v1/records/{collection}/{key}`: writes one record, under an `Idempotency-Key` once.
-async fn put(
-    State(store): State<Arc<dyn Store>>,
-    Path((collection, key)): Path<(String, String)>,
-    IdempotencyKey(idempotency_key): IdempotencyKey,
-    Json(PutRecord { value }): Json<PutRecord>,
-) -> Result<Json<Record>, Refusal> {
-    name("collection", &collection)?;
-    name("key", &key)?;
-    let at_ms = now_ms();
-    let once = idempotency_key.map(|key| Once { key, at_ms });
-    let write = Write {
-        collection,
-        key,
-        value,
+    let Some(keys) = wanted.keys()? else {
+        return page(&*database.store, &collection, &wanted).await;
     };
-    Ok(Json(store.put(write, once).await?))
+    let records = database.store.records(&collection, &keys).await?;
+    let next = None;
+    Ok(Json(Records { records, next }))
 }
 
-/// The keys in the list; an empty list has none.
-fn split(list: &str) -> Result<Vec<&str>, Refusal> {
-    let keys: Vec<_> = list.split(',').filter(|_| !list.is_empty()).collect();
-    if keys.len() > MAX_KEYS {
-        let detail = format!(
-            "keys: {} are asked for; allowed: up to {MAX_KEYS}",
-            keys.len()
-        );
-        return Err(Refusal::bad_request(detail));
-    }
-    for key in &keys {
-        name("keys", key)?;
-    }
-    Ok(keys)
+/// One more than is shown is read: that tells whether there is a next page.
+async fn page(
+    store: &dyn Store,
+    collection: &str,
+    wanted: &Wanted,
+) -> Result<Json<Records>, Refusal> {
+    let limit = wanted.limit()?;
+    let after = wanted.cursor()?;
+    let mut records = store.list(collection, after.key(), limit + 1).await?;
+    let has_more = records.len() > limit as usize;
+    records.truncate(limit as usize);
+    let last = records.last().filter(|_| has_more);
+    let next = last.map(|record| Cursor::after(&record.key).to_string());
+    Ok(Json(Records { records, next }))
 }
 
-fn name(field: &str, value: &str) -> Result<(), Refusal> {
-    if is_name(value) {
-        return Ok(());
-    }
-    let shown: String = value.chars().take(80).collect();
-    let detail = format!("{field}: {shown:?} is not a name; allowed: {NAME_ALLOWED}");
-    Err(Refusal::bad_request(detail))
+/// One record.
+#[utoipa::path(get, path = "/v1/records/{collection}/{key}", params(
+    ("collection" = String, Path, pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"),
+    ("key" = String, Path, pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"),
+    ConditionalHeaders,
+), responses(
+    (status = 200, description = "The record", body = Record, headers(
+        ("ETag" = String, description = "Its version, in quotes"),
+    )),
+    (status = 304, description = "The client has it already"),
+    BadRequest, NotFound, PreconditionFailed, Failures,
+))]
+async fn record(
+    State(database): State<Arc<Database>>,
+    Path((collection, key)): Path<(String, String)>,
+    preconditions: Preconditions,
+) -> Result<Versioned<Json<Record>>, Refusal> {
+    name("collection", &collection)?;
+    name("key", &key)?;
+    let found = database.store.records(&collection, &[&key]).await?.pop();
+    let Some(record) = found else {
+        preconditions.check(None)?;
+        let what = format!("no record {key:?} in {collection:?}");
+        return Err(Refusal::not_found(what));
+    };
+    Ok(preconditions.read(record.version, Json(record))?)
 }
 
-fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+/// Writes one record; under an `Idempotency-Key` once.
+#[utoipa::path(put, path = "/v1/records/{collection}/{key}", params(
+    ("collection" = String, Path, pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"),
+    ("key" = String, Path, pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"),
+    ConditionalHeaders, WriteHeaders,
+), responses(
+    (status = 200, description = "It was replaced", body = Record, headers(
+        ("ETag" = String, description = "Its version, in quotes"),
+    )),
+    (status = 201, description = "It is new", body = Record, headers(
+        ("ETag" = String, description = "Its version, in quotes"),
+    )),
+    BadBody, NotFound, PreconditionFailed, WriteFailures,
+))]
+async fn put(
+    State(database): State<Arc<Database>>,
+    asked: Asked,
+    Json(PutRecord { value }): Json<PutRecord>,
+) -> Result<Response, Refusal> {
+    let change = database.plan(asked, Some(value));
+    let changed = database.make(&change).await?;
+    Ok(written(change, changed))
+}
+
+/// Deletes one record; under an `Idempotency-Key` once.
+#[utoipa::path(delete, path = "/v1/records/{collection}/{key}", params(
+    ("collection" = String, Path, pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"),
+    ("key" = String, Path, pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"),
+    ConditionalHeaders, WriteHeaders,
+), responses(
+    (status = 204, description = "It is no more"),
+    BadRequest, NotFound, PreconditionFailed, chassis::openapi::Unprocessable, WriteFailures,
+))]
+async fn delete(State(database): State<Arc<Database>>, asked: Asked) -> Result<StatusCode, Refusal> {
+    let change = database.plan(asked, None);
+    database.make(&change).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl Database {
+    fn plan(&self, asked: Asked, value: Option<Value>) -> Change {
+        Change {
+            place: asked.place,
+            value,
+            preconditions: asked.preconditions,
+            once: asked.once,
+            event: self.outbox.is_some().then_some(asked.author),
+            at_ms: now_ms(),
+        }
+    }
+
+    async fn make(&self, change: &Change) -> Result<Changed, Refusal> {
+        let changed = self.store.change(change).await?;
+        if let Some(outbox) = &self.outbox {
+            outbox.wake();
+        }
+        Ok(changed)
+    }
+}
+
+/// Made from the request and what was kept of the first answer, so that a repetition gets
+/// the same.
+fn written(change: Change, Changed { version, created }: Changed) -> Response {
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    let record = Record {
+        collection: change.place.collection,
+        key: change.place.key,
+        version,
+        value: change.value.unwrap_or_default(),
+    };
+    (status, ETag(version), Json(record)).into_response()
 }
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::KeyReused => key_reused(),
-            error => Self::internal(&error),
+            StoreError::Precondition(failed) => failed.into(),
+            StoreError::Missing => Self::not_found("there is no such record to delete"),
+            StoreError::Failed(error) => stores::problem(&error).into(),
+            StoreError::NotJson(_) => Self::internal(&error),
         }
     }
 }
 
 fn key_reused() -> Refusal {
     let title = "The idempotency key was used for another request";
-    let detail = "header Idempotency-Key: the same key came with another collection, key or value; allowed: a new key for a new request";
+    let detail = "header Idempotency-Key: the same key came with another method, place, value or precondition; allowed: a new key for a new request";
     let problem = Problem::new(422, "idempotency-key-reused", title);
     problem.detail(detail).into()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{seed, store::SqliteStore};
-    use axum::body::{Body, to_bytes};
-    use http::{Request, StatusCode, header::CONTENT_TYPE};
-    use serde_json::{Value, json};
-    use stores::StoreUrl;
-    use tower::ServiceExt;
-    use types::header::IDEMPOTENCY_KEY;
-
-    async fn seeded() -> Router {
-        let store = SqliteStore::open(&StoreUrl::MEMORY).await.unwrap();
-        seed::records(&store, 1).await.unwrap();
-        router(Arc::new(store))
-    }
-
-    async fn send(router: &Router, request: Request<Body>) -> (StatusCode, Value) {
-        let response = router.clone().oneshot(request).await.unwrap();
-        let status = response.status();
-        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
-        (status, serde_json::from_slice(&body).unwrap_or_default())
-    }
-
-    async fn read(router: &Router, path: &str) -> (StatusCode, Value) {
-        send(router, Request::get(path).body(Body::empty()).unwrap()).await
-    }
-
-    async fn write(router: &Router, path: &str, once: &str, value: &Value) -> (StatusCode, Value) {
-        let request = Request::put(path)
-            .header(CONTENT_TYPE, "application/json")
-            .header(IDEMPOTENCY_KEY, once);
-        let body = json!({ "value": value }).to_string();
-        send(router, request.body(Body::from(body)).unwrap()).await
-    }
-
-    #[tokio::test]
-    async fn records_are_read_alone_or_together() {
-        let router = seeded().await;
-        let list = "/v1/records/pages?keys=user-1-3,nobody,user-1-1";
-        let (status, found) = read(&router, list).await;
-        assert_eq!(status, 200);
-        let keys = found["records"].as_array().unwrap().iter();
-        let keys: Vec<_> = keys.map(|record| &record["key"]).collect();
-        assert_eq!(keys, ["user-1-3", "user-1-1"]);
-        let (status, one) = read(&router, "/v1/records/pages/user-1-1").await;
-        assert_eq!((status, &one), (StatusCode::OK, &found["records"][1]));
-        let none = read(&router, "/v1/records/pages?keys=").await;
-        assert_eq!(none, (StatusCode::OK, json!({ "records": [] })));
-        assert_eq!(read(&router, "/v1/records/pages/nobody").await.0, 404);
-    }
-
-    #[tokio::test]
-    async fn what_is_no_name_is_refused() {
-        let router = seeded().await;
-        let long = "x".repeat(65);
-        let many = ["k"; MAX_KEYS + 1].join(",");
-        for path in [
-            "/v1/records/a%20b?keys=a".to_owned(),
-            "/v1/records/pages?keys=a,,b".to_owned(),
-            "/v1/records/pages?keys=a%2Fb".to_owned(),
-            format!("/v1/records/pages?keys={many}"),
-            "/v1/records/pages".to_owned(),
-            "/v1/records/pages?keys=a&more=b".to_owned(),
-            format!("/v1/records/{long}/a"),
-            "/v1/records/pages/a%20b".to_owned(),
-        ] {
-            assert_eq!(read(&router, &path).await.0, 400, "{path}");
-        }
-        let path = "/v1/records/pages/a%20b";
-        assert_eq!(write(&router, path, "k", &json!(1)).await.0, 400);
-    }
-
-    #[tokio::test]
-    async fn a_write_that_is_sent_again_gets_the_same_answer() {
-        let router = seeded().await;
-        let path = "/v1/records/pages/user-1-1";
-        let first = write(&router, path, "k", &json!("new")).await;
-        assert_eq!(first.0, 200);
-        assert_eq!(first.1["version"], 2);
-        assert_eq!(write(&router, path, "k", &json!("new")).await, first);
-        assert_eq!(write(&router, path, "k", &json!("other")).await.0, 422);
-        assert_eq!(write(&router, path, "a b", &json!("new")).await.0, 400);
-        assert_eq!(read(&router, path).await, first);
-    }
-}
+mod tests;

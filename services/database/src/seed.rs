@@ -1,6 +1,6 @@
 //! Records to try things with.
 
-use crate::store::{Store, StoreError, Write};
+use crate::store::{Place, Seed, Store, StoreError};
 use serde_json::json;
 
 /// How many users' records are kept in one transaction.
@@ -10,17 +10,19 @@ const CHUNK: u32 = 1000;
 pub(crate) async fn records(store: &dyn Store, users: u32) -> Result<(), StoreError> {
     for first in (1..=users).step_by(CHUNK as usize) {
         let last = users.min(first + CHUNK - 1);
-        let writes: Vec<_> = (first..=last).flat_map(page).collect();
-        store.create_missing(&writes).await?;
+        let seeds: Vec<_> = (first..=last).flat_map(page).collect();
+        store.create_missing(&seeds).await?;
     }
     Ok(())
 }
 
 /// The records `user-K-1` to `user-K-3`.
-fn page(user: u32) -> impl Iterator<Item = Write> {
-    (1..=3).map(move |place| Write {
-        collection: "pages".to_owned(),
-        key: format!("user-{user}-{place}"),
+fn page(user: u32) -> impl Iterator<Item = Seed> {
+    (1..=3).map(move |place| Seed {
+        place: Place {
+            collection: "pages".to_owned(),
+            key: format!("user-{user}-{place}"),
+        },
         value: json!({ "title": format!("Note {place}"), "text": format!("Kept for user {user}.") }),
     })
 }
@@ -28,19 +30,18 @@ fn page(user: u32) -> impl Iterator<Item = Write> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::SqliteStore;
-    use stores::StoreUrl;
+    use crate::store::{self, tests::put};
+    use testkit::{Database, on_every_engine};
 
-    #[tokio::test]
-    async fn seeding_again_adds_what_is_missing_and_leaves_the_rest() {
-        let store = SqliteStore::open(&StoreUrl::MEMORY).await.unwrap();
-        records(&store, 1).await.unwrap();
-        let changed = Write {
-            value: json!("changed"),
-            ..page(1).next().unwrap()
-        };
-        store.put(changed, None).await.unwrap();
-        records(&store, CHUNK + 1).await.unwrap();
+    on_every_engine!(seeding_again_adds_what_is_missing_and_leaves_the_rest);
+
+    async fn seeding_again_adds_what_is_missing_and_leaves_the_rest(database: Database) {
+        let store = store::open(&database.url.parse().unwrap()).await.unwrap();
+        records(&*store, 1).await.unwrap();
+        let Place { collection, key } = page(1).next().unwrap().place;
+        let changed = put(&collection, &key, json!("changed"));
+        store.change(&changed).await.unwrap();
+        records(&*store, CHUNK + 1).await.unwrap();
         let keys = ["user-1-1", "user-1-2", "user-1001-3", "user-1002-1"];
         let found = store.records("pages", &keys).await.unwrap();
         assert_eq!(found.len(), 3);

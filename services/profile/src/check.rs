@@ -1,17 +1,44 @@
 //! What a profile may say. An error names the field, the value, and what is allowed.
 
-use types::{NAME_ALLOWED, is_name, profile::PutProfile};
+use std::collections::HashSet;
+use types::{
+    NAME_ALLOWED, is_name,
+    profile::{Page, PutProfile},
+};
 
+/// The longest name of a user: the keys made of it must be names too.
+const MAX_USER: usize = 48;
+const USER_ALLOWED: &str = "1 to 48 letters, digits, `.`, `_` or `-`, not beginning with `.`";
+const MAX_KEYS: usize = 100;
 const MAX_DISPLAY_NAME: usize = 100;
 /// RFC 5646, section 4.4.1: longer tags are not used.
 const MAX_LANGUAGE: usize = 35;
 
 /// What is wrong with the user's identifier, if anything.
 pub(crate) fn user(user: &str) -> Result<(), String> {
-    if is_name(user) {
+    if user.len() <= MAX_USER && is_name(user) {
         Ok(())
     } else {
-        Err(wrong("user", user, NAME_ALLOWED))
+        Err(wrong("user", user, USER_ALLOWED))
+    }
+}
+
+/// What is wrong with the new page, if anything.
+pub(crate) fn page(page: &Page) -> Result<(), String> {
+    if !is_name(&page.collection) {
+        return Err(wrong("collection", &page.collection, NAME_ALLOWED));
+    }
+    if page.keys.len() > MAX_KEYS {
+        let count = page.keys.len();
+        return Err(format!("keys: {count} of them are too many; allowed: up to {MAX_KEYS}"));
+    }
+    if let Some(key) = page.keys.iter().find(|key| !is_name(key)) {
+        return Err(wrong("keys", key, NAME_ALLOWED));
+    }
+    let mut seen = HashSet::new();
+    match page.keys.iter().find(|key| !seen.insert(*key)) {
+        Some(key) => Err(wrong("keys", key, "each key once")),
+        None => Ok(()),
     }
 }
 
@@ -110,6 +137,27 @@ mod tests {
         }
         assert!(profile(&put("A", &format!("en{}", "-a1b2c3".repeat(6)))).is_err());
         assert!(user("..").unwrap_err().starts_with("user: \"..\""));
+        assert!(user(&"x".repeat(48)).is_ok() && user(&"x".repeat(49)).is_err());
+    }
+
+    #[test]
+    fn a_page_names_each_record_once_and_not_too_many() {
+        let page_of = |collection: &str, keys: Vec<String>| {
+            let collection = collection.to_owned();
+            page(&Page { collection, keys })
+        };
+        let numbered = |count: usize| (0..count).map(|n| n.to_string()).collect::<Vec<_>>();
+        assert_eq!(page_of("pages", numbered(100)), Ok(()));
+        assert_eq!(page_of("pages", vec![]), Ok(()));
+        for (collection, keys, expected) in [
+            ("a/b", vec![], "collection: \"a/b\""),
+            ("pages", vec!["a,b".to_owned()], "keys: \"a,b\""),
+            ("pages", vec!["a".to_owned(); 2], "each key once"),
+            ("pages", numbered(101), "keys: 101 of them"),
+        ] {
+            let error = page_of(collection, keys).unwrap_err();
+            assert!(error.contains(expected) && error.contains("allowed:"), "{error}");
+        }
     }
 
     #[test]

@@ -3,18 +3,20 @@
 //! | module | what it is |
 //! |---|---|
 //! | `routes` | profiles and views, as HTTP |
-//! | `check` | what a profile may say |
-//! | `store` | profiles, kept |
+//! | `check` | what a profile and a page may say |
+//! | `page` | what a user's page consists of |
+//! | `store` | profiles, kept: in SQLite or PostgreSQL |
 //! | `seed` | profiles to try things with |
 
 mod check;
+mod page;
 mod routes;
 mod seed;
 mod store;
 
 use chassis::{Chassis, Error};
 use std::sync::Arc;
-use store::{SqliteStore, Store};
+use store::Store;
 use stores::StoreUrl;
 use types::service;
 
@@ -25,7 +27,7 @@ pub struct Options {
     /// What every service can be told.
     #[command(flatten)]
     pub chassis: chassis::Options,
-    /// Where profiles are kept: sqlite:PATH, or `sqlite::memory:`
+    /// Where profiles are kept: sqlite:PATH, `sqlite::memory:`, or <postgres://user@host/database>
     #[arg(long, env = "NINES_STORE", value_name = "URL")]
     pub store: StoreUrl,
     /// Creates the profiles of `user-1` to `user-N`, each with a page of three records, where missing
@@ -43,22 +45,31 @@ impl AsRef<chassis::Options> for Options {
 pub async fn serve(options: Options) -> Result<(), Error> {
     let chassis = Chassis::start(service::PROFILE, options.chassis.clone()).await?;
     let store = set_up(&options).await?;
-    let router = routes::router(store.clone());
+    let routes = routes::router().with_state(store.clone());
     chassis
-        .serve(router, async move || store.close().await)
+        .serve(routes, async move || store.close().await)
         .await
 }
 
 async fn set_up(options: &Options) -> Result<Arc<dyn Store>, Error> {
     let url = &options.store;
-    let store = SqliteStore::open(url).await.map_err(Error::setup(|| {
+    let store = store::open(url).await.map_err(Error::setup(|| {
         format!("--store {url}: the store cannot be opened")
     }))?;
     let users = options.seed_users;
-    seed::profiles(&store, users)
+    seed::profiles(&*store, users)
         .await
         .map_err(Error::setup(|| {
             format!("--seed-users {users}: the profiles cannot be created")
         }))?;
-    Ok(Arc::new(store))
+    Ok(store)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_description_is_up_to_date() {
+        let text = chassis::openapi::text(types::service::PROFILE, &crate::routes::router());
+        testkit::golden(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json"), &text);
+    }
 }

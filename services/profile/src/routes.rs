@@ -1,138 +1,170 @@
-//! Profiles and views, as HTTP.
+//! Profiles, views and pages, as HTTP.
 
 use crate::{
-    check,
-    store::{Store, StoreError},
+    check, page,
+    store::{Change, Kept, Store, StoreError, Written},
 };
 use axum::{
-    Router,
     extract::{Path, State},
-    routing::get,
+    response::{IntoResponse, Response},
 };
-use chassis::{Json, Refusal};
+use chassis::{
+    Json, Refusal,
+    conditional::{ConditionalHeaders, ETag, Preconditions, Versioned},
+    openapi::{BadBody, BadRequest, Failures, NotFound, PreconditionFailed, WriteFailures},
+};
+use http::StatusCode;
+use serde::Serialize;
 use std::sync::Arc;
-use types::profile::{Profile, PutProfile, View};
+use types::profile::{Page, Profile, PutProfile, View};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub(crate) fn router(store: Arc<dyn Store>) -> Router {
-    Router::new()
-        .route("/v1/profiles/{user}", get(profile).put(put))
-        .route("/v1/profiles/{user}/view", get(view))
-        .with_state(store)
+type Answer<T> = Result<Versioned<Json<T>>, Refusal>;
+
+pub(crate) fn router() -> OpenApiRouter<Arc<dyn Store>> {
+    OpenApiRouter::default()
+        .routes(routes!(read_profile, put_profile))
+        .routes(routes!(read_view))
+        .routes(routes!(read_page, put_page))
 }
 
-/// `GET /v1/profiles/{user}/view`: the profile, and what the user's page consists of.
-async fn view(
+/// The profile, and what the user's page consists of.
+#[utoipa::path(get, path = "/v1/profiles/{user}/view", params(
+    ("user" = String, Path, pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,47}$"),
+    ConditionalHeaders,
+), responses(
+    (status = 200, description = "Both", body = View, headers(
+        ("ETag" = String, description = "Their version, in quotes"),
+    )),
+    (status = 304, description = "The client has it already"),
+    BadRequest, NotFound, PreconditionFailed, Failures,
+))]
+async fn read_view(
     State(store): State<Arc<dyn Store>>,
     Path(user): Path<String>,
-) -> Result<Json<View>, Refusal> {
-    find(&*store, &user).await.map(Json)
+    preconditions: Preconditions,
+) -> Answer<View> {
+    read(&*store, &user, &preconditions, |view| view).await
 }
 
-/// `GET /v1/profiles/{user}`: the profile alone.
-async fn profile(
+/// The profile alone.
+#[utoipa::path(get, path = "/v1/profiles/{user}", params(
+    ("user" = String, Path, pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,47}$"),
+    ConditionalHeaders,
+), responses(
+    (status = 200, description = "The profile", body = Profile, headers(
+        ("ETag" = String, description = "Its version, in quotes"),
+    )),
+    (status = 304, description = "The client has it already"),
+    BadRequest, NotFound, PreconditionFailed, Failures,
+))]
+async fn read_profile(
     State(store): State<Arc<dyn Store>>,
     Path(user): Path<String>,
-) -> Result<Json<Profile>, Refusal> {
-    let view = find(&*store, &user).await?;
-    Ok(Json(view.profile))
+    preconditions: Preconditions,
+) -> Answer<Profile> {
+    read(&*store, &user, &preconditions, |view| view.profile).await
 }
 
-/// `PUT /v1/profiles/{user}`: writes the profile, and creates it where it is missing.
-async fn put(
+/// What the user's page consists of.
+#[utoipa::path(get, path = "/v1/profiles/{user}/page", params(
+    ("user" = String, Path, pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,47}$"),
+    ConditionalHeaders,
+), responses(
+    (status = 200, description = "The page", body = Page, headers(
+        ("ETag" = String, description = "Its version, in quotes"),
+    )),
+    (status = 304, description = "The client has it already"),
+    BadRequest, NotFound, PreconditionFailed, Failures,
+))]
+async fn read_page(
     State(store): State<Arc<dyn Store>>,
     Path(user): Path<String>,
+    preconditions: Preconditions,
+) -> Answer<Page> {
+    read(&*store, &user, &preconditions, page::of).await
+}
+
+/// Writes the profile. A user who had none gets a page as well: three records named after
+/// them.
+#[utoipa::path(put, path = "/v1/profiles/{user}", params(
+    ("user" = String, Path, pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,47}$"),
+    ConditionalHeaders,
+), responses(
+    (status = 200, description = "It was replaced", body = Profile, headers(
+        ("ETag" = String, description = "Its version, in quotes"),
+    )),
+    (status = 201, description = "It is new", body = Profile, headers(
+        ("ETag" = String, description = "Its version, in quotes"),
+    )),
+    BadBody, NotFound, PreconditionFailed, WriteFailures,
+))]
+async fn put_profile(
+    State(store): State<Arc<dyn Store>>,
+    Path(user): Path<String>,
+    preconditions: Preconditions,
     Json(put): Json<PutProfile>,
-) -> Result<Json<Profile>, Refusal> {
+) -> Result<Response, Refusal> {
     let checked = check::user(&user).and_then(|()| check::profile(&put));
     checked.map_err(Refusal::bad_request)?;
-    let profile = Profile {
-        user,
-        display_name: put.display_name,
-        language: put.language,
-    };
-    store.put(&profile).await?;
-    Ok(Json(profile))
+    let change = Change::Profile(put);
+    let written = store.change(&user, &change, &preconditions).await?;
+    Ok(answer(written, |view| view.profile))
 }
 
-async fn find(store: &dyn Store, user: &str) -> Result<View, Refusal> {
+/// Writes what the page of a user consists of who has a profile.
+#[utoipa::path(put, path = "/v1/profiles/{user}/page", params(
+    ("user" = String, Path, pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,47}$"),
+    ConditionalHeaders,
+), responses(
+    (status = 200, description = "It was replaced", body = Page, headers(
+        ("ETag" = String, description = "Its version, in quotes"),
+    )),
+    BadBody, NotFound, PreconditionFailed, WriteFailures,
+))]
+async fn put_page(
+    State(store): State<Arc<dyn Store>>,
+    Path(user): Path<String>,
+    preconditions: Preconditions,
+    Json(put): Json<Page>,
+) -> Result<Response, Refusal> {
+    let checked = check::user(&user).and_then(|()| check::page(&put));
+    checked.map_err(Refusal::bad_request)?;
+    let change = Change::Page(put);
+    let written = store.change(&user, &change, &preconditions).await?;
+    Ok(answer(written, page::of))
+}
+
+/// Reads what is kept of `user`, and shows `part` of it.
+async fn read<T>(
+    store: &dyn Store,
+    user: &str,
+    preconditions: &Preconditions,
+    part: fn(View) -> T,
+) -> Answer<T> {
     check::user(user).map_err(Refusal::bad_request)?;
-    let view = store.view(user).await?;
-    view.ok_or_else(|| Refusal::not_found(format!("user {user:?} has no profile")))
+    let Some(Kept { view, version }) = store.find(user).await? else {
+        preconditions.check(None)?;
+        let what = format!("user {user:?} has no profile");
+        return Err(Refusal::not_found(what));
+    };
+    Ok(preconditions.read(version, Json(part(view)))?)
+}
+
+fn answer<T: Serialize>(Written { kept, created }: Written, part: fn(View) -> T) -> Response {
+    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    (status, ETag(kept.version), Json(part(kept.view))).into_response()
 }
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        Self::internal(&error)
+        match error {
+            StoreError::Precondition(failed) => failed.into(),
+            StoreError::Missing => Self::not_found("the user has no profile"),
+            StoreError::Failed(error) => stores::problem(&error).into(),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{seed, store::SqliteStore};
-    use axum::body::{Body, to_bytes};
-    use http::{Request, StatusCode, header::CONTENT_TYPE};
-    use serde_json::{Value, json};
-    use stores::StoreUrl;
-    use tower::ServiceExt;
-
-    async fn seeded() -> Router {
-        let store = SqliteStore::open(&StoreUrl::MEMORY).await.unwrap();
-        seed::profiles(&store, 1).await.unwrap();
-        router(Arc::new(store))
-    }
-
-    async fn send(router: &Router, method: &str, path: &str, body: &Value) -> (StatusCode, Value) {
-        let request = Request::builder().method(method).uri(path);
-        let request = request.header(CONTENT_TYPE, "application/json");
-        let request = request.body(Body::from(body.to_string())).unwrap();
-        let response = router.clone().oneshot(request).await.unwrap();
-        let status = response.status();
-        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
-        (status, serde_json::from_slice(&body).unwrap_or_default())
-    }
-
-    #[tokio::test]
-    async fn a_view_names_the_records_and_a_profile_does_not() {
-        let router = seeded().await;
-        let get = async |path| send(&router, "GET", path, &Value::Null).await;
-        let (status, view) = get("/v1/profiles/user-1/view").await;
-        assert_eq!(status, 200);
-        assert_eq!(view["collection"], "pages");
-        assert_eq!(view["keys"], json!(["user-1-1", "user-1-2", "user-1-3"]));
-        let (status, profile) = get("/v1/profiles/user-1").await;
-        assert_eq!((status, &profile), (StatusCode::OK, &view["profile"]));
-        assert_eq!(get("/v1/profiles/user-2/view").await.0, 404);
-        assert_eq!(get("/v1/profiles/user-2").await.0, 404);
-        assert_eq!(get("/v1/profiles/a%2Fb/view").await.0, 400);
-    }
-
-    #[tokio::test]
-    async fn a_profile_put_is_there_and_a_wrong_one_changes_nothing() {
-        let router = seeded().await;
-        let path = "/v1/profiles/user-1";
-        let good = json!({ "display_name": "Ada", "language": "en-GB" });
-        let (status, answer) = send(&router, "PUT", path, &good).await;
-        assert_eq!(status, 200);
-        for (wrong, status) in [
-            (json!({ "display_name": "", "language": "en" }), 400),
-            (json!({ "display_name": "A", "language": "english!" }), 400),
-            (json!({ "display_name": "A" }), 422),
-            (
-                json!({ "display_name": "A", "language": "en", "x": 1 }),
-                422,
-            ),
-        ] {
-            assert_eq!(
-                send(&router, "PUT", path, &wrong).await.0,
-                status,
-                "{wrong}"
-            );
-        }
-        assert_eq!(
-            send(&router, "PUT", "/v1/profiles/a%20b", &good).await.0,
-            400
-        );
-        assert_eq!(send(&router, "GET", path, &Value::Null).await.1, answer);
-    }
-}
+mod tests;

@@ -1,14 +1,30 @@
-//! A hop with no business of its own: it calls what it is told to, in order, and answers
-//! once they all have. Any graph of services can be built from it.
+//! A hop with no business of its own: it works for a while, calls what it is told to, and
+//! answers. Any graph of services can be built from it.
 //!
-//! What it calls comes from its configuration, never from a request: a client must not be
-//! able to send it anywhere.
+//! | module | what it is |
+//! |---|---|
+//! | `routes` | one request: wait for a slot, work, call, answer |
+//! | `target` | whom it calls |
+//! | `slots` | how many requests it handles at once |
+//! | `work` | what a request costs: CPU, or waiting |
+//!
+//! What it calls and how it works comes from its configuration, never from a request: a
+//! client must not be able to send it anywhere.
 
-use axum::{Router, extract::State, routing::get};
-use chassis::{Call, Chassis, Error, Json, Refusal, RequestContext, Upstream};
-use std::{str::FromStr, sync::Arc};
-use types::{relay::Relayed, service};
-use url::Url;
+mod routes;
+mod slots;
+mod target;
+mod work;
+
+use chassis::{Chassis, Error};
+use routes::{Callee, Relay};
+use slots::Slots;
+use std::{num::NonZeroUsize, sync::Arc};
+use target::Unknown;
+use types::service;
+
+pub use target::{Order, Target};
+pub use work::Work;
 
 /// Settings of a relay.
 #[derive(Debug, Clone, clap::Parser)]
@@ -20,7 +36,7 @@ pub struct Options {
     /// The name of this relay, in traces and to its callers
     #[arg(long, env = "NINES_NAME", default_value = service::RELAY, value_name = "NAME")]
     pub name: String,
-    /// The services to call, in order: name=http://address:port, separated by commas
+    /// The services to call: name=<http://address:port>, separated by commas
     #[arg(
         long,
         env = "NINES_CALLS",
@@ -28,6 +44,32 @@ pub struct Options {
         value_name = "NAME=URL"
     )]
     pub calls: Vec<Target>,
+    /// Those of them without which it answers too, marked as degraded
+    #[arg(long, env = "NINES_SOFT", value_delimiter = ',', value_name = "NAME")]
+    pub soft: Vec<String>,
+    /// Whether it calls one after the other or all at once
+    #[arg(
+        long,
+        env = "NINES_ORDER",
+        default_value = "in-turn",
+        value_name = "ORDER"
+    )]
+    pub order: Order,
+    /// What a request costs before the calls: cpu:2ms or wait:20ms
+    #[arg(long, env = "NINES_WORK", value_name = "KIND:DURATION")]
+    pub work: Option<Work>,
+    /// How many requests are handled at once, from their work to their answer; others wait
+    #[arg(long, env = "NINES_SLOTS", value_name = "COUNT")]
+    pub slots: Option<NonZeroUsize>,
+    /// How many may wait for a slot; more are refused
+    #[arg(
+        long,
+        env = "NINES_QUEUE",
+        default_value = "1024",
+        requires = "slots",
+        value_name = "COUNT"
+    )]
+    pub queue: usize,
 }
 
 impl AsRef<chassis::Options> for Options {
@@ -36,66 +78,37 @@ impl AsRef<chassis::Options> for Options {
     }
 }
 
-/// A service to call.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// Its name.
-    pub name: String,
-    /// Where it is.
-    pub url: Url,
-}
-
-impl FromStr for Target {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let allowed = "allowed: name=http://address:port";
-        let (name, url) = text.split_once('=').ok_or_else(|| allowed.to_owned())?;
-        let url = url.parse().map_err(|error| format!("{error}; {allowed}"))?;
-        Ok(Self {
-            name: name.to_owned(),
-            url,
-        })
-    }
-}
-
-#[derive(Debug)]
-struct Relay {
-    name: String,
-    upstreams: Vec<Upstream>,
-}
-
 /// Runs a relay until it is told to stop.
 pub async fn serve(options: Options) -> Result<(), Error> {
-    let chassis = Chassis::start(&options.name, options.chassis).await?;
-    let upstream =
-        |target: &Target| chassis.upstream(&target.name, std::slice::from_ref(&target.url));
-    let upstreams = options.calls.iter().map(upstream).collect();
-    let relay = Relay {
-        name: options.name,
-        upstreams,
-    };
-    let router = Router::new()
-        .route("/v1/relay", get(relay_on))
-        .with_state(Arc::new(relay));
-    chassis.serve(router, async || ()).await
+    let chassis = Chassis::start(&options.name, options.chassis.clone()).await?;
+    let relay = options.relay(&chassis)?;
+    let routes = routes::router().with_state(Arc::new(relay));
+    chassis.serve(routes, async || ()).await
 }
 
-/// `GET /v1/relay`: calls the others one after the other; the first failure ends it.
-async fn relay_on(
-    State(relay): State<Arc<Relay>>,
-    context: RequestContext,
-) -> Result<Json<Relayed>, Refusal> {
-    let mut hops = 1;
-    for upstream in &relay.upstreams {
-        let answer = upstream
-            .call(&context, Call::get("relay.relay", "/v1/relay"))
-            .await?;
-        let below: Relayed = answer.json()?;
-        hops += below.hops;
+impl Options {
+    fn relay(&self, chassis: &Chassis) -> Result<Relay, Error> {
+        self.check_soft()?;
+        let callee = |target: &Target| Callee {
+            is_soft: self.soft.contains(&target.name),
+            upstream: chassis.upstream(&target.name, std::slice::from_ref(&target.url)),
+        };
+        Ok(Relay {
+            name: self.name.clone(),
+            callees: self.calls.iter().map(callee).collect(),
+            order: self.order,
+            work: self.work,
+            slots: self.slots.map(|slots| Slots::new(slots, self.queue)),
+        })
     }
-    Ok(Json(Relayed {
-        service: relay.name.clone(),
-        hops,
-    }))
+
+    /// Only those that are called can be left out.
+    fn check_soft(&self) -> Result<(), Error> {
+        let is_called = |name: &String| self.calls.iter().any(|target| target.name == *name);
+        let Some(name) = self.soft.iter().find(|name| !is_called(name)) else {
+            return Ok(());
+        };
+        let what = || format!("--soft {name}: it calls nobody of that name");
+        Err(Error::setup(what)(Unknown::new(&self.calls)))
+    }
 }

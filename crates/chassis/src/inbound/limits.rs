@@ -1,6 +1,6 @@
 //! Refusals of the limits: time and room.
 
-use crate::{Refusal, RequestContext, extract::BodyLimit, request::budget};
+use crate::{Refusal, RequestContext, body::BodyRules, request::budget};
 use axum::extract::Request;
 use opentelemetry::{KeyValue, trace::TraceContextExt};
 use resilience::{Failure, deadline::Deadline};
@@ -45,10 +45,11 @@ impl From<Refused> for Refusal {
     }
 }
 
-/// Tells the extractors how large a body may be, so that a refusal can name the limit.
-pub(super) fn tell_body_limit(limit: NonZeroUsize) -> impl Fn(Request) -> Request + Clone {
+/// Tells the extractors how bodies are read.
+pub(super) fn set_body_rules(limit: NonZeroUsize) -> impl Fn(Request) -> Request + Clone {
+    let rules = BodyRules::new(limit);
     move |mut request| {
-        request.extensions_mut().insert(BodyLimit(limit));
+        request.extensions_mut().insert(rules.clone());
         request
     }
 }

@@ -43,10 +43,12 @@ pub enum Kind {
     NoSampling,
     /// Plain axum and reqwest.
     Bare,
+    /// The real chain, with all it knows in PostgreSQL.
+    Postgres,
 }
 
 impl Kind {
-    /// All of them; what is compared stands side by side in time.
+    /// All on SQLite; what is compared stands side by side in time.
     pub const ALL: [Self; 5] = [
         Self::Guarded,
         Self::Real,
@@ -63,6 +65,7 @@ impl Kind {
             Self::NoExport => "chain without export",
             Self::NoSampling => "chain without sampling",
             Self::Bare => "bare chain",
+            Self::Postgres => "chain on PostgreSQL",
         }
     }
 }
@@ -74,12 +77,23 @@ pub struct Ground {
     pub folder: PathBuf,
     /// Where spans go.
     pub receiver: Receiver,
+    /// The URLs of databases in PostgreSQL, in the order of [`SERVICES`]; none without it.
+    pub databases: Vec<String>,
 }
 
 impl Ground {
     /// All chains read the same stores. The first real one creates and fills them.
     fn store(&self, service: &str) -> PathBuf {
         self.folder.join(format!("{service}.db"))
+    }
+
+    fn url(&self, service: &str, kind: Kind) -> String {
+        let place = SERVICES.iter().position(|known| *known == service);
+        let database = place.and_then(|place| self.databases.get(place));
+        match (kind, database) {
+            (Kind::Postgres, Some(url)) => url.clone(),
+            _ => format!("sqlite:{}", self.store(service).display()),
+        }
     }
 }
 
@@ -156,8 +170,6 @@ impl Chain {
     }
 
     fn spec(&self, service: &str, ground: &Ground) -> Result<Spec, Trouble> {
-        let store = ground.store(service);
-        let store = store.display();
         let mut args = match self.kind {
             Kind::Bare => vec![format!("--bare={service}")],
             _ => [
@@ -178,9 +190,11 @@ impl Chain {
                     args.push(format!("--{callee}={}", self.url(callee)?));
                 }
             }
-            (_, Kind::Bare) => args.push(format!("--store={store}")),
+            (_, Kind::Bare) => {
+                args.push(format!("--store={}", ground.store(service).display()));
+            }
             _ => {
-                args.push(format!("--store=sqlite:{store}"));
+                args.push(format!("--store={}", ground.url(service, self.kind)));
                 args.push(format!("--seed-users={USERS}"));
             }
         }
@@ -204,7 +218,7 @@ fn environment(kind: Kind, receiver: &Receiver) -> Vec<(String, String)> {
     // As in the lab: more threads than cores would only switch more.
     let threads = ("TOKIO_WORKER_THREADS", "1");
     let pairs = match kind {
-        Kind::Guarded | Kind::Real => vec![threads, (ENDPOINT, &endpoint)],
+        Kind::Guarded | Kind::Real | Kind::Postgres => vec![threads, (ENDPOINT, &endpoint)],
         Kind::NoSampling => vec![
             threads,
             (ENDPOINT, &endpoint),

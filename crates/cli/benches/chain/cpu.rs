@@ -17,18 +17,21 @@ const TARGET: f64 = 1.6;
 /// The most that all policies together should cost, as a multiple of the chain without.
 const TARGET_OF_POLICIES: f64 = 1.08;
 /// Requests a second: a load that leaves two cores room for generator and receiver.
-const RATE: f64 = 1000.0;
+pub const RATE: f64 = 1000.0;
 /// Spans wait half a second for their batch to fill; sending them is part of the cost.
-const SETTLE: Duration = Duration::from_secs(1);
+pub const SETTLE: Duration = Duration::from_secs(1);
 /// Four spans of requests received, three of calls and three of attempts.
 const SPANS_PER_REQUEST: u64 = 10;
 
 /// How long to measure.
 #[derive(Debug)]
 pub struct Size {
-    rounds: usize,
-    requests: u64,
-    warm_up: u64,
+    /// How often every chain has its turn.
+    pub rounds: usize,
+    /// Requests in each turn.
+    pub requests: u64,
+    /// Requests before all turns.
+    pub warm_up: u64,
 }
 
 impl Size {
@@ -84,7 +87,8 @@ async fn rounds(chains: &[Chain], ground: &Ground, size: &Size) -> Result<Vec<Ro
     Ok(rounds)
 }
 
-async fn one(
+/// One turn of a chain: CPU per request in microseconds, for every service.
+pub async fn one(
     chain: &Chain,
     sender: &Sender,
     ground: &Ground,
@@ -102,7 +106,7 @@ async fn one(
     }
     let spans = ground.receiver.received() - spans_before;
     let least = match chain.kind() {
-        Kind::Guarded | Kind::Real => SPANS_PER_REQUEST,
+        Kind::Guarded | Kind::Real | Kind::Postgres => SPANS_PER_REQUEST,
         _ => 0,
     };
     if spans < requests * least {

@@ -4,6 +4,7 @@
 //! - CPU per request of gateway, auth, profile and database with everything on, against plain
 //!   axum and reqwest that do the same work; target: at most 1.6 times as much,
 //! - where the difference goes: the same chain without export, and without sampling,
+//! - the chain on PostgreSQL beside the one on SQLite, where PostgreSQL is installed,
 //! - resident memory of each service after 20,000 and 100,000 requests.
 //!
 //! | module | what it is |
@@ -13,6 +14,7 @@
 //! | `load` | logins, and the lab's load generator |
 //! | `process` | CPU and memory of a process, as the kernel counts them |
 //! | `cpu` | the rounds, interleaved, and their table |
+//! | `engines` | SQLite beside PostgreSQL, and their table |
 //! | `memory` | the long run, and its table |
 //! | `spread` | least, median and most of several rounds |
 //!
@@ -22,6 +24,7 @@
 mod bare;
 mod chain;
 mod cpu;
+mod engines;
 mod load;
 mod memory;
 mod process;
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
 async fn measure(quick: bool) -> Result<(), Box<dyn Error>> {
     let folder = tempfile::Builder::new().prefix("nines-bench-").tempdir()?;
     cpu::measure(&ground(&folder).await?, &cpu::Size::new(quick)).await?;
+    engines::measure(ground(&folder).await?, &cpu::Size::new(quick)).await?;
     // Spans are kept until the receiver goes: the long run gets one of its own.
     memory::measure(&ground(&folder).await?, &memory::Size::new(quick)).await?;
     Ok(())
@@ -77,6 +81,7 @@ async fn ground(folder: &tempfile::TempDir) -> Result<Ground, Trouble> {
     Ok(Ground {
         folder: folder.path().to_owned(),
         receiver,
+        databases: Vec::new(),
     })
 }
 

@@ -7,13 +7,28 @@ use std::fs;
 /// From `/proc/PID/stat`, fields 14 and 15, in clock ticks (proc(5)). Linux counts 100 of
 /// them a second for user space on every architecture. Threads that have ended count as well.
 pub fn cpu_us(pid: u32) -> Option<f64> {
+    ticks(pid, 2)
+}
+
+/// The sum of so many fields from the 14th on, in microseconds.
+fn ticks(pid: u32, fields: usize) -> Option<f64> {
     const US_PER_TICK: f64 = 10_000.0;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is the program's name in parentheses and may hold anything.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_whitespace().skip(11);
-    let mut ticks = || fields.next()?.parse::<f64>().ok();
-    Some((ticks()? + ticks()?) * US_PER_TICK)
+    let (_, rest) = stat.rsplit_once(')')?;
+    let fields = rest.split_whitespace().skip(11).take(fields);
+    let ticks: Option<Vec<f64>> = fields.map(|field| field.parse().ok()).collect();
+    Some(ticks?.iter().sum::<f64>() * US_PER_TICK)
+}
+
+/// As [`cpu_us`], with all processes that it started: those that have ended are counted with
+/// their parent, in fields 16 and 17.
+pub fn family_cpu_us(pid: u32) -> Option<f64> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    let children = children
+        .split_whitespace()
+        .filter_map(|child| cpu_us(child.parse().ok()?));
+    Some(ticks(pid, 4)? + children.sum::<f64>())
 }
 
 /// Memory of the process `pid` that is in RAM now, in megabytes: its program and libraries,

@@ -1,58 +1,58 @@
 //! Profiles in SQLite.
 
-use super::{Store, StoreError};
+use super::{
+    Change, Kept, Store, StoreError, Written,
+    change::{self, Transaction},
+};
 use async_trait::async_trait;
-use sqlx::{Transaction, query, query_as};
-use stores::{OpenError, Sqlite, StoreUrl};
+use chassis::conditional::Preconditions;
+use sqlx::{Executor, Sqlite as Engine, SqliteConnection, query, query_as};
+use stores::{OpenError, Sqlite, SqliteUrl, Write};
 use types::profile::{Profile, View};
 
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_profiles.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite/0001_profiles.sql")];
 
 /// The profile beside each key of the page; one row without a key where the page is empty.
-type Row = (String, String, String, String, Option<String>);
+type Row = (String, String, String, String, i64, Option<String>);
 
-const VIEW: &str = "
-    SELECT profiles.user, display_name, language, collection, record_key
+const FIND: &str = "
+    SELECT profiles.user, display_name, language, collection, version, record_key
     FROM profiles LEFT JOIN page_records ON page_records.user = profiles.user
     WHERE profiles.user = ?
     ORDER BY position";
 
-pub(crate) struct SqliteStore(Sqlite);
+pub(super) struct SqliteStore(Sqlite);
 
 impl SqliteStore {
-    pub(crate) async fn open(url: &StoreUrl) -> Result<Self, OpenError> {
+    pub(super) async fn open(url: &SqliteUrl) -> Result<Self, OpenError> {
         Sqlite::open(url, MIGRATIONS).await.map(Self)
     }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn view(&self, user: &str) -> Result<Option<View>, StoreError> {
-        let rows = query_as(VIEW).bind(user);
-        Ok(view(rows.fetch_all(self.0.readers()).await?))
+    async fn find(&self, user: &str) -> Result<Option<Kept>, StoreError> {
+        Ok(find(self.0.readers(), user).await?)
     }
 
-    async fn put(&self, profile: &Profile) -> Result<(), StoreError> {
-        let mut transaction = self.0.write().await?;
-        query(
-            "INSERT INTO profiles (user, display_name, language) VALUES (?, ?, ?)
-             ON CONFLICT (user) DO UPDATE
-             SET display_name = excluded.display_name, language = excluded.language",
-        )
-        .bind(&profile.user)
-        .bind(&profile.display_name)
-        .bind(&profile.language)
-        .execute(&mut *transaction)
-        .await?;
-        Ok(transaction.commit().await?)
+    async fn change(
+        &self,
+        user: &str,
+        change: &Change,
+        expected: &Preconditions,
+    ) -> Result<Written, StoreError> {
+        let mut write = self.0.write().await?;
+        let written = change::make(&mut write, user, change, expected).await?;
+        write.commit().await?;
+        Ok(written)
     }
 
     async fn create_missing(&self, views: &[View]) -> Result<(), StoreError> {
-        let mut transaction = self.0.write().await?;
+        let mut write = self.0.write_of_its_own().await?;
         for view in views {
-            create_missing(&mut transaction, view).await?;
+            create_missing(&mut write, view).await?;
         }
-        Ok(transaction.commit().await?)
+        Ok(write.commit().await?)
     }
 
     async fn close(&self) {
@@ -60,108 +60,87 @@ impl Store for SqliteStore {
     }
 }
 
-fn view(rows: Vec<Row>) -> Option<View> {
+/// There is one writer at a time, so that nothing needs a lock of its own.
+#[async_trait]
+impl Transaction for Write<Engine> {
+    async fn current(&mut self, user: &str) -> Result<Option<Kept>, sqlx::Error> {
+        find(&mut **self, user).await
+    }
+
+    async fn write(&mut self, Kept { view, version }: &Kept) -> Result<(), sqlx::Error> {
+        query(
+            "INSERT INTO profiles (user, display_name, language, collection, version)
+             VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT (user) DO UPDATE SET
+                 display_name = excluded.display_name, language = excluded.language,
+                 collection = excluded.collection, version = excluded.version",
+        )
+        .bind(&view.profile.user)
+        .bind(&view.profile.display_name)
+        .bind(&view.profile.language)
+        .bind(&view.collection)
+        .bind(version.cast_signed())
+        .execute(&mut **self)
+        .await?;
+        query("DELETE FROM page_records WHERE user = ?")
+            .bind(&view.profile.user)
+            .execute(&mut **self)
+            .await?;
+        write_page(self, view).await
+    }
+}
+
+async fn find<'e>(
+    executor: impl Executor<'e, Database = Engine>,
+    user: &str,
+) -> Result<Option<Kept>, sqlx::Error> {
+    let rows: Vec<Row> = query_as(FIND).bind(user).fetch_all(executor).await?;
+    Ok(kept(rows))
+}
+
+fn kept(rows: Vec<Row>) -> Option<Kept> {
     let mut rows = rows.into_iter();
-    let (user, display_name, language, collection, first) = rows.next()?;
+    let (user, display_name, language, collection, version, first) = rows.next()?;
     let profile = Profile {
         user,
         display_name,
         language,
     };
-    let keys = first.into_iter().chain(rows.filter_map(|row| row.4));
-    Some(View {
+    let keys = first.into_iter().chain(rows.filter_map(|row| row.5));
+    let view = View {
         profile,
         collection,
         keys: keys.collect(),
-    })
+    };
+    let version = version.cast_unsigned();
+    Some(Kept { view, version })
 }
 
-async fn create_missing(
-    transaction: &mut Transaction<'_, sqlx::Sqlite>,
-    view: &View,
-) -> Result<(), sqlx::Error> {
+async fn create_missing(connection: &mut SqliteConnection, view: &View) -> Result<(), sqlx::Error> {
     let created = query(
-        "INSERT INTO profiles (user, display_name, language, collection) VALUES (?, ?, ?, ?)
-         ON CONFLICT DO NOTHING",
+        "INSERT INTO profiles (user, display_name, language, collection, version)
+         VALUES (?, ?, ?, ?, 1) ON CONFLICT DO NOTHING",
     )
     .bind(&view.profile.user)
     .bind(&view.profile.display_name)
     .bind(&view.profile.language)
     .bind(&view.collection)
-    .execute(&mut **transaction)
+    .execute(&mut *connection)
     .await?;
-    if created.rows_affected() == 0 {
-        return Ok(());
+    match created.rows_affected() {
+        0 => Ok(()),
+        _ => write_page(connection, view).await,
     }
+}
+
+async fn write_page(connection: &mut SqliteConnection, view: &View) -> Result<(), sqlx::Error> {
     for (position, key) in (1_i64..).zip(&view.keys) {
         query("INSERT INTO page_records (user, position, record_key) VALUES (?, ?, ?)")
             .bind(&view.profile.user)
             .bind(position)
             .bind(key)
-            .execute(&mut **transaction)
+            .execute(&mut *connection)
             .await?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn store() -> SqliteStore {
-        SqliteStore::open(&StoreUrl::MEMORY).await.unwrap()
-    }
-
-    fn ada() -> Profile {
-        Profile {
-            user: "ada".to_owned(),
-            display_name: "Ada".to_owned(),
-            language: "en-GB".to_owned(),
-        }
-    }
-
-    #[tokio::test]
-    async fn a_view_has_its_keys_in_the_order_of_the_page() {
-        let store = store().await;
-        let keys = ["c", "a", "b"].map(str::to_owned).to_vec();
-        let view = View {
-            profile: ada(),
-            collection: "other".to_owned(),
-            keys,
-        };
-        store
-            .create_missing(std::slice::from_ref(&view))
-            .await
-            .unwrap();
-        assert_eq!(store.view("ada").await.unwrap(), Some(view));
-        assert_eq!(store.view("bob").await.unwrap(), None);
-    }
-
-    #[tokio::test]
-    async fn what_exists_is_not_created_again_and_a_put_keeps_the_page() {
-        let store = store().await;
-        let view = |name: &str, keys: &[&str]| View {
-            profile: Profile {
-                display_name: name.to_owned(),
-                ..ada()
-            },
-            collection: "pages".to_owned(),
-            keys: keys.iter().map(ToString::to_string).collect(),
-        };
-        store.create_missing(&[view("Ada", &["a"])]).await.unwrap();
-        store.create_missing(&[view("Eve", &["b"])]).await.unwrap();
-        assert_eq!(store.view("ada").await.unwrap(), Some(view("Ada", &["a"])));
-        store.put(&view("Countess", &[]).profile).await.unwrap();
-        let changed = store.view("ada").await.unwrap();
-        assert_eq!(changed, Some(view("Countess", &["a"])));
-    }
-
-    #[tokio::test]
-    async fn a_put_of_somebody_new_creates_them_with_an_empty_page() {
-        let store = store().await;
-        store.put(&ada()).await.unwrap();
-        let view = store.view("ada").await.unwrap().unwrap();
-        assert_eq!(view.profile, ada());
-        assert_eq!((&*view.collection, view.keys.len()), ("pages", 0));
-    }
 }

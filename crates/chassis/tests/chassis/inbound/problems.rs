@@ -54,6 +54,13 @@ async fn a_method_that_a_route_does_not_know_is_answered_with_those_it_knows() {
     assert_eq!(problem(response).await.code, "method-not-allowed");
 }
 
+#[tokio::test]
+async fn whoever_should_come_back_later_is_told_when_in_the_header_too() {
+    let response = Desk::new().ask(get("/later")).await;
+    assert_eq!(response.headers()["retry-after"], "7");
+    assert_eq!(problem(response).await.retry_after, Some(7));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_deadline_that_passed_is_no_reason_to_send_the_request_again() {
     let mut desk = Desk::new();

@@ -43,6 +43,36 @@ async fn a_service_that_serves_is_alive_and_ready() {
 }
 
 #[tokio::test]
+async fn a_service_describes_its_routes() {
+    let desk = guarded().await;
+    let document: Value = serde_json::from_str(&desk.look("/openapi.json").await).unwrap();
+    assert_eq!(document["info"]["title"], "nines desk");
+    let problem = &document["components"]["responses"]["NotFound"]["content"];
+    let schema = &problem["application/problem+json"]["schema"]["$ref"];
+    assert_eq!(schema, "#/components/schemas/Problem");
+}
+
+#[tokio::test]
+async fn a_service_s_own_admin_routes_need_the_token() {
+    let desk = guarded().await;
+    for (token, status) in [
+        (None, 401),
+        (Some("guess"), 401),
+        (Some("open-sesame"), 200),
+    ] {
+        let request = desk.admin("GET", "/own");
+        let request = match token {
+            None => request,
+            Some(token) => request.bearer_auth(token),
+        };
+        assert_eq!(request.send().await.unwrap().status(), status, "{token:?}");
+    }
+    let closed = Running::start(&[]).await;
+    let answer = closed.admin("GET", "/own").bearer_auth("").send().await;
+    assert_eq!(answer.unwrap().status(), 403);
+}
+
+#[tokio::test]
 async fn metrics_count_the_requests_of_the_service_and_not_those_of_the_admin_listener() {
     let desk = guarded().await;
     for _ in 0..3 {

@@ -22,7 +22,8 @@ struct Settings {
     chassis: Options,
 }
 
-/// The options that `flags` make of a silent service on ports of the system's choice.
+/// The options that `flags` make of a silent service on ports of the system's choice. The
+/// token is no flag: whoever looks at the list of processes would see it.
 fn settings(flags: &[&str]) -> Options {
     let defaults = [
         "desk",
@@ -33,8 +34,14 @@ fn settings(flags: &[&str]) -> Options {
     let name = |flag: &str| flag.split('=').next().map(str::to_owned);
     let unset = |default: &&&str| flags.iter().all(|flag| name(flag) != name(default));
     let args = defaults.iter().filter(unset).chain(flags);
-    let settings: Settings = options::parse(&args.map(OsString::from).collect::<Vec<_>>()).unwrap();
-    settings.chassis
+    let (tokens, args): (Vec<&str>, Vec<&str>) =
+        args.partition(|flag| flag.starts_with("--admin-token="));
+    let args: Vec<_> = args.into_iter().map(OsString::from).collect();
+    let Settings { mut chassis } = options::parse(&args).unwrap();
+    chassis.admin_token = tokens
+        .first()
+        .map(|flag| flag["--admin-token=".len()..].into());
+    chassis
 }
 
 /// A service that runs for as long as this is kept.
@@ -54,7 +61,8 @@ impl Running {
     async fn start(flags: &[&str]) -> Self {
         let chassis = Chassis::start("desk", settings(flags)).await.unwrap();
         let addresses = chassis.addresses().unwrap();
-        let serving = chassis.serve(router(), async || ());
+        let own = Router::new().route("/own", get(async || "own\n"));
+        let serving = chassis.admin_routes(own).serve(router(), async || ());
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
             addresses,

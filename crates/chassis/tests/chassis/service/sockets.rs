@@ -109,3 +109,22 @@ async fn a_client_that_sends_no_http_is_told_so_and_harms_nobody() {
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     assert_eq!(desk.ask("/ok").await.unwrap().status(), 200);
 }
+
+#[tokio::test]
+async fn a_client_for_whom_there_is_no_room_waits_until_another_has_gone() {
+    let desk = Running::start(&["--max-connections=1"]).await;
+    let mut first = connect(&desk).await;
+    send(&mut first, "/ok").await;
+    read_until(&mut first, "fine").await.unwrap();
+    let mut second = connect(&desk).await;
+    send(&mut second, "/ok").await;
+    // The service had every chance to take the second one meanwhile.
+    for _ in 0..20 {
+        send(&mut first, "/ok").await;
+        read_until(&mut first, "fine").await.unwrap();
+    }
+    let nothing_yet = second.try_read(&mut [0; 1]).unwrap_err();
+    assert_eq!(nothing_yet.kind(), ErrorKind::WouldBlock);
+    drop(first);
+    read_until(&mut second, "fine").await.unwrap();
+}

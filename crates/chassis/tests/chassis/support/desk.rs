@@ -22,6 +22,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    time::Duration,
 };
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
@@ -130,12 +131,15 @@ impl Desk {
 fn router(handlers: Handlers) -> Router {
     let not_found = async || Refusal::not_found("items: no such item");
     let bad = async || Refusal::bad_request("count: 0; allowed: 1 to 9");
+    let later = Problem::new(429, "later", "Not now").retry_after(Duration::from_secs(7));
+    let later = async move || Refusal::from(later);
     // A problem that does not say what caused it.
     let wordless = async || Refusal::from(Problem::new(503, "closed", "The desk is closed"));
     Router::new()
         .route("/ok", on_get(async || "fine"))
         .route("/items/{id}", on_get(not_found))
         .route("/bad", on_get(bad))
+        .route("/later", on_get(later))
         .route("/raw", on_get(async || StatusCode::BAD_GATEWAY))
         .route("/wordless", on_get(wordless))
         .route("/internal", on_get(internal))

@@ -1,4 +1,5 @@
-//! Introspection: the signature, the claims, the account.
+//! Introspection: the signature, the claims, the account; once for each token, as in the real
+//! service.
 
 use super::Answer;
 use axum::{Json, Router, extract::State, routing::post};
@@ -7,8 +8,9 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use serde::Deserialize;
 use sqlx::{SqlitePool, query_scalar};
 use std::{
+    collections::HashMap,
     error::Error,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
 use types::auth::{IntrospectRequest, Introspection};
@@ -16,13 +18,16 @@ use types::auth::{IntrospectRequest, Introspection};
 struct Auth {
     store: SqlitePool,
     key: Ed25519KeyPair,
+    /// Tokens that were found good.
+    known: Mutex<HashMap<String, Claims>>,
 }
 
 pub async fn router(store: SqlitePool) -> Result<Router, Box<dyn Error>> {
     let last = "SELECT pkcs8 FROM signing_keys ORDER BY place DESC LIMIT 1";
     let pkcs8: Vec<u8> = query_scalar(last).fetch_one(&store).await?;
     let key = Ed25519KeyPair::from_pkcs8(&pkcs8).map_err(|error| error.to_string())?;
-    let auth = Arc::new(Auth { store, key });
+    let known = Mutex::default();
+    let auth = Arc::new(Auth { store, key, known });
     Ok(Router::new()
         .route("/v1/introspect", post(introspect))
         .with_state(auth))
@@ -32,9 +37,9 @@ async fn introspect(
     State(auth): State<Arc<Auth>>,
     Json(request): Json<IntrospectRequest>,
 ) -> Answer<Introspection> {
-    let claims = match auth.check(&request.token) {
-        Some(claims) if auth.user_exists(&claims.sub).await? => Some(claims),
-        _ => None,
+    let claims = match auth.known(&request.token) {
+        None => auth.look_up(request.token).await?,
+        known => known,
     };
     let active = claims.is_some();
     let (subject, expires_at) = claims.map(|claims| (claims.sub, claims.exp)).unzip();
@@ -42,10 +47,11 @@ async fn introspect(
         active,
         subject,
         expires_at,
+        ..Introspection::default()
     }))
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Claims {
     iss: String,
     aud: String,
@@ -54,6 +60,24 @@ struct Claims {
 }
 
 impl Auth {
+    fn known(&self, token: &str) -> Option<Claims> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let claims = known.get(token).cloned()?;
+        (now()? < claims.exp).then_some(claims)
+    }
+
+    async fn look_up(&self, token: String) -> Result<Option<Claims>, sqlx::Error> {
+        let Some(claims) = self.check(&token) else {
+            return Ok(None);
+        };
+        if !self.user_exists(&claims.sub).await? {
+            return Ok(None);
+        }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(token, claims.clone());
+        Ok(Some(claims))
+    }
+
     fn check(&self, token: &str) -> Option<Claims> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (_, payload) = signed.split_once('.')?;
@@ -61,8 +85,7 @@ impl Auth {
         let public = UnparsedPublicKey::new(&ED25519, self.key.public_key());
         public.verify(signed.as_bytes(), &signature).ok()?;
         let claims: Claims = serde_json::from_slice(&BASE64.decode(payload).ok()?).ok()?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs();
-        let good = claims.iss == "nines-auth" && claims.aud == "nines" && now < claims.exp;
+        let good = claims.iss == "nines-auth" && claims.aud == "nines" && now()? < claims.exp;
         good.then_some(claims)
     }
 
@@ -73,4 +96,9 @@ impl Auth {
             .await?;
         Ok(found.is_some())
     }
+}
+
+fn now() -> Option<u64> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    Some(since.as_secs())
 }

@@ -1,0 +1,108 @@
+"""Starts each service for real and lets schemathesis, a property-based tester of APIs, look
+for answers that contradict its description, for good requests that are refused and bad ones
+that are accepted, and for failures. Any finding fails.
+
+Usage: check_api.py NINES SCHEMATHESIS [SERVICE ...]
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SERVICES = ["audit", "database", "profile", "auth", "relay", "gateway"]
+SEED = "42"
+EXAMPLES = "100"
+
+
+class Service:
+    """A running service; it stops when its standard input is closed."""
+
+    def __init__(self, nines, name, arguments, folder):
+        environment = {
+            **os.environ,
+            "NINES_LISTEN": "127.0.0.1:0",
+            "NINES_ADMIN": "127.0.0.1:0",
+            "NINES_LOG": "error",
+        }
+        if name not in ("gateway", "relay"):
+            environment["NINES_STORE"] = f"sqlite:{folder}/{name}.db"
+        self.process = subprocess.Popen(
+            [nines, "serve", name, "--supervised", *arguments],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        addresses = json.loads(self.process.stdout.readline())
+        self.public = f"http://{addresses['public']}"
+        self.admin = f"http://{addresses['admin']}"
+
+    def stop(self):
+        self.process.stdin.close()
+        return self.process.wait(timeout=60)
+
+
+def arguments_of(name, running):
+    """The arguments of a service whose callees are running."""
+    calls = {
+        "gateway": ["auth", "profile", "database", "audit"],
+        "database": ["audit"],
+    }.get(name, [])
+    arguments = [f"--{callee}={running[callee].public}" for callee in calls]
+    if name in ("auth", "profile", "database"):
+        arguments.append("--seed-users=2")
+    if name == "auth":
+        # The tester logs in more often than anybody may.
+        arguments += ["--logins-per-account=none", "--logins-per-address=none"]
+        arguments.append("--grant=user-2=auditor")
+    return arguments
+
+
+def token(gateway):
+    """A token of a user with a role, so that every route can be reached."""
+    body = json.dumps({"username": "user-2", "password": "password-2"}).encode()
+    request = urllib.request.Request(
+        f"{gateway.public}/v1/login", body, {"content-type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)["token"]
+
+
+def check(schemathesis, name, service, folder):
+    """Whether schemathesis finds nothing."""
+    home = ROOT / ("gateway" if name == "gateway" else f"services/{name}")
+    command = [schemathesis, "--no-color"]
+    if (config := home / "schemathesis.toml").exists():
+        command += ["--config-file", str(config)]
+    command += ["run", f"{service.admin}/openapi.json", "--url", service.public]
+    command += ["--checks", "all", "--max-examples", EXAMPLES, "--seed", SEED]
+    if name == "gateway":
+        command += ["--header", f"Authorization: Bearer {token(service)}"]
+    return subprocess.run(command, cwd=folder, timeout=900, check=False).returncode == 0
+
+
+def main():
+    nines, schemathesis, *wanted = sys.argv[1:]
+    bad = []
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        running = {}
+        for name in SERVICES:
+            service = Service(nines, name, arguments_of(name, running), folder)
+            running[name] = service
+            # Callers stop before those that they call.
+            stack.callback(service.stop)
+        for name in wanted or SERVICES:
+            print(f"\n--- {name}", flush=True)
+            if not check(schemathesis, name, running[name], folder):
+                bad.append(name)
+    if bad:
+        sys.exit(f"schemathesis found something in: {', '.join(bad)}")
+
+
+main()

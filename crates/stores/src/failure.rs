@@ -1,0 +1,164 @@
+//! What it means when a database fails.
+
+use sqlx::{Error, error::DatabaseError};
+use std::io::{self, ErrorKind};
+use types::{Cause, Problem};
+
+/// Why a database gave no answer, as far as it matters to whoever asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// Neither a connection nor a lock could be had in time.
+    Busy,
+    /// A statement took too long, and was stopped.
+    TimedOut,
+    /// The server can't be reached, is starting or stopping, or the disk fails.
+    Unavailable,
+    /// There is no room left.
+    Full,
+    /// Nothing may be written there.
+    ReadOnly,
+    /// Two writes got in each other's way, and this one gave way.
+    Conflict,
+    /// Anything else: a mistake in the program, or in the data.
+    Other,
+}
+
+impl Failure {
+    /// The kind of failure that `error` is.
+    pub fn of(error: &Error) -> Self {
+        match error {
+            Error::Database(error) => of_database(&**error),
+            Error::Io(error) => of_io(error),
+            Error::PoolTimedOut => Self::Busy,
+            // A failed handshake, a pool that is closing, a thread of SQLite's that ended.
+            Error::Tls(_) | Error::PoolClosed | Error::WorkerCrashed => Self::Unavailable,
+            // A server that ended in the middle of an answer.
+            Error::Protocol(_) | Error::BeginFailed => Self::Unavailable,
+            _ => Self::Other,
+        }
+    }
+
+    /// What a client is told. Nothing about the store itself; but whether trying again can
+    /// help, and how to do so without writing twice.
+    ///
+    /// No room is 507 (RFC 4918, section 11.5), which says just that, and which no client may
+    /// send again by itself: the disk will be as full then.
+    pub fn problem(self) -> Problem {
+        let again = "a write that is sent again needs the same Idempotency-Key, because it may have been done";
+        let (status, code, title, cause, detail) = match self {
+            Self::Busy => (
+                503,
+                "store-busy",
+                "The store is too busy",
+                Cause::Shed,
+                "nothing was written; try again later",
+            ),
+            Self::TimedOut => (
+                503,
+                "store-timeout",
+                "The store took too long",
+                Cause::Timeout,
+                "nothing was written; try again later",
+            ),
+            Self::Unavailable => (
+                503,
+                "store-unavailable",
+                "The store cannot be reached",
+                Cause::Refused,
+                again,
+            ),
+            Self::Full => (
+                507,
+                "store-full",
+                "The store has no room left",
+                Cause::Error,
+                "nothing was written; what is kept can still be read",
+            ),
+            Self::ReadOnly => (
+                503,
+                "store-read-only",
+                "The store takes no writes",
+                Cause::Error,
+                "nothing was written; what is kept can still be read",
+            ),
+            Self::Conflict => (
+                503,
+                "store-conflict",
+                "Another write got in the way",
+                Cause::Error,
+                "nothing was written; try again",
+            ),
+            Self::Other => {
+                let problem = Problem::new(500, "internal", "The service failed");
+                return problem.cause(Cause::Error).retryable(true);
+            }
+        };
+        Problem::new(status, code, title)
+            .detail(detail)
+            .cause(cause)
+            .retryable(!matches!(self, Self::Full | Self::ReadOnly))
+    }
+}
+
+/// The problem that `error` is to whoever asked; the error itself goes to the log.
+pub fn problem(error: &Error) -> Problem {
+    let failure = Failure::of(error);
+    tracing::error!(%error, ?failure, "the store failed");
+    failure.problem()
+}
+
+fn of_io(error: &io::Error) -> Failure {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Failure::Full,
+        ErrorKind::ReadOnlyFilesystem => Failure::ReadOnly,
+        _ => Failure::Unavailable,
+    }
+}
+
+/// PostgreSQL's codes have five characters
+/// (<https://www.postgresql.org/docs/current/errcodes-appendix.html>), SQLite's are numbers.
+fn of_database(error: &dyn DatabaseError) -> Failure {
+    let Some(code) = error.code() else {
+        return Failure::Other;
+    };
+    match code.parse() {
+        Ok(number) if code.len() < 5 => of_sqlite(number),
+        _ => of_postgres(&code),
+    }
+}
+
+fn of_postgres(code: &str) -> Failure {
+    match code {
+        // Too many connections; a lock that did not come in time.
+        "53300" | "55P03" => Failure::Busy,
+        "57014" => Failure::TimedOut,
+        "53100" => Failure::Full,
+        "25006" => Failure::ReadOnly,
+        "40001" | "40P01" => Failure::Conflict,
+        // Shutting down, crashed, starting; a session that was idle for too long; out of
+        // memory; a disk that fails.
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "53200" | "58030" => {
+            Failure::Unavailable
+        }
+        _ if code.starts_with("08") => Failure::Unavailable,
+        _ => Failure::Other,
+    }
+}
+
+/// The low byte is the kind, the rest says more (<https://www.sqlite.org/rescode.html>).
+fn of_sqlite(code: u32) -> Failure {
+    /// The shared memory beside the log could not grow: SQLite tells a full disk so.
+    const IOERR_SHMSIZE: u32 = 10 | (19 << 8);
+    match code & 0xff {
+        _ if code == IOERR_SHMSIZE => Failure::Full,
+        // BUSY, LOCKED
+        5 | 6 => Failure::Busy,
+        // READONLY, CANTOPEN: the log can't be made
+        8 | 14 => Failure::ReadOnly,
+        // IOERR
+        10 => Failure::Unavailable,
+        // FULL
+        13 => Failure::Full,
+        _ => Failure::Other,
+    }
+}

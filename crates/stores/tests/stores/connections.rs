@@ -1,0 +1,76 @@
+//! Connections that died with the server are replaced before anybody uses them.
+
+use super::store;
+use futures_util::future::{join_all, try_join_all};
+use sqlx::{Executor, query_scalar};
+use std::time::Duration;
+use stores::{Failure, Postgres};
+use testkit::postgres::Cluster;
+
+const CONNECTIONS: u32 = 8;
+
+async fn ask(store: &Postgres) -> Result<i32, sqlx::Error> {
+    query_scalar("SELECT 1").fetch_one(store.pool()).await
+}
+
+/// All connections are open and idle.
+async fn warm_up(store: &Postgres) {
+    let all = try_join_all((0..CONNECTIONS).map(|_| store.pool().acquire())).await;
+    drop(all.unwrap());
+    let back = || store.pool().num_idle() == CONNECTIONS as usize;
+    while !back() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_restart_no_request_fails() {
+    let Some(cluster) = Cluster::start(false) else { return };
+    let store = store(&cluster, CONNECTIONS, &[]).await;
+    for _ in 0..3 {
+        warm_up(&store).await;
+        cluster.restart();
+        for answer in join_all((0..100).map(|_| ask(&store))).await {
+            assert_eq!(answer.unwrap(), 1);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_there_is_no_server_the_store_is_unavailable_and_afterwards_all_is_well() {
+    let Some(cluster) = Cluster::start(false) else { return };
+    let store = store(&cluster, CONNECTIONS, &[]).await;
+    warm_up(&store).await;
+    cluster.kill_server();
+    // Until the sessions have noticed, they may still answer.
+    let limit = Duration::from_secs(20);
+    let refused = tokio::time::timeout(limit, async {
+        loop {
+            if let Err(error) = ask(&store).await {
+                return error;
+            }
+        }
+    });
+    let refused = refused.await.unwrap();
+    assert_eq!(Failure::of(&refused), Failure::Unavailable, "{refused:?}");
+    cluster.start_server();
+    for answer in join_all((0..100).map(|_| ask(&store))).await {
+        assert_eq!(answer.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_write_whose_connection_is_killed_fails_as_unavailable_and_was_never_done() {
+    let Some(cluster) = Cluster::start(false) else { return };
+    let store = store(&cluster, 1, &["CREATE TABLE a (x INT)"]).await;
+    let mut write = store.write().await.unwrap();
+    write.execute("INSERT INTO a VALUES (1)").await.unwrap();
+    assert!(cluster.kill_backend(0));
+    let error = write.commit().await.unwrap_err();
+    assert_eq!(Failure::of(&error), Failure::Unavailable, "{error:?}");
+    let rows: i64 = query_scalar("SELECT count(*) FROM a")
+        .fetch_one(store.pool())
+        .await
+        .unwrap();
+    assert_eq!(rows, 0);
+}

@@ -1,0 +1,275 @@
+//! What the audit log is to hear of, delivered after the fact.
+//!
+//! A change and the event that tells of it are one transaction, so that neither is without
+//! the other. The audit log can't take part in that transaction; so the event waits in the
+//! outbox, and is delivered as often as it takes. The audit log records each key once, and so
+//! it hears of every change exactly once, whoever dies in between.
+//!
+//! One replica delivers at a time, by a lease that it renews: two would only do the same work
+//! twice. Nothing depends on it. Whoever delivers begins with the oldest event of a record,
+//! and goes on only once that is recorded, so that the order holds also when a lease was
+//! thought to be over too early.
+
+use crate::{
+    clock::now_ms,
+    store::{Author, Place, Store, StoreError},
+};
+use chassis::{Call, RequestContext, Upstream};
+use faults::{CrashPoint, crash_point};
+use futures_util::{StreamExt, stream};
+use rand::RngExt;
+use resilience::retry::Backoff;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::{sync::Notify, task::JoinHandle, time::timeout};
+use tokio_util::sync::CancellationToken;
+use types::audit::NewEvent;
+
+/// How many events are looked at in one round.
+const BATCH: u32 = 256;
+/// How many records' events are under way at once; the audit log commits them together.
+const AT_ONCE: usize = 32;
+/// How long one event may take to be recorded, all attempts together.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a replica may deliver without saying again that it does.
+const LEASE: Duration = Duration::from_secs(2);
+/// How often to look for events that another replica has put there.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long to leave an audit log alone that can't be reached.
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
+/// How long a service that stops still delivers; the rest waits for the next start.
+const LAST_CALLS: Duration = Duration::from_secs(5);
+
+/// An event that waits to be delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// Its number in the outbox.
+    pub id: i64,
+    /// The record that was changed.
+    pub place: Place,
+    /// The version that the record got.
+    pub version: u64,
+    /// On whose behalf.
+    pub author: Author,
+    /// What was done.
+    pub action: String,
+}
+
+impl Waiting {
+    /// The key is that of the version, which never comes twice. An idempotency key may: after
+    /// a day it can stand for another write, of which the log would then not hear.
+    fn event(&self) -> NewEvent {
+        let Place { collection, key } = &self.place;
+        NewEvent {
+            key: format!("{collection}/{key}@{}", self.version),
+            actor: self.author.actor.clone(),
+            action: self.action.clone(),
+        }
+    }
+}
+
+/// What a round of deliveries came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Round {
+    /// There was nothing to do, or somebody else does it.
+    Idle,
+    /// Something is delivered.
+    Delivered,
+    /// Nothing of what is there could be delivered.
+    Failed,
+}
+
+/// The delivery, as the rest of the service sees it.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    wake: Arc<Notify>,
+    depth: Arc<AtomicU64>,
+    stop: CancellationToken,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Outbox {
+    /// Delivers what is in `store` to `audit` from now on.
+    pub(crate) fn start(store: Arc<dyn Store>, audit: Upstream) -> Self {
+        let (wake, depth, stop) = (Arc::default(), Arc::default(), CancellationToken::new());
+        let courier = Courier {
+            store,
+            audit,
+            holder: format!("{:032x}", rand::rng().random::<u128>()),
+            leased_until_ms: 0,
+            wake: Arc::clone(&wake),
+            depth: Arc::clone(&depth),
+            stop: stop.clone(),
+        };
+        Self {
+            wake,
+            depth,
+            stop,
+            task: Mutex::new(Some(tokio::spawn(courier.run()))),
+        }
+    }
+
+    /// There is something new to deliver.
+    pub(crate) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// How many events wait, as far as is known.
+    pub(crate) fn depth(&self) -> Arc<AtomicU64> {
+        self.depth.clone()
+    }
+
+    /// Delivers what can be delivered now, and ends.
+    pub(crate) async fn stop(&self) {
+        self.stop.cancel();
+        let task = self.task.lock().ok().and_then(|mut task| task.take());
+        if let Some(task) = task {
+            // One that panicked has ended too.
+            let _ = task.await;
+        }
+    }
+}
+
+struct Courier {
+    store: Arc<dyn Store>,
+    audit: Upstream,
+    /// Its name in the lease, which no other process has.
+    holder: String,
+    leased_until_ms: u64,
+    wake: Arc<Notify>,
+    depth: Arc<AtomicU64>,
+    stop: CancellationToken,
+}
+
+impl Courier {
+    async fn run(mut self) {
+        let mut failures = 0;
+        while !self.stop.is_cancelled() {
+            match self.round().await {
+                Round::Delivered => failures = 0,
+                Round::Idle => {
+                    failures = 0;
+                    self.rest(LOOK, true).await;
+                }
+                Round::Failed => {
+                    // Not even a new event ends this pause: it would not fare better.
+                    let pause = BACKOFF.pause(failures, rand::rng().random());
+                    self.rest(pause, false).await;
+                    failures = failures.saturating_add(1);
+                }
+            }
+        }
+        // What is left then waits for the next start.
+        let _ = timeout(LAST_CALLS, self.last_rounds()).await;
+    }
+
+    async fn last_rounds(&mut self) {
+        while self.round().await == Round::Delivered {}
+    }
+
+    async fn rest(&self, time: Duration, may_be_woken: bool) {
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            () = self.wake.notified(), if may_be_woken => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+
+    async fn round(&mut self) -> Round {
+        match self.try_round().await {
+            Ok(round) => round,
+            Err(error) => {
+                tracing::warn!(%error, "the outbox cannot be read");
+                Round::Failed
+            }
+        }
+    }
+
+    async fn try_round(&mut self) -> Result<Round, StoreError> {
+        let waiting = self.store.waiting(BATCH).await?;
+        self.depth.store(self.store.depth().await?, Relaxed);
+        if waiting.is_empty() || !self.may_deliver().await? {
+            return Ok(Round::Idle);
+        }
+        let delivered = self.deliver(waiting).await;
+        if delivered.is_empty() {
+            return Ok(Round::Failed);
+        }
+        self.store.forget(&delivered).await?;
+        self.depth.store(self.store.depth().await?, Relaxed);
+        Ok(Round::Delivered)
+    }
+
+    /// The lease is renewed once half of it is over.
+    async fn may_deliver(&mut self) -> Result<bool, StoreError> {
+        let lease = u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX);
+        let now = now_ms();
+        if now + lease / 2 < self.leased_until_ms {
+            return Ok(true);
+        }
+        let until = now + lease;
+        let is_mine = self.store.may_deliver(&self.holder, now, until).await?;
+        self.leased_until_ms = if is_mine { until } else { 0 };
+        Ok(is_mine)
+    }
+
+    /// The numbers of those that are recorded now. Of one record, each waits for the one
+    /// before; different records do not wait for each other.
+    async fn deliver(&self, waiting: Vec<Waiting>) -> Vec<i64> {
+        let mut by_place: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for one in waiting {
+            let place = (one.place.collection.clone(), one.place.key.clone());
+            by_place.entry(place).or_default().push(one);
+        }
+        let delivered = stream::iter(by_place.into_values())
+            .map(|events| self.deliver_in_turn(events))
+            .buffer_unordered(AT_ONCE);
+        delivered.concat().await
+    }
+
+    async fn deliver_in_turn(&self, events: Vec<Waiting>) -> Vec<i64> {
+        let mut delivered = Vec::with_capacity(events.len());
+        for event in &events {
+            if !self.deliver_one(event).await {
+                break;
+            }
+            delivered.push(event.id);
+        }
+        delivered
+    }
+
+    /// Whether the event is recorded.
+    async fn deliver_one(&self, waiting: &Waiting) -> bool {
+        let context = RequestContext::new(&*waiting.author.request_id);
+        // Recorded once for each key in the event, however often it is sent.
+        let call = Call::post("audit.append", "/v1/events")
+            .json(&waiting.event())
+            .repeatable()
+            .patience(PATIENCE);
+        let Ok(answer) = self.audit.call(&context, call).await else {
+            return false;
+        };
+        match answer.status().as_u16() {
+            200..=299 => {
+                crash_point(CrashPoint::AfterDelivery);
+                true
+            }
+            // It will be wrong the next time too, and must not hold up the others.
+            400 | 422 => {
+                tracing::error!(event = ?waiting, "the audit log refuses this event");
+                let _ = self.store.put_aside(waiting.id).await;
+                false
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

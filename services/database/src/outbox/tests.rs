@@ -1,0 +1,163 @@
+//! Deliveries to an audit log on a real socket, which fails as it is told.
+
+use super::*;
+use crate::{
+    Options,
+    store::{self, Change, tests::put},
+};
+use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
+use chassis::Chassis;
+use clap::Parser;
+use serde_json::json;
+use testkit::{Database, on_every_engine};
+use tokio::{net::TcpListener, sync::watch};
+
+on_every_engine!(
+    two_replicas_deliver_every_change_once_and_in_order_whatever_fails,
+    a_change_waits_for_an_audit_log_that_is_down,
+    an_event_that_is_refused_does_not_hold_up_the_others,
+);
+
+/// What an audit log has recorded, each key once, in the order in which it came.
+type Log = Vec<NewEvent>;
+
+/// How it answers to the attempt with this number: before it records, or after that.
+type Mood = fn(u32, &NewEvent) -> Option<StatusCode>;
+
+struct Audit {
+    log: watch::Sender<Log>,
+    attempts: std::sync::atomic::AtomicU32,
+    before: Mood,
+    after: Mood,
+}
+
+impl Audit {
+    fn new(before: Mood, after: Mood) -> Arc<Self> {
+        Arc::new(Self {
+            log: watch::Sender::default(),
+            attempts: 0.into(),
+            before,
+            after,
+        })
+    }
+
+    async fn listen(self: &Arc<Self>) -> String {
+        let routes = Router::new().route("/v1/events", post(append));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let routes = routes.with_state(self.clone());
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        format!("http://{address}")
+    }
+
+    /// Waits until so many events are recorded.
+    async fn has(&self, events: usize) -> Log {
+        let mut log = self.log.subscribe();
+        let complete = log.wait_for(|log| log.len() >= events);
+        let log = timeout(Duration::from_secs(60), complete).await;
+        log.expect("all events come").unwrap().clone()
+    }
+}
+
+async fn append(State(audit): State<Arc<Audit>>, Json(event): Json<NewEvent>) -> StatusCode {
+    let attempt = audit.attempts.fetch_add(1, Relaxed);
+    if let Some(status) = (audit.before)(attempt, &event) {
+        return status;
+    }
+    audit.log.send_if_modified(|log| {
+        let is_new = !log.iter().any(|known| known.key == event.key);
+        if is_new {
+            log.push(event.clone());
+        }
+        is_new
+    });
+    (audit.after)(attempt, &event).unwrap_or(StatusCode::OK)
+}
+
+async fn replica(database: &Database, audit: &str) -> (Arc<dyn Store>, Outbox) {
+    let store = store::open(&database.url.parse().unwrap()).await.unwrap();
+    let flags = ["--store=sqlite::memory:", "--listen=127.0.0.1:0", "--admin=127.0.0.1:0"];
+    let options = Options::parse_from(["database"].into_iter().chain(flags));
+    let chassis = Chassis::start("database", options.chassis).await.unwrap();
+    let upstream = chassis.upstream("audit", &[audit.parse().unwrap()]);
+    let outbox = Outbox::start(store.clone(), upstream);
+    (store, outbox)
+}
+
+fn change(key: &str, number: usize) -> Change {
+    Change {
+        event: Some(Author {
+            actor: format!("user-{number}"),
+            request_id: format!("r-{number}"),
+        }),
+        ..put("c", key, json!(number))
+    }
+}
+
+async fn two_replicas_deliver_every_change_once_and_in_order_whatever_fails(database: Database) {
+    // Every fifth attempt is refused, and of every seventh the answer is lost.
+    let busy: Mood = |n, _| n.is_multiple_of(5).then_some(StatusCode::SERVICE_UNAVAILABLE);
+    let lost: Mood = |n, _| n.is_multiple_of(7).then_some(StatusCode::BAD_GATEWAY);
+    let audit = Audit::new(busy, lost);
+    let address = audit.listen().await;
+    let replicas = [replica(&database, &address).await, replica(&database, &address).await];
+    for number in 0..60 {
+        let (store, outbox) = &replicas[number % 2];
+        store.change(&change(&format!("k{}", number % 4), number)).await.unwrap();
+        outbox.wake();
+    }
+    let log = audit.has(60).await;
+    for (key, first) in [("k0", 0), ("k1", 1), ("k2", 2), ("k3", 3)] {
+        let mine = log.iter().filter(|event| event.key.starts_with(&format!("c/{key}@")));
+        let found: Vec<_> = mine.map(|event| (event.key.clone(), event.actor.clone())).collect();
+        let expected = (1..=15).map(|version| {
+            let number = first + 4 * (version - 1);
+            (format!("c/{key}@{version}"), format!("user-{number}"))
+        });
+        assert_eq!(found, expected.collect::<Vec<_>>());
+    }
+    for (_, outbox) in &replicas {
+        outbox.stop().await;
+    }
+    assert!(log.iter().all(|event| event.action == "record.put"));
+}
+
+async fn a_change_waits_for_an_audit_log_that_is_down(database: Database) {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", closed.local_addr().unwrap());
+    drop(closed);
+    let (store, outbox) = replica(&database, &address).await;
+    for number in 0..3 {
+        store.change(&change("k", number)).await.unwrap();
+        outbox.wake();
+    }
+    outbox.stop().await;
+    assert_eq!(store.depth().await.unwrap(), 3);
+    store.close().await;
+    // The next start finds them, and the end of a service delivers what it can.
+    let audit = Audit::new(|_, _| None, |_, _| None);
+    let (store, outbox) = replica(&database, &audit.listen().await).await;
+    store.change(&change("k", 3)).await.unwrap();
+    audit.has(1).await;
+    outbox.stop().await;
+    let keys: Vec<_> = audit.has(4).await.into_iter().map(|event| event.key).collect();
+    assert_eq!(keys, ["c/k@1", "c/k@2", "c/k@3", "c/k@4"]);
+    assert_eq!((store.depth().await.unwrap(), outbox.depth().load(Relaxed)), (0, 0));
+}
+
+async fn an_event_that_is_refused_does_not_hold_up_the_others(database: Database) {
+    let choosy: Mood = |_, event| {
+        (event.key == "c/k@1").then_some(StatusCode::UNPROCESSABLE_ENTITY)
+    };
+    let audit = Audit::new(choosy, |_, _| None);
+    let (store, outbox) = replica(&database, &audit.listen().await).await;
+    for number in 0..3 {
+        store.change(&change("k", number)).await.unwrap();
+    }
+    outbox.wake();
+    let keys: Vec<_> = audit.has(2).await.into_iter().map(|event| event.key).collect();
+    assert_eq!(keys, ["c/k@2", "c/k@3"]);
+    outbox.stop().await;
+    // It is still there for somebody to look at.
+    assert_eq!(store.depth().await.unwrap(), 1);
+}

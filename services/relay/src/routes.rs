@@ -1,0 +1,116 @@
+//! One request: wait for a slot, work, call, answer.
+
+use crate::{Work, slots::Slots, target::Order};
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use chassis::{
+    Call, Degraded, Json, Refusal, RequestContext, Upstream,
+    openapi::{BadRequest, ChainFailures},
+};
+use futures_util::future::try_join_all;
+use std::sync::Arc;
+use types::relay::Relayed;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// A relay, as it was told to be.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    pub name: String,
+    pub callees: Vec<Callee>,
+    pub order: Order,
+    pub work: Option<Work>,
+    pub slots: Option<Slots>,
+}
+
+/// A service that it calls.
+#[derive(Debug)]
+pub(crate) struct Callee {
+    pub upstream: Upstream,
+    /// Whether there is an answer without it.
+    pub is_soft: bool,
+}
+
+pub(crate) fn router() -> OpenApiRouter<Arc<Relay>> {
+    OpenApiRouter::default().routes(routes!(relay))
+}
+
+/// Works, calls the others, and answers.
+#[utoipa::path(get, path = "/v1/relay", responses(
+    (status = 200, description = "All have answered, or all but soft ones", body = Relayed),
+    BadRequest, ChainFailures,
+))]
+async fn relay(
+    State(relay): State<Arc<Relay>>,
+    context: RequestContext,
+) -> Result<Response, Refusal> {
+    let _slot = match &relay.slots {
+        Some(slots) => Some(slots.take().await?),
+        None => None,
+    };
+    if let Some(work) = relay.work {
+        work.run().await;
+    }
+    let below = relay.call_all(&context).await?;
+    Ok(answer(&relay.name, below))
+}
+
+impl Relay {
+    /// What those below answered; what a soft one failed to say is missing.
+    async fn call_all(&self, context: &RequestContext) -> Result<Vec<Relayed>, Refusal> {
+        let calls = self.callees.iter().map(|callee| callee.call(context));
+        match self.order {
+            Order::AtOnce => try_join_all(calls).await,
+            Order::InTurn => {
+                let mut answers = Vec::with_capacity(self.callees.len());
+                for call in calls {
+                    answers.push(call.await?);
+                }
+                Ok(answers)
+            }
+        }
+    }
+}
+
+impl Callee {
+    async fn call(&self, context: &RequestContext) -> Result<Relayed, Refusal> {
+        match self.ask(context).await {
+            Err(_) if self.is_soft => Ok(self.nothing()),
+            answer => answer,
+        }
+    }
+
+    async fn ask(&self, context: &RequestContext) -> Result<Relayed, Refusal> {
+        let call = Call::get("relay.relay", "/v1/relay");
+        Ok(self.upstream.call(context, call).await?.json()?)
+    }
+
+    /// What is there of a callee that failed.
+    fn nothing(&self) -> Relayed {
+        let name = self.upstream.name().to_owned();
+        Relayed {
+            service: name.clone(),
+            hops: 0,
+            missing: vec![name],
+        }
+    }
+}
+
+fn answer(name: &str, below: Vec<Relayed>) -> Response {
+    let answer = Relayed {
+        service: name.to_owned(),
+        hops: below
+            .iter()
+            .fold(1, |hops, one| hops.saturating_add(one.hops)),
+        missing: below.into_iter().flat_map(|one| one.missing).collect(),
+    };
+    if answer.missing.is_empty() {
+        Json(answer).into_response()
+    } else {
+        Degraded(Json(answer)).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests;
