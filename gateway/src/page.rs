@@ -99,7 +99,11 @@ async fn read(
     user.check(Wish::ReadPage(owner))?;
     let view = chain.view(context, owner).await?;
     let records = chain.records(context, &view).await?;
-    let event = event(&context.request_id, user, "page.read", owner);
+    // Each reading is an event of its own. The request's id alone would not do: the client
+    // may choose it, and could hide a reading behind an earlier one.
+    let number: u64 = rand::random();
+    let key = format!("{}:{number:016x}", context.request_id);
+    let event = event(key, user, "page.read", owner);
     chain.append(context, &event).await?;
     Ok(Json(Page {
         profile: view.profile,
@@ -124,21 +128,24 @@ async fn write(
     let place = (&*view.collection, &*key);
     let put = PutRecord { value };
     let record = chain.put(context, place, (&user.id, &once), &put).await?;
-    // The same write is the same event, also when it is sent again as another request.
-    let event = event(&once, user, "page.write", owner);
+    // The same write is the same event, also when it is sent again as another request: it
+    // has the same version, which no other write ever gets.
+    let (collection, key) = place;
+    let key = format!("page.write:{collection}/{key}@{}", record.version);
+    let event = event(key, user, "page.write", owner);
     chain.append(context, &event).await?;
     Ok(Json(record))
 }
 
 /// What `user` did; on whose page, where that is not their own.
-fn event(key: &str, user: &User, action: &str, owner: &str) -> NewEvent {
+fn event(key: String, user: &User, action: &str, owner: &str) -> NewEvent {
     let action = if user.id == owner {
         action.to_owned()
     } else {
         format!("{action}:{owner}")
     };
     NewEvent {
-        key: key.to_owned(),
+        key,
         actor: user.id.clone(),
         action,
     }

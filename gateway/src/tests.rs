@@ -181,8 +181,23 @@ async fn a_page_takes_each_service_in_its_turn_and_the_database_once() {
         "POST /v1/events",
     ];
     assert_eq!(services.paths(), paths);
-    let event = json!({ "key": "r-1", "actor": "user-1", "action": "page.read" });
-    assert_eq!(services.asked()[3].2, event);
+    let event = &services.asked()[3].2;
+    assert_eq!(
+        (&event["actor"], &event["action"]),
+        (&json!("user-1"), &json!("page.read"))
+    );
+}
+
+#[tokio::test]
+async fn each_reading_is_an_event_of_its_own_also_under_the_same_request_id() {
+    let services = Below::default();
+    let gateway = gateway(&services, 4).await;
+    send(&gateway, get("t")).await;
+    send(&gateway, get("t")).await;
+    let asked = services.asked();
+    let key = |place: usize| asked[place].2["key"].as_str().unwrap();
+    assert!(key(3).starts_with("r-1:") && key(7).starts_with("r-1:"));
+    assert_ne!(key(3), key(7));
 }
 
 #[tokio::test]
@@ -223,8 +238,8 @@ async fn a_write_goes_down_the_same_chain_under_a_key_of_the_user() {
     let (path, once, body) = &asked[2];
     assert_eq!(path, "PUT /v1/records/pages/a");
     assert_eq!(body, &json!({ "value": 1 }));
-    let once = once.as_ref().unwrap();
-    let event = json!({ "key": once, "actor": "user-1", "action": "page.write" });
+    assert_eq!(once.as_ref().unwrap().len(), 43);
+    let event = json!({ "key": "page.write:pages/a@1", "actor": "user-1", "action": "page.write" });
     assert_eq!(asked[3].2, event);
     assert_eq!((&asked[6], &asked[7]), (&asked[2], &asked[3]));
 }
@@ -262,7 +277,7 @@ async fn problems_that_are_the_clients_are_passed_on_and_others_are_failures_bel
             502,
         ),
         ("/v1/records/pages", 404, problem(404, "not-found"), 502),
-        ("/v1/events", 422, problem(422, "event-key-reused"), 422),
+        ("/v1/events", 409, problem(409, "event-key-reused"), 502),
         ("/v1/events", 503, problem(503, "too-busy"), 503),
     ] {
         let services = Below::answering(path, status, body.clone());

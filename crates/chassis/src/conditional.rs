@@ -80,14 +80,14 @@ pub struct ConditionalHeaders {
     #[param(
         rename = "If-Match",
         nullable = false,
-        pattern = r#"^[ \t]*\*[ \t]*$|^[ \t,]*(W/)?"[!#-~]*"[ \t]*(,[ \t,]*(W/)?"[!#-~]*"[ \t]*|,[ \t,]*$)*$"#
+        pattern = r#"^(\*|[ \t,]*(W/)?"[!#-~]*"[ \t]*(,[ \t,]*((W/)?"[!#-~]*"[ \t]*)?)*)$"#
     )]
     pub if_match: Option<String>,
     /// Only if what is there has none of these (`*`: only if nothing is there).
     #[param(
         rename = "If-None-Match",
         nullable = false,
-        pattern = r#"^[ \t]*\*[ \t]*$|^[ \t,]*(W/)?"[!#-~]*"[ \t]*(,[ \t,]*(W/)?"[!#-~]*"[ \t]*|,[ \t,]*$)*$"#
+        pattern = r#"^(\*|[ \t,]*(W/)?"[!#-~]*"[ \t]*(,[ \t,]*((W/)?"[!#-~]*"[ \t]*)?)*)$"#
     )]
     pub if_none_match: Option<String>,
 }

@@ -6,7 +6,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, header::CONTENT_TYPE};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+use std::{fmt, marker::PhantomData};
 use types::Problem;
 
 /// A JSON body. As an extractor it answers a bad one with a problem that says what is wrong:
@@ -26,8 +30,31 @@ impl<S: Sync + Send, T: DeserializeOwned> FromRequest<S> for Json<T> {
         let whole = rules.unwrap_or_default().read(request.into_body()).await?;
         let parsed = axum::Json::from_bytes(&whole.bytes);
         parsed
-            .map(|axum::Json(value)| Self(value))
+            .map(|axum::Json(Object(value))| Self(value))
             .map_err(|wrong| refuse(&wrong))
+    }
+}
+
+/// What a body must be. A derived type alone would take `[1, 2]` for `{"a": 1, "b": 2}`.
+struct Object<T>(T);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
     }
 }
 

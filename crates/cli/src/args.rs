@@ -1,6 +1,7 @@
 //! What can be asked for.
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use std::{ffi::OsString, path::PathBuf};
 use url::Url;
 
@@ -58,6 +59,20 @@ pub enum Verb {
     Stack,
     /// List the built-in scenarios
     List,
+    /// Write a new scenario that shows every key, with comments
+    New {
+        /// The file, which must not exist yet
+        file: PathBuf,
+    },
+    /// Print the JSON Schema of scenarios, for editors
+    Schema,
+    /// Print a script that completes this command line in a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    Man,
 }
 
 /// How scenarios are run.

@@ -2,8 +2,10 @@
 
 mod args;
 mod demo;
+mod describe;
 mod exit;
 mod interrupt;
+mod new;
 mod output;
 mod predict;
 mod progress;
@@ -29,6 +31,10 @@ fn main() -> ExitCode {
         Verb::Serve { service, args } => return serve::serve(service, args),
         Verb::Stack => Ok(stack::print()),
         Verb::List => Ok(scenarios::list()),
+        Verb::New { file } => new::new(&file),
+        Verb::Schema => Ok(describe::schema()),
+        Verb::Completions { shell } => Ok(describe::completions(shell)),
+        Verb::Man => Ok(describe::man()),
     };
     exit::code(done)
 }

@@ -30,10 +30,13 @@ impl Failure {
             Error::Database(error) => of_database(&**error),
             Error::Io(error) => of_io(error),
             Error::PoolTimedOut => Self::Busy,
-            // A failed handshake, a pool that is closing, a thread of SQLite's that ended.
-            Error::Tls(_) | Error::PoolClosed | Error::WorkerCrashed => Self::Unavailable,
-            // A server that ended in the middle of an answer.
-            Error::Protocol(_) | Error::BeginFailed => Self::Unavailable,
+            // A failed handshake, a pool that is closing, a thread of SQLite's that ended, a
+            // server that ended in the middle of an answer.
+            Error::Tls(_)
+            | Error::PoolClosed
+            | Error::WorkerCrashed
+            | Error::Protocol(_)
+            | Error::BeginFailed => Self::Unavailable,
             _ => Self::Other,
         }
     }
@@ -137,9 +140,7 @@ fn of_postgres(code: &str) -> Failure {
         "40001" | "40P01" => Failure::Conflict,
         // Shutting down, crashed, starting; a session that was idle for too long; out of
         // memory; a disk that fails.
-        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "53200" | "58030" => {
-            Failure::Unavailable
-        }
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "53200" | "58030" => Failure::Unavailable,
         _ if code.starts_with("08") => Failure::Unavailable,
         _ => Failure::Other,
     }
@@ -148,7 +149,7 @@ fn of_postgres(code: &str) -> Failure {
 /// The low byte is the kind, the rest says more (<https://www.sqlite.org/rescode.html>).
 fn of_sqlite(code: u32) -> Failure {
     /// The shared memory beside the log could not grow: SQLite tells a full disk so.
-    const IOERR_SHMSIZE: u32 = 10 | (19 << 8);
+    const IOERR_SHMSIZE: u32 = 10 + 19 * 256;
     match code & 0xff {
         _ if code == IOERR_SHMSIZE => Failure::Full,
         // BUSY, LOCKED

@@ -37,13 +37,38 @@ pub use write::Write;
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The file does not exist and could not be created, or may not be written to.
-    #[error("the file cannot be written to; the file and its folder must exist and be writable")]
+    /// The file does not exist and could not be created.
+    #[error("the file cannot be created; its folder must exist and be writable")]
     File(#[from] std::io::Error),
+    /// The file is there, and nothing may be written to it.
+    #[error(
+        "the database cannot be written to; the file and its folder must exist and be writable"
+    )]
+    ReadOnly(#[source] sqlx::Error),
     /// The database refused it, or could not be reached.
     #[error("the database cannot be opened")]
-    Database(#[from] sqlx::Error),
+    Database(#[source] sqlx::Error),
     /// It could not be brought to the form expected.
     #[error(transparent)]
-    Migrate(#[from] MigrateError),
+    Migrate(MigrateError),
+}
+
+impl From<sqlx::Error> for OpenError {
+    fn from(error: sqlx::Error) -> Self {
+        match Failure::of(&error) {
+            Failure::ReadOnly => Self::ReadOnly(error),
+            _ => Self::Database(error),
+        }
+    }
+}
+
+impl From<MigrateError> for OpenError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::Database(error) if Failure::of(&error) == Failure::ReadOnly => {
+                Self::ReadOnly(error)
+            }
+            error => Self::Migrate(error),
+        }
+    }
 }

@@ -28,7 +28,7 @@ pub enum MigrateError {
 
 /// A lock that nobody takes for anything else ("nines" in ASCII): two replicas may open a new
 /// database at once, and the second must see what the first has done.
-const LOCK: i64 = 0x6e69_6e65_73;
+const LOCK: i64 = 0x6e_696e_6573;
 
 /// Does those of `steps` that are not done yet, within the transaction of `connection`.
 pub(crate) async fn sqlite(
@@ -54,9 +54,11 @@ pub(crate) async fn postgres(
 ) -> Result<(), MigrateError> {
     let lock = query("SELECT pg_advisory_xact_lock($1)").bind(LOCK);
     lock.execute(&mut *connection).await?;
-    raw_sql("CREATE TABLE IF NOT EXISTS migrations (service TEXT PRIMARY KEY, done BIGINT NOT NULL)")
-        .execute(&mut *connection)
-        .await?;
+    raw_sql(
+        "CREATE TABLE IF NOT EXISTS migrations (service TEXT PRIMARY KEY, done BIGINT NOT NULL)",
+    )
+    .execute(&mut *connection)
+    .await?;
     let found = query_scalar("SELECT done FROM migrations WHERE service = $1").bind(service);
     let found = found.fetch_optional(&mut *connection).await?;
     for step in not_done(found.unwrap_or_default(), steps)? {
@@ -71,10 +73,7 @@ pub(crate) async fn postgres(
 }
 
 /// The steps after the first `found`.
-fn not_done<'a>(
-    found: i64,
-    steps: &'a [&'static str],
-) -> Result<&'a [&'static str], MigrateError> {
+fn not_done<'a>(found: i64, steps: &'a [&'static str]) -> Result<&'a [&'static str], MigrateError> {
     let done = usize::try_from(found).ok();
     let known = steps.len();
     done.and_then(|done| steps.get(done..))

@@ -2,7 +2,7 @@
 
 use crate::{OpenError, SqliteUrl, Write, migrate};
 use sqlx::{
-    SqlitePool, Transaction,
+    Connection, SqliteConnection, SqlitePool, Transaction,
     error::DatabaseError,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -111,7 +111,8 @@ fn create_if_missing(path: &Path) -> std::io::Result<()> {
 async fn open_writer(url: &SqliteUrl) -> Result<SqlitePool, sqlx::Error> {
     let give_up = Instant::now() + BUSY;
     loop {
-        match pool(1).connect_with(options(url.path())).await {
+        let pool = pool(1).after_release(|connection, _| Box::pin(is_clean(connection)));
+        match pool.connect_with(options(url.path())).await {
             Err(error) if is_busy(&error) && Instant::now() < give_up => sleep(AGAIN).await,
             done => return done,
         }
@@ -144,6 +145,16 @@ fn options(path: Option<&Path>) -> SqliteConnectOptions {
         Some(path) => options.filename(path).journal_mode(SqliteJournalMode::Wal),
         None => options.in_memory(true),
     }
+}
+
+/// Whether the transaction has ended with whoever began it. After some failures, a full disk
+/// among them, SQLite ends it by itself (<https://www.sqlite.org/lang_transaction.html>,
+/// section 3). The driver's ROLLBACK then fails, and it believes to be in a transaction for
+/// good: no other could ever begin. Such a connection is closed, and a new one made.
+async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // The rollback was asked for, and is done once this is.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// `SQLITE_BUSY` (5) and its extended codes, whose low byte it is.

@@ -92,7 +92,10 @@ impl PostgresUrl {
     /// For the driver, which must not hear of what it does not know.
     pub(crate) fn options(&self) -> Result<PgConnectOptions, sqlx::Error> {
         let mut url = self.url.clone();
-        let known = self.url.query_pairs().filter(|(key, _)| key != "connections");
+        let known = self
+            .url
+            .query_pairs()
+            .filter(|(key, _)| key != "connections");
         url.query_pairs_mut().clear().extend_pairs(known);
         url.as_str().parse()
     }
@@ -159,8 +162,15 @@ fn postgres(text: &str) -> Result<PostgresUrl, NotAStore> {
 }
 
 fn number_of_connections(text: &str) -> Result<NonZeroU32, NotAStore> {
-    let number = text.parse().ok().filter(|number: &NonZeroU32| number.get() <= 1000);
-    number.ok_or_else(|| refuse(format!("connections: {text:?} is not a number from 1 to 1000")))
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number: &NonZeroU32| number.get() <= 1000);
+    number.ok_or_else(|| {
+        refuse(format!(
+            "connections: {text:?} is not a number from 1 to 1000"
+        ))
+    })
 }
 
 fn unknown(key: &str) -> String {
@@ -231,7 +241,11 @@ mod tests {
             ("sqlite:b.db", "b.db"),
             ("sqlite:///a/b.db", "/a/b.db"),
         ] {
-            assert_eq!(parse(text), StoreUrl::Sqlite(SqliteUrl::file(path)), "{text}");
+            assert_eq!(
+                parse(text),
+                StoreUrl::Sqlite(SqliteUrl::file(path)),
+                "{text}"
+            );
         }
         assert_eq!(parse("sqlite::memory:"), StoreUrl::MEMORY);
         assert_eq!(StoreUrl::MEMORY.to_string(), "sqlite::memory:");
@@ -270,7 +284,10 @@ mod tests {
                 assert!(shown.contains("nines"), "{shown}");
             }
         }
-        for wrong in ["postgres://nines:hush@db:x/nines", "postgres://a:hush@b/c?x=1"] {
+        for wrong in [
+            "postgres://nines:hush@db:x/nines",
+            "postgres://a:hush@b/c?x=1",
+        ] {
             let error = wrong.parse::<StoreUrl>().unwrap_err().to_string();
             assert!(!error.contains("hush"), "{error}");
         }
@@ -290,7 +307,10 @@ mod tests {
             ("postgres:nines", "slashes"),
             ("postgres://db:0x/nines", "port"),
             ("postgres://db/nines#a", "%23"),
-            ("postgres://db/nines?conections=1", "\"conections\" is not known"),
+            (
+                "postgres://db/nines?conections=1",
+                "\"conections\" is not known",
+            ),
             ("postgres://db/nines?connections=0", "from 1 to 1000"),
             ("postgres://db/nines?sslmode=maybe", "not valid"),
         ] {

@@ -44,7 +44,9 @@ impl Chain {
         let mut services: Vec<Service> = Vec::new();
         for name in SERVICES {
             let service = Service::new(program, &args(name, &services)).unwrap();
-            let service = service.env("TOKIO_WORKER_THREADS", "1").env("NINES_LOG", "warn");
+            let service = service
+                .env("TOKIO_WORKER_THREADS", "1")
+                .env("NINES_LOG", "warn");
             let service = match name {
                 "gateway" => service,
                 _ => service.env("NINES_STORE", store(&engine, &sandbox, name)),
@@ -131,9 +133,7 @@ fn args(name: &str, below: &[Service]) -> Vec<String> {
         let place = SERVICES.iter().position(|service| *service == callee);
         format!("--{callee}=http://{}", below[place.unwrap()].public())
     };
-    let mut args = ["serve", name, "--drain=5s"]
-        .map(str::to_owned)
-        .to_vec();
+    let mut args = ["serve", name, "--drain=5s"].map(str::to_owned).to_vec();
     match name {
         "gateway" => {
             args.extend(["auth", "profile", "database", "audit"].map(url));

@@ -51,7 +51,12 @@ fn a_cluster_ends_with_its_process_also_when_that_is_killed() {
         return;
     }
     let this = std::env::current_exe().unwrap();
-    let arguments = ["--ignored", "--exact", "--nocapture", "a_process_with_a_cluster"];
+    let arguments = [
+        "--ignored",
+        "--exact",
+        "--nocapture",
+        "a_process_with_a_cluster",
+    ];
     let mut child = Command::new(this)
         .args(arguments)
         .stdout(std::process::Stdio::piped())

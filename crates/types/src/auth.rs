@@ -84,6 +84,7 @@ pub struct RegisterRequest {
     #[schema(pattern = "^[a-z0-9_-][a-z0-9._-]{0,47}$")]
     pub username: String,
     /// The password, never logged: 8 to 1024 characters.
+    #[serde(deserialize_with = "crate::secret::text")]
     #[schema(min_length = 8, max_length = 1024)]
     pub password: String,
 }
@@ -110,6 +111,7 @@ pub struct LoginRequest {
     /// The account's name.
     pub username: String,
     /// The account's password, never logged: up to 1024 characters.
+    #[serde(deserialize_with = "crate::secret::text")]
     #[schema(max_length = 1024)]
     pub password: String,
 }

@@ -17,6 +17,7 @@ mod probability;
 mod problem;
 pub mod profile;
 pub mod relay;
+mod secret;
 pub mod service;
 
 pub use name::{NAME_ALLOWED, NAME_PATTERN, is_name};

@@ -9,7 +9,7 @@ use crate::{
 use axum::extract::{Query, State, rejection::QueryRejection};
 use chassis::{
     Json, Refusal,
-    openapi::{BadBody, BadRequest, Failures, WriteFailures},
+    openapi::{BadBody, BadRequest, Conflict, Failures, WriteFailures},
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -17,10 +17,11 @@ use types::{
     Cause, Problem,
     audit::{Event, Events, NewEvent, Verification},
 };
-use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 const MAX_LIMIT: u32 = 1000;
+/// No database counts further.
+const MAX_AFTER: u64 = i64::MAX.cast_unsigned();
 
 pub(crate) fn router() -> OpenApiRouter<Arc<Audit>> {
     OpenApiRouter::default()
@@ -31,7 +32,7 @@ pub(crate) fn router() -> OpenApiRouter<Arc<Audit>> {
 /// Records an event once; the answer comes when it is on the disk.
 #[utoipa::path(post, path = "/v1/events", responses(
     (status = 200, description = "It is in the log, since now or since earlier", body = Event),
-    BadBody, WriteFailures,
+    BadBody, Conflict, WriteFailures,
 ))]
 async fn append(
     State(audit): State<Arc<Audit>>,
@@ -47,13 +48,13 @@ async fn append(
 }
 
 /// Which part of the log is wanted.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Page {
     /// The events after this sequence.
     #[serde(default)]
-    #[param(required = false, minimum = 0)]
+    #[param(required = false, minimum = 0, maximum = 9_223_372_036_854_775_807_i64)]
     after: u64,
     /// How many at most.
     #[serde(default = "usual_limit")]
@@ -80,12 +81,16 @@ async fn events(
         let detail = format!("limit: {limit} is not valid; allowed: 1 to {MAX_LIMIT}");
         return Err(Refusal::bad_request(detail));
     }
+    if after > MAX_AFTER {
+        let detail = format!("after: {after} is not valid; allowed: 0 to {MAX_AFTER}");
+        return Err(Refusal::bad_request(detail));
+    }
     let events = audit.store.events(after, limit).await?;
     Ok(Json(Events { events }))
 }
 
 /// What is to be verified.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Question {
@@ -133,7 +138,7 @@ fn key_reused() -> Refusal {
     let title = "The event's key is that of another event";
     let detail =
         "key: was recorded with another actor or action; allowed: a new key for a new event";
-    Problem::new(422, "event-key-reused", title)
+    Problem::new(409, "event-key-reused", title)
         .detail(detail)
         .into()
 }

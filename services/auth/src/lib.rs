@@ -250,3 +250,36 @@ impl Options {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    /// What is wrong with these settings, if anything is.
+    fn wrong(flags: &[&str]) -> Option<String> {
+        let args = ["auth", "--store=sqlite::memory:"].iter().chain(flags);
+        let error = Options::parse_from(args).check().err()?;
+        let allowed = std::error::Error::source(&error)?.to_string();
+        Some(format!("{error}: {allowed}"))
+    }
+
+    #[test]
+    fn settings_that_do_not_go_together_are_named_with_what_is_allowed() {
+        assert_eq!(wrong(&[]), None);
+        let fits = [
+            "--key-lead=1s",
+            "--revocation-lease=500ms",
+            "--rotate-keys-every=1s",
+        ];
+        assert_eq!(wrong(&fits), None);
+        let error = wrong(&["--key-lead=1s", "--revocation-lease=501ms"]).unwrap();
+        assert!(error.contains("--key-lead 1s does not go with --revocation-lease 501ms"));
+        assert!(error.contains("allowed: at least two leases"), "{error}");
+        let error = wrong(&["--key-lead=1h", "--rotate-keys-every=59m"]).unwrap();
+        assert!(
+            error.contains("--rotate-keys-every") && error.contains("allowed:"),
+            "{error}"
+        );
+    }
+}

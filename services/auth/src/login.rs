@@ -8,7 +8,7 @@ use chassis::{
 };
 use std::sync::Arc;
 use types::{
-    Problem,
+    Cause, Problem,
     auth::{LoginRequest, LoginResponse, PASSWORD_LENGTH},
 };
 
@@ -16,7 +16,12 @@ use types::{
 ///
 /// A wrong name and a wrong password get the same answer, after the same work.
 #[utoipa::path(post, path = "/v1/login", request_body = LoginRequest, responses(
-    (status = 200, description = "A token", body = LoginResponse),
+    (status = 200, description = "A token", body = LoginResponse, links(
+        ("introspect" = (operation_id = "introspect",
+            request_body = json!({ "token": "$response.body#/token" }))),
+        ("revoke" = (operation_id = "revoke",
+            request_body = json!({ "token": "$response.body#/token" }))),
+    )),
     BadBody, Unauthorized, TooManyRequests, WriteFailures,
 ))]
 pub(crate) async fn login(
@@ -94,5 +99,6 @@ fn wrong_credentials() -> Problem {
 
 fn no_key() -> Problem {
     tracing::error!("there is no signing key, or no randomness");
-    Problem::new(500, "internal", "The service failed")
+    let problem = Problem::new(500, "internal", "The service failed");
+    problem.cause(Cause::Error).retryable(true)
 }

@@ -21,7 +21,9 @@ use types::{
 ///
 /// May be sent again, and is answered as before if the password is the same.
 #[utoipa::path(post, path = "/v1/accounts", request_body = RegisterRequest, responses(
-    (status = 201, description = "There is such an account, with this password", body = RegisterResponse),
+    (status = 201, description = "There is such an account, with this password",
+        body = RegisterResponse,
+        links(("login" = (operation_id = "login", request_body = "$request.body")))),
     BadBody, Conflict, TooManyRequests, WriteFailures,
 ))]
 pub(crate) async fn register(

@@ -53,7 +53,8 @@ fn answer(claims: &Claims) -> Introspection {
 ///
 /// A token that was not good gets the same answer. It takes as long as a lease.
 #[utoipa::path(post, path = "/v1/revoke", request_body = RevokeRequest, responses(
-    (status = 200, description = "The token is not good, or no longer", body = RevokeResponse),
+    (status = 200, description = "The token is not good, or no longer", body = RevokeResponse,
+        links(("introspect" = (operation_id = "introspect", request_body = "$request.body")))),
     BadBody, WriteFailures,
 ))]
 async fn revoke(

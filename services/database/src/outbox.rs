@@ -261,7 +261,7 @@ impl Courier {
                 true
             }
             // It will be wrong the next time too, and must not hold up the others.
-            400 | 422 => {
+            400 | 409 | 422 => {
                 tracing::error!(event = ?waiting, "the audit log refuses this event");
                 let _ = self.store.put_aside(waiting.id).await;
                 false

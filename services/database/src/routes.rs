@@ -138,7 +138,10 @@ async fn put(
     (status = 204, description = "It is no more"),
     BadRequest, NotFound, PreconditionFailed, chassis::openapi::Unprocessable, WriteFailures,
 ))]
-async fn delete(State(database): State<Arc<Database>>, asked: Asked) -> Result<StatusCode, Refusal> {
+async fn delete(
+    State(database): State<Arc<Database>>,
+    asked: Asked,
+) -> Result<StatusCode, Refusal> {
     let change = database.plan(asked, None);
     database.make(&change).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -168,7 +171,11 @@ impl Database {
 /// Made from the request and what was kept of the first answer, so that a repetition gets
 /// the same.
 fn written(change: Change, Changed { version, created }: Changed) -> Response {
-    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    let status = if created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
     let record = Record {
         collection: change.place.collection,
         key: change.place.key,

@@ -30,7 +30,9 @@ pub(crate) fn page(page: &Page) -> Result<(), String> {
     }
     if page.keys.len() > MAX_KEYS {
         let count = page.keys.len();
-        return Err(format!("keys: {count} of them are too many; allowed: up to {MAX_KEYS}"));
+        return Err(format!(
+            "keys: {count} of them are too many; allowed: up to {MAX_KEYS}"
+        ));
     }
     if let Some(key) = page.keys.iter().find(|key| !is_name(key)) {
         return Err(wrong("keys", key, NAME_ALLOWED));
@@ -156,7 +158,10 @@ mod tests {
             ("pages", numbered(101), "keys: 101 of them"),
         ] {
             let error = page_of(collection, keys).unwrap_err();
-            assert!(error.contains(expected) && error.contains("allowed:"), "{error}");
+            assert!(
+                error.contains(expected) && error.contains("allowed:"),
+                "{error}"
+            );
         }
     }
 

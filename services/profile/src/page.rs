@@ -10,7 +10,9 @@ const RECORDS: u32 = 3;
 pub(crate) fn first(user: &str) -> Page {
     Page {
         collection: "pages".to_owned(),
-        keys: (1..=RECORDS).map(|place| format!("{user}-{place}")).collect(),
+        keys: (1..=RECORDS)
+            .map(|place| format!("{user}-{place}"))
+            .collect(),
     }
 }
 

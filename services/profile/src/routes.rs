@@ -152,7 +152,11 @@ async fn read<T>(
 }
 
 fn answer<T: Serialize>(Written { kept, created }: Written, part: fn(View) -> T) -> Response {
-    let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+    let status = if created {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
+    };
     (status, ETag(kept.version), Json(part(kept.view))).into_response()
 }
 

@@ -52,7 +52,10 @@ mod tests {
             display_name: "Changed".to_owned(),
             language: "en".to_owned(),
         });
-        let written = store.change("user-1", &changed, &Preconditions::default()).await.unwrap();
+        let written = store
+            .change("user-1", &changed, &Preconditions::default())
+            .await
+            .unwrap();
         assert_eq!(written.kept.view.keys, ["user-1-1", "user-1-2", "user-1-3"]);
         profiles(&*store, CHUNK + 1).await.unwrap();
         assert_eq!(store.find("user-1").await.unwrap(), Some(written.kept));

@@ -150,7 +150,7 @@ async fn use_it(chain: &Chain, seen: &mut Seen) -> String {
     let changed = client()
         .put(&faults)
         .bearer_auth(ADMIN_TOKEN)
-        .json(&json!({}));
+        .json(&json!({ "seed": 1, "faults": [] }));
     assert_eq!(changed.send().await.unwrap().status(), 200);
     token
 }

@@ -2,111 +2,87 @@
 
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use std::{collections::BTreeMap, thread, time::Duration};
-use testkit::chain::{Chain, SERVICES};
+use testkit::{
+    chain::{Chain, SERVICES},
+    wait_until,
+};
 
-/// Those that write, and can be told to die while they do.
-const WRITERS: [(&str, &[&str]); 2] = [
-    ("audit", &["before-commit", "after-commit"]),
-    (
-        "database",
-        &["before-commit", "after-commit", "after-delivery"],
-    ),
+/// Where those that write can be made to die.
+pub const POINTS: [(&str, &str); 5] = [
+    ("audit", "before-commit"),
+    ("audit", "after-commit"),
+    ("database", "before-commit"),
+    ("database", "after-commit"),
+    ("database", "after-delivery"),
 ];
-/// How soon a service that is told to die comes there, in passages.
-const SOON: std::ops::RangeInclusive<u32> = 1..=8;
+/// How soon a service that is told to die comes there, in passages; and how long it may take.
+const SOON: std::ops::RangeInclusive<u32> = 1..=4;
+const AT_LAST: Duration = Duration::from_secs(20);
 /// The longest pause between two kills, in milliseconds.
 const PAUSE: u64 = 80;
 
-/// Kills so many times, and starts again what was killed. How often whom, and where.
-pub fn run(chain: &Chain, kills: usize, seed: u64) -> BTreeMap<String, usize> {
+/// How often whom, and where.
+pub type Killed = BTreeMap<String, usize>;
+
+/// Kills so many times, and starts again what was killed.
+pub fn run(chain: &Chain, kills: usize, seed: u64) -> Killed {
     let mut rng = StdRng::seed_from_u64(seed);
-    let mut told: BTreeMap<&str, &str> = BTreeMap::new();
-    let mut killed = BTreeMap::new();
-    let mut left = kills;
-    while left > 0 {
+    let mut points = POINTS.iter().cycle();
+    let mut killed = Killed::new();
+    while killed.values().sum::<usize>() < kills {
         pause(&mut rng);
-        let victims = buried(chain, &mut told).into_iter();
-        let victims: Vec<_> = victims
-            .chain(kill(chain, &mut rng, &mut told))
-            .take(left)
-            .collect();
-        left -= victims.len();
-        for victim in victims {
+        let victim = match rng.random_range(0..100) {
+            0..25 => {
+                let nth = rng.random_range(SOON);
+                points
+                    .next()
+                    .map(|(name, point)| die_at(chain, name, point, nth))
+            }
+            25..29 if chain.cluster().is_some() => server(chain),
+            29..45 if chain.cluster().is_some() => backend(chain, rng.random()),
+            _ => any(chain, &mut rng),
+        };
+        if let Some(victim) = victim {
             *killed.entry(victim).or_default() += 1;
         }
     }
-    revive(chain);
-    killed
-}
-
-/// Those that died where they were told to since the last look; they are started again.
-fn buried(chain: &Chain, told: &mut BTreeMap<&'static str, &'static str>) -> Vec<String> {
-    let has_ended = |name: &&str| chain.service(name).has_ended().unwrap();
-    let ended: Vec<_> = told
-        .keys()
-        .copied()
-        .filter(|name| has_ended(&name))
-        .collect();
-    let bury = |name| {
-        chain.start_again(name);
-        let point = told.remove(name).unwrap_or_default();
-        format!("{name} {point}")
-    };
-    ended.into_iter().map(bury).collect()
-}
-
-/// One kill at a random moment, and its traces removed.
-fn kill(
-    chain: &Chain,
-    rng: &mut StdRng,
-    told: &mut BTreeMap<&'static str, &'static str>,
-) -> Option<String> {
-    if let Some(cluster) = chain.cluster() {
-        match rng.random_range(0..100) {
-            0..4 => {
-                cluster.kill_server();
-                cluster.start_server();
-                return Some("postgres server".to_owned());
-            }
-            4..20 => {
-                let choice = rng.random_range(0..1000);
-                return cluster
-                    .kill_backend(choice)
-                    .then(|| "postgres backend".to_owned());
-            }
-            _ => {}
-        }
-    }
-    let name = SERVICES.choose(rng)?;
-    chain.service(name).kill().unwrap();
-    told.remove(name);
-    pause(rng);
-    start(chain, rng, name, told);
-    Some((*name).to_owned())
-}
-
-/// Starts it again; one that writes is told to die soon, every other time.
-fn start(
-    chain: &Chain,
-    rng: &mut StdRng,
-    name: &'static str,
-    told: &mut BTreeMap<&'static str, &'static str>,
-) {
-    let points = WRITERS.iter().find(|(writer, _)| *writer == name);
-    let point = points.and_then(|(_, points)| points.choose(rng));
-    let Some(point) = point.filter(|_| rng.random_bool(0.5)) else {
-        return chain.start_again(name);
-    };
-    told.insert(name, point);
-    let nth = rng.random_range(SOON);
-    chain.try_start(name, &[format!("--crash-at={point}:{nth}")]);
-}
-
-/// Everything runs, and nobody is told to die any more.
-fn revive(chain: &Chain) {
     for name in SERVICES {
         chain.start_again(name);
     }
+    killed
+}
+
+/// One that writes dies where it is told to, which it is at its start.
+fn die_at(chain: &Chain, name: &str, point: &str, nth: u32) -> String {
+    chain.try_start(name, &[format!("--crash-at={point}:{nth}")]);
+    let died = wait_until(AT_LAST, || chain.service(name).has_ended().unwrap());
+    assert!(died, "{name} never came to {point}: {}", chain.log(name));
+    chain.start_again(name);
+    format!("{name} {point}")
+}
+
+/// The whole server dies, and recovers.
+fn server(chain: &Chain) -> Option<String> {
+    let cluster = chain.cluster()?;
+    cluster.kill_server();
+    cluster.start_server();
+    Some("PostgreSQL".to_owned())
+}
+
+/// A process of the server that serves one connection dies; the server ends all others.
+fn backend(chain: &Chain, choice: u32) -> Option<String> {
+    let choice = usize::try_from(choice).ok()?;
+    let died = chain.cluster()?.kill_backend(choice);
+    died.then(|| "a connection of PostgreSQL".to_owned())
+}
+
+/// Any service dies at any moment, and stays down for a moment.
+fn any(chain: &Chain, rng: &mut StdRng) -> Option<String> {
+    let name = SERVICES.choose(rng)?;
+    chain.service(name).kill().unwrap();
+    pause(rng);
+    chain.start_again(name);
+    Some((*name).to_owned())
 }
 
 #[allow(

@@ -10,7 +10,7 @@ mod check;
 mod killer;
 mod writers;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 use testkit::{
     chain::{Chain, Engine},
     postgres::Cluster,
@@ -19,6 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Enough to see each kind of kill in every run; `.ci/run` asks for more.
 const KILLS: usize = 30;
+/// With so many, each point has had its turn: a quarter of all kills are at points, one after
+/// the other, and fewer than five of so many have a chance of less than 10⁻⁹.
+const MANY: usize = 150;
 const SEED: u64 = 42;
 
 fn setting<T: std::str::FromStr>(name: &str, usual: T) -> T {
@@ -55,12 +58,16 @@ async fn survive(engine: Engine) {
     );
     let killing = chain.clone();
     let killed = tokio::task::spawn_blocking(move || killer::run(&killing, kills, seed));
-    let killed: BTreeMap<String, usize> = killed.await.unwrap();
+    let killed = killed.await.unwrap();
     stop.cancel();
     let written = writing.await;
     let told = check::everything(&chain, &written).await;
     // Shown with `--nocapture`, and where it fails.
     println!("{kills} kills ({killed:?}), {told}");
     assert_eq!(killed.values().sum::<usize>(), kills);
+    for (name, point) in killer::POINTS {
+        let was_hit = killed.contains_key(&format!("{name} {point}"));
+        assert!(was_hit || kills < MANY, "{name} never died {point}");
+    }
     assert_eq!(chain.stop(), [Some(0); 5]);
 }

@@ -25,7 +25,9 @@ async fn warm_up(store: &Postgres) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_restart_no_request_fails() {
-    let Some(cluster) = Cluster::start(false) else { return };
+    let Some(cluster) = Cluster::start(false) else {
+        return;
+    };
     let store = store(&cluster, CONNECTIONS, &[]).await;
     for _ in 0..3 {
         warm_up(&store).await;
@@ -38,7 +40,9 @@ async fn after_a_restart_no_request_fails() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_there_is_no_server_the_store_is_unavailable_and_afterwards_all_is_well() {
-    let Some(cluster) = Cluster::start(false) else { return };
+    let Some(cluster) = Cluster::start(false) else {
+        return;
+    };
     let store = store(&cluster, CONNECTIONS, &[]).await;
     warm_up(&store).await;
     cluster.kill_server();
@@ -61,7 +65,9 @@ async fn while_there_is_no_server_the_store_is_unavailable_and_afterwards_all_is
 
 #[tokio::test]
 async fn a_write_whose_connection_is_killed_fails_as_unavailable_and_was_never_done() {
-    let Some(cluster) = Cluster::start(false) else { return };
+    let Some(cluster) = Cluster::start(false) else {
+        return;
+    };
     let store = store(&cluster, 1, &["CREATE TABLE a (x INT)"]).await;
     let mut write = store.write().await.unwrap();
     write.execute("INSERT INTO a VALUES (1)").await.unwrap();

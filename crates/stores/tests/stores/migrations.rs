@@ -19,7 +19,12 @@ async fn steps_are_done_once_new_ones_are_added_and_a_newer_database_is_refused(
         assert_eq!(cluster.query(&url, "SELECT sum(x) FROM a"), expected);
     }
     let older = open(&url, &STEPS[..1]).await.unwrap_err();
-    assert!(older.to_string().contains("has 2 migrations and this program knows 1"), "{older}");
+    assert!(
+        older
+            .to_string()
+            .contains("has 2 migrations and this program knows 1"),
+        "{older}"
+    );
 }
 
 #[tokio::test]
@@ -38,7 +43,9 @@ async fn a_step_that_fails_leaves_nothing_behind() {
 async fn replicas_may_open_a_new_database_at_once() {
     let Some(cluster) = cluster() else { return };
     let url = cluster.database();
-    try_join_all((0..8).map(|_| open(&url, STEPS))).await.unwrap();
+    try_join_all((0..8).map(|_| open(&url, STEPS)))
+        .await
+        .unwrap();
     assert_eq!(cluster.query(&url, "SELECT sum(x) FROM a"), "3");
 }
 
@@ -49,6 +56,9 @@ async fn two_services_may_share_a_database() {
     open(&url, STEPS).await.unwrap();
     let other = Postgres::open(&parse(&url), "other", &["CREATE TABLE b (x INT)"]).await;
     other.unwrap();
-    let done = cluster.query(&url, "SELECT service, done FROM migrations ORDER BY service");
+    let done = cluster.query(
+        &url,
+        "SELECT service, done FROM migrations ORDER BY service",
+    );
     assert_eq!(done, format!("other|1\n{SERVICE}|2"));
 }

@@ -21,7 +21,10 @@ async fn add(store: &Postgres) -> Result<(), sqlx::Error> {
 }
 
 async fn sum(store: &Postgres) -> i32 {
-    query_scalar("SELECT x FROM a").fetch_one(store.pool()).await.unwrap()
+    query_scalar("SELECT x FROM a")
+        .fetch_one(store.pool())
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
@@ -70,12 +73,18 @@ async fn a_lock_and_a_statement_that_take_too_long_are_given_up_by_the_server() 
     let mut other = store.write().await.unwrap();
     other.execute("UPDATE a SET x = 1").await.unwrap();
     let mut write = store.write().await.unwrap();
-    write.execute("SET LOCAL lock_timeout = '10ms'").await.unwrap();
+    write
+        .execute("SET LOCAL lock_timeout = '10ms'")
+        .await
+        .unwrap();
     let error = write.execute("UPDATE a SET x = 2").await.unwrap_err();
     assert_eq!(Failure::of(&error), Failure::Busy);
     drop(write);
     let mut write = store.write().await.unwrap();
-    write.execute("SET LOCAL statement_timeout = '10ms'").await.unwrap();
+    write
+        .execute("SET LOCAL statement_timeout = '10ms'")
+        .await
+        .unwrap();
     let error = write.execute("SELECT pg_sleep(60)").await.unwrap_err();
     assert_eq!(Failure::of(&error), Failure::TimedOut);
 }

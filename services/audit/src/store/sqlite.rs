@@ -57,7 +57,8 @@ impl Statements for SqliteConnection {
     }
 
     async fn known(&mut self, keys: &[&str]) -> Result<Vec<Row>, sqlx::Error> {
-        let keys = serde_json::to_string(keys).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        let keys =
+            serde_json::to_string(keys).map_err(|error| sqlx::Error::Encode(error.into()))?;
         let rows = query_as(
             "SELECT sequence, recorded_at_ms, key, actor, action, hash FROM events
              WHERE key IN (SELECT value FROM json_each(?))",

@@ -36,7 +36,7 @@ async fn store(database: &Database, events: u64) -> Arc<dyn Store> {
 async fn change(database: &Database, sql: &str) -> bool {
     match database.url.parse().unwrap() {
         StoreUrl::Sqlite(url) => {
-            let store = Sqlite::open(&url, sqlite::MIGRATIONS).await.unwrap();
+            let store = Sqlite::open(&url, super::sqlite::MIGRATIONS).await.unwrap();
             let mut write = store.write().await.unwrap();
             let done = raw_sql(AssertSqlSafe(sql)).execute(&mut *write).await;
             write.commit().await.unwrap();
@@ -69,7 +69,10 @@ async fn an_honest_log_is_intact_and_ends_with_its_head(database: Database) {
     let last = store.events(EVENTS - 1, 10).await.unwrap().remove(0);
     let found = store.verify(None).await.unwrap();
     assert_eq!(found.head.as_ref(), Some(&last.hash));
-    assert_eq!((found.events, found.intact, found.broken_at), (EVENTS, true, None));
+    assert_eq!(
+        (found.events, found.intact, found.broken_at),
+        (EVENTS, true, None)
+    );
     let noted = crate::chain::from_hex(&store.events(4, 1).await.unwrap()[0].hash);
     assert_eq!(store.verify(noted).await.unwrap(), found);
 }
@@ -79,17 +82,35 @@ async fn tampering_with_a_row_behind_the_back_of_the_service_is_found_there(data
     let store = store(&database, EVENTS).await;
     drop_triggers(&database).await;
     for (set, undo) in [
-        ("recorded_at_ms = recorded_at_ms + 1", "recorded_at_ms = recorded_at_ms - 1"),
-        ("recorded_at_ms = -recorded_at_ms", "recorded_at_ms = -recorded_at_ms"),
+        (
+            "recorded_at_ms = recorded_at_ms + 1",
+            "recorded_at_ms = recorded_at_ms - 1",
+        ),
+        (
+            "recorded_at_ms = -recorded_at_ms",
+            "recorded_at_ms = -recorded_at_ms",
+        ),
         ("key = key || 'x'", "key = 'key-5'"),
         ("actor = 'mallory'", "actor = 'user-2'"),
         ("action = ''", "action = 'page.read'"),
         ("sequence = 105", "sequence = 5"),
     ] {
-        assert!(change(&database, &format!("UPDATE events SET {set} WHERE sequence = 5")).await);
+        assert!(
+            change(
+                &database,
+                &format!("UPDATE events SET {set} WHERE sequence = 5")
+            )
+            .await
+        );
         let found = store.verify(None).await.unwrap();
         assert_eq!((found.intact, found.broken_at), (false, Some(5)), "{set}");
-        assert!(change(&database, &format!("UPDATE events SET {undo} WHERE key LIKE 'key-5%'")).await);
+        assert!(
+            change(
+                &database,
+                &format!("UPDATE events SET {undo} WHERE key LIKE 'key-5%'")
+            )
+            .await
+        );
         assert!(store.verify(None).await.unwrap().intact, "{undo}");
     }
     for (sql, broken_at) in [
@@ -99,7 +120,11 @@ async fn tampering_with_a_row_behind_the_back_of_the_service_is_found_there(data
     ] {
         assert!(change(&database, sql).await);
         let found = store.verify(None).await.unwrap();
-        assert_eq!((found.intact, found.broken_at), (false, Some(broken_at)), "{sql}");
+        assert_eq!(
+            (found.intact, found.broken_at),
+            (false, Some(broken_at)),
+            "{sql}"
+        );
     }
 }
 
@@ -151,7 +176,10 @@ async fn a_page_of_the_log_begins_after_the_sequence_given(database: Database) {
     let store = store(&database, EVENTS).await;
     let page = async |after, limit| {
         let events = store.events(after, limit).await.unwrap();
-        events.iter().map(|event| event.sequence).collect::<Vec<_>>()
+        events
+            .iter()
+            .map(|event| event.sequence)
+            .collect::<Vec<_>>()
     };
     assert_eq!(page(0, 2).await, [1, 2]);
     assert_eq!(page(10, 5).await, [11, 12]);

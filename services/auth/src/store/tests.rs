@@ -4,71 +4,26 @@ use super::*;
 use crate::key::Key;
 use futures_util::future::{join_all, try_join_all};
 use std::collections::BTreeSet;
-use tempfile::TempDir;
+use testkit::{Database, on_every_engine};
 
-/// A store that several replicas open.
-enum Shared {
-    Sqlite(TempDir),
-    Postgres(StoreUrl),
-}
+on_every_engine!(
+    an_account_is_created_once_and_never_overwritten,
+    of_two_registrations_at_once_one_creates_the_account,
+    a_hash_is_replaced_only_where_it_is_still_the_one_that_was_read,
+    roles_are_given_once_and_only_to_somebody,
+    replicas_that_join_at_once_share_one_first_key,
+    of_two_rotations_at_once_one_adds_a_key,
+    a_key_is_kept_with_the_longest_lifetime_of_any_replica,
+    a_key_removed_is_gone_and_its_place_is_not_given_again,
+    the_longest_lease_of_any_replica_is_the_time_to_wait,
+    a_token_is_revoked_once_and_forgotten_when_it_has_expired,
+    whoever_reads_on_misses_no_revocation,
+    what_was_acknowledged_is_there_after_a_restart,
+);
 
-impl Shared {
-    fn sqlite() -> Self {
-        Self::Sqlite(tempfile::tempdir().unwrap())
-    }
-
-    /// None where PostgreSQL is not installed.
-    fn postgres() -> Option<Self> {
-        let url = testkit::postgres::cluster()?.database();
-        Some(Self::Postgres(url.parse().unwrap()))
-    }
-
-    /// Another replica's store.
-    async fn open(&self) -> Arc<dyn Store> {
-        let url = match self {
-            Self::Sqlite(folder) => {
-                let path = folder.path().join("auth.db");
-                format!("sqlite:{}", path.display()).parse().unwrap()
-            }
-            Self::Postgres(url) => url.clone(),
-        };
-        open(&url).await.unwrap()
-    }
-}
-
-/// Runs each of these on every engine.
-macro_rules! on_every_engine {
-    ($($test:ident)+) => {
-        mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                super::$test(super::Shared::sqlite()).await;
-            })+
-        }
-        mod postgres {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                if let Some(shared) = super::Shared::postgres() {
-                    super::$test(shared).await;
-                }
-            })+
-        }
-    };
-}
-
-on_every_engine! {
-    an_account_is_created_once_and_never_overwritten
-    of_two_registrations_at_once_one_creates_the_account
-    a_hash_is_replaced_only_where_it_is_still_the_one_that_was_read
-    roles_are_given_once_and_only_to_somebody
-    replicas_that_join_at_once_share_one_first_key
-    of_two_rotations_at_once_one_adds_a_key
-    a_key_is_kept_with_the_longest_lifetime_of_any_replica
-    a_key_removed_is_gone_and_its_place_is_not_given_again
-    the_longest_lease_of_any_replica_is_the_time_to_wait
-    a_token_is_revoked_once_and_forgotten_when_it_has_expired
-    whoever_reads_on_misses_no_revocation
-    what_was_acknowledged_is_there_after_a_restart
+/// Another replica's store.
+async fn another(database: &Database) -> Arc<dyn Store> {
+    open(&database.url.parse().unwrap()).await.unwrap()
 }
 
 fn account(name: &str, hash: &str) -> Account {
@@ -96,8 +51,8 @@ fn token(number: u16) -> TokenId {
     bytes.into()
 }
 
-async fn an_account_is_created_once_and_never_overwritten(shared: Shared) {
-    let store = shared.open().await;
+async fn an_account_is_created_once_and_never_overwritten(database: Database) {
+    let store = another(&database).await;
     store.create_missing(&[account("a", "1")]).await.unwrap();
     let again = [account("a", "2"), account("b", "2")];
     store.create_missing(&again).await.unwrap();
@@ -106,8 +61,8 @@ async fn an_account_is_created_once_and_never_overwritten(shared: Shared) {
     assert!(store.account("c").await.unwrap().is_none());
 }
 
-async fn of_two_registrations_at_once_one_creates_the_account(shared: Shared) {
-    let (one, two) = (shared.open().await, shared.open().await);
+async fn of_two_registrations_at_once_one_creates_the_account(database: Database) {
+    let (one, two) = (another(&database).await, another(&database).await);
     for number in 0..20 {
         let name = format!("user-{number}");
         let (first, second) = (account(&name, "1"), account(&name, "2"));
@@ -120,8 +75,8 @@ async fn of_two_registrations_at_once_one_creates_the_account(shared: Shared) {
     }
 }
 
-async fn a_hash_is_replaced_only_where_it_is_still_the_one_that_was_read(shared: Shared) {
-    let store = shared.open().await;
+async fn a_hash_is_replaced_only_where_it_is_still_the_one_that_was_read(database: Database) {
+    let store = another(&database).await;
     store.create_missing(&[account("a", "1")]).await.unwrap();
     for (old, new, expected) in [("0", "2", "1"), ("1", "2", "2"), ("1", "3", "2")] {
         store.replace_hash("a", old, new).await.unwrap();
@@ -130,8 +85,8 @@ async fn a_hash_is_replaced_only_where_it_is_still_the_one_that_was_read(shared:
     }
 }
 
-async fn roles_are_given_once_and_only_to_somebody(shared: Shared) {
-    let store = shared.open().await;
+async fn roles_are_given_once_and_only_to_somebody(database: Database) {
+    let store = another(&database).await;
     store.create_missing(&[account("a", "1")]).await.unwrap();
     for role in [Role::Auditor, Role::Admin, Role::Admin] {
         assert!(store.grant("a", role).await.unwrap());
@@ -141,8 +96,8 @@ async fn roles_are_given_once_and_only_to_somebody(shared: Shared) {
     assert_eq!(roles, [Role::User, Role::Admin, Role::Auditor]);
 }
 
-async fn replicas_that_join_at_once_share_one_first_key(shared: Shared) {
-    let stores = join_all((0..8).map(|_| shared.open())).await;
+async fn replicas_that_join_at_once_share_one_first_key(database: Database) {
+    let stores = join_all((0..8).map(|_| another(&database))).await;
     let joined = stores
         .iter()
         .map(|store| store.join(terms(500, 3600), new_key(0)));
@@ -152,8 +107,8 @@ async fn replicas_that_join_at_once_share_one_first_key(shared: Shared) {
     }
 }
 
-async fn of_two_rotations_at_once_one_adds_a_key(shared: Shared) {
-    let (one, two) = (shared.open().await, shared.open().await);
+async fn of_two_rotations_at_once_one_adds_a_key(database: Database) {
+    let (one, two) = (another(&database).await, another(&database).await);
     one.join(terms(500, 60), new_key(0)).await.unwrap();
     for newest in 1..20 {
         let first = one.add_key(new_key(newest), 60);
@@ -165,8 +120,8 @@ async fn of_two_rotations_at_once_one_adds_a_key(shared: Shared) {
     assert!(keys.iter().map(|key| key.place).eq(1..=20));
 }
 
-async fn a_key_is_kept_with_the_longest_lifetime_of_any_replica(shared: Shared) {
-    let store = shared.open().await;
+async fn a_key_is_kept_with_the_longest_lifetime_of_any_replica(database: Database) {
+    let store = another(&database).await;
     let lifetimes = async || {
         let keys = store.keys().await.unwrap();
         keys.iter().map(|key| key.lifetime_s).collect::<Vec<_>>()
@@ -180,8 +135,8 @@ async fn a_key_is_kept_with_the_longest_lifetime_of_any_replica(shared: Shared) 
     assert_eq!(lifetimes().await, [3600, 3600]);
 }
 
-async fn a_key_removed_is_gone_and_its_place_is_not_given_again(shared: Shared) {
-    let store = shared.open().await;
+async fn a_key_removed_is_gone_and_its_place_is_not_given_again(database: Database) {
+    let store = another(&database).await;
     store.join(terms(500, 60), new_key(0)).await.unwrap();
     assert!(store.add_key(new_key(1), 60).await.unwrap());
     store.remove_keys(&[1, 7]).await.unwrap();
@@ -190,8 +145,8 @@ async fn a_key_removed_is_gone_and_its_place_is_not_given_again(shared: Shared) 
     assert_eq!(keys.iter().map(|key| key.place).collect::<Vec<_>>(), [2, 3]);
 }
 
-async fn the_longest_lease_of_any_replica_is_the_time_to_wait(shared: Shared) {
-    let store = shared.open().await;
+async fn the_longest_lease_of_any_replica_is_the_time_to_wait(database: Database) {
+    let store = another(&database).await;
     for (number, (lease, longest)) in [(500, 500), (2000, 2000), (100, 2000)]
         .into_iter()
         .enumerate()
@@ -203,8 +158,8 @@ async fn the_longest_lease_of_any_replica_is_the_time_to_wait(shared: Shared) {
     }
 }
 
-async fn a_token_is_revoked_once_and_forgotten_when_it_has_expired(shared: Shared) {
-    let store = shared.open().await;
+async fn a_token_is_revoked_once_and_forgotten_when_it_has_expired(database: Database) {
+    let store = another(&database).await;
     for (number, expires_at) in [(1, 100), (2, 200), (1, 100)] {
         store.revoke(token(number), expires_at).await.unwrap();
     }
@@ -223,11 +178,11 @@ async fn a_token_is_revoked_once_and_forgotten_when_it_has_expired(shared: Share
 }
 
 /// Many revoke at once on two replicas, and a third reads on and on, from where it was.
-async fn whoever_reads_on_misses_no_revocation(shared: Shared) {
+async fn whoever_reads_on_misses_no_revocation(database: Database) {
     const EACH: u16 = 40;
     const WRITERS: u16 = 8;
-    let reader = shared.open().await;
-    let stores = [shared.open().await, shared.open().await];
+    let reader = another(&database).await;
+    let stores = [another(&database).await, another(&database).await];
     let writing = (0..WRITERS).map(|writer| {
         let store = stores[usize::from(writer % 2)].clone();
         tokio::spawn(async move {
@@ -256,15 +211,15 @@ async fn whoever_reads_on_misses_no_revocation(shared: Shared) {
     assert_eq!(seen.len(), usize::from(EACH * WRITERS));
 }
 
-async fn what_was_acknowledged_is_there_after_a_restart(shared: Shared) {
-    let store = shared.open().await;
+async fn what_was_acknowledged_is_there_after_a_restart(database: Database) {
+    let store = another(&database).await;
     store.join(terms(500, 60), new_key(0)).await.unwrap();
     assert!(store.register(&account("a", "1")).await.unwrap());
     assert!(store.grant("a", Role::Admin).await.unwrap());
     store.revoke(token(1), 9).await.unwrap();
     let key = store.keys().await.unwrap().remove(0).pkcs8;
     store.close().await;
-    let store = shared.open().await;
+    let store = another(&database).await;
     let kept = store.account("a").await.unwrap().unwrap();
     assert_eq!(kept.roles, [Role::User, Role::Admin]);
     assert_eq!(store.revocations_after(0).await.unwrap().len(), 1);

@@ -96,15 +96,16 @@ async fn a_second_revocation_waits_like_the_first_which_may_not_be_over() {
     let clock = Clock::new();
     let (store, [one, two]) = two(clock).await;
     let token = issue(&one, clock.0).await.token;
-    for replica in [&one, &two] {
+    // The second one knows of the first.
+    for (replica, moment) in [(&one, clock.0), (&two, clock.after(LEASE))] {
         let begun = Instant::now();
-        replica.revoke(&token, clock.0).await.unwrap();
+        replica.revoke(&token, moment).await.unwrap();
         assert!(begun.elapsed() >= revocation::wait(LEASE));
     }
     // One that was never good needs no waiting, and is not kept.
     let kept = store.revocations_after(0).await.unwrap().len();
     let begun = Instant::now();
-    one.revoke("garbage", clock.0).await.unwrap();
+    one.revoke("garbage", clock.after(LEASE)).await.unwrap();
     let long_after = LIFETIME + Duration::from_secs(KEPT_AFTER);
     one.revoke(&token, clock.after(long_after)).await.unwrap();
     assert_eq!(begun.elapsed(), Duration::ZERO);

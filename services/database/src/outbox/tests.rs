@@ -54,7 +54,7 @@ impl Audit {
     async fn has(&self, events: usize) -> Log {
         let mut log = self.log.subscribe();
         let complete = log.wait_for(|log| log.len() >= events);
-        let log = timeout(Duration::from_secs(60), complete).await;
+        let log = timeout(Duration::from_mins(1), complete).await;
         log.expect("all events come").unwrap().clone()
     }
 }
@@ -76,7 +76,11 @@ async fn append(State(audit): State<Arc<Audit>>, Json(event): Json<NewEvent>) ->
 
 async fn replica(database: &Database, audit: &str) -> (Arc<dyn Store>, Outbox) {
     let store = store::open(&database.url.parse().unwrap()).await.unwrap();
-    let flags = ["--store=sqlite::memory:", "--listen=127.0.0.1:0", "--admin=127.0.0.1:0"];
+    let flags = [
+        "--store=sqlite::memory:",
+        "--listen=127.0.0.1:0",
+        "--admin=127.0.0.1:0",
+    ];
     let options = Options::parse_from(["database"].into_iter().chain(flags));
     let chassis = Chassis::start("database", options.chassis).await.unwrap();
     let upstream = chassis.upstream("audit", &[audit.parse().unwrap()]);
@@ -96,20 +100,33 @@ fn change(key: &str, number: usize) -> Change {
 
 async fn two_replicas_deliver_every_change_once_and_in_order_whatever_fails(database: Database) {
     // Every fifth attempt is refused, and of every seventh the answer is lost.
-    let busy: Mood = |n, _| n.is_multiple_of(5).then_some(StatusCode::SERVICE_UNAVAILABLE);
+    let busy: Mood = |n, _| {
+        n.is_multiple_of(5)
+            .then_some(StatusCode::SERVICE_UNAVAILABLE)
+    };
     let lost: Mood = |n, _| n.is_multiple_of(7).then_some(StatusCode::BAD_GATEWAY);
     let audit = Audit::new(busy, lost);
     let address = audit.listen().await;
-    let replicas = [replica(&database, &address).await, replica(&database, &address).await];
+    let replicas = [
+        replica(&database, &address).await,
+        replica(&database, &address).await,
+    ];
     for number in 0..60 {
         let (store, outbox) = &replicas[number % 2];
-        store.change(&change(&format!("k{}", number % 4), number)).await.unwrap();
+        store
+            .change(&change(&format!("k{}", number % 4), number))
+            .await
+            .unwrap();
         outbox.wake();
     }
     let log = audit.has(60).await;
     for (key, first) in [("k0", 0), ("k1", 1), ("k2", 2), ("k3", 3)] {
-        let mine = log.iter().filter(|event| event.key.starts_with(&format!("c/{key}@")));
-        let found: Vec<_> = mine.map(|event| (event.key.clone(), event.actor.clone())).collect();
+        let mine = log
+            .iter()
+            .filter(|event| event.key.starts_with(&format!("c/{key}@")));
+        let found: Vec<_> = mine
+            .map(|event| (event.key.clone(), event.actor.clone()))
+            .collect();
         let expected = (1..=15).map(|version| {
             let number = first + 4 * (version - 1);
             (format!("c/{key}@{version}"), format!("user-{number}"))
@@ -140,22 +157,34 @@ async fn a_change_waits_for_an_audit_log_that_is_down(database: Database) {
     store.change(&change("k", 3)).await.unwrap();
     audit.has(1).await;
     outbox.stop().await;
-    let keys: Vec<_> = audit.has(4).await.into_iter().map(|event| event.key).collect();
+    let keys: Vec<_> = audit
+        .has(4)
+        .await
+        .into_iter()
+        .map(|event| event.key)
+        .collect();
     assert_eq!(keys, ["c/k@1", "c/k@2", "c/k@3", "c/k@4"]);
-    assert_eq!((store.depth().await.unwrap(), outbox.depth().load(Relaxed)), (0, 0));
+    assert_eq!(
+        (store.depth().await.unwrap(), outbox.depth().load(Relaxed)),
+        (0, 0)
+    );
 }
 
 async fn an_event_that_is_refused_does_not_hold_up_the_others(database: Database) {
-    let choosy: Mood = |_, event| {
-        (event.key == "c/k@1").then_some(StatusCode::UNPROCESSABLE_ENTITY)
-    };
+    let choosy: Mood =
+        |_, event| (event.key == "c/k@1").then_some(StatusCode::UNPROCESSABLE_ENTITY);
     let audit = Audit::new(choosy, |_, _| None);
     let (store, outbox) = replica(&database, &audit.listen().await).await;
     for number in 0..3 {
         store.change(&change("k", number)).await.unwrap();
     }
     outbox.wake();
-    let keys: Vec<_> = audit.has(2).await.into_iter().map(|event| event.key).collect();
+    let keys: Vec<_> = audit
+        .has(2)
+        .await
+        .into_iter()
+        .map(|event| event.key)
+        .collect();
     assert_eq!(keys, ["c/k@2", "c/k@3"]);
     outbox.stop().await;
     // It is still there for somebody to look at.

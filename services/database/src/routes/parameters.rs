@@ -24,7 +24,7 @@ pub(super) struct Wanted {
     /// Exactly these, in this order, separated by commas; `limit` and `cursor` then say nothing.
     #[param(
         nullable = false,
-        pattern = r"^$|^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}(,[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,99}$"
+        pattern = "^([A-Za-z0-9_-][A-Za-z0-9._-]{0,63}(,[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){0,99})?$"
     )]
     keys: Option<String>,
     /// How many records a page has.
@@ -63,9 +63,8 @@ impl Wanted {
     /// Where the page begins; at the start if nothing is said.
     pub(super) fn cursor(&self) -> Result<Cursor, Refusal> {
         match &self.cursor {
-            Some(text) => Cursor::parse(text).ok_or_else(|| {
-                wrong("cursor", text, "what `next` of the page before said")
-            }),
+            Some(text) => Cursor::parse(text)
+                .ok_or_else(|| wrong("cursor", text, "what `next` of the page before said")),
             None => Ok(Cursor::default()),
         }
     }
@@ -102,7 +101,11 @@ impl Cursor {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        let digit = |byte: u8| (byte as char).to_digit(16).filter(|_| !byte.is_ascii_uppercase());
+        let digit = |byte: u8| {
+            (byte as char)
+                .to_digit(16)
+                .filter(|_| !byte.is_ascii_uppercase())
+        };
         let pairs = text.as_bytes().chunks(2);
         let key: Option<String> = pairs
             .map(|pair| match pair {
@@ -136,7 +139,11 @@ pub(super) struct Asked {
 pub(super) struct WriteHeaders {
     /// Under the same key the same change happens once, and every repetition gets the answer
     /// of the first. A key is remembered for a day.
-    #[param(rename = "Idempotency-Key", nullable = false, pattern = "^[!-~]{1,192}$")]
+    #[param(
+        rename = "Idempotency-Key",
+        nullable = false,
+        pattern = "^[!-~]{1,192}$"
+    )]
     idempotency_key: Option<String>,
     /// On whose behalf the change is made.
     #[param(rename = "nines-actor", nullable = false, pattern = "^[!-~]{1,128}$")]
@@ -193,7 +200,9 @@ pub(super) fn name(field: &str, value: &str) -> Result<(), Refusal> {
 fn wrong(field: &str, value: &str, allowed: &str) -> Refusal {
     let shown: String = value.chars().take(80).collect();
     let more = if shown.len() < value.len() { "…" } else { "" };
-    Refusal::bad_request(format!("{field}: {shown:?}{more} is not valid; allowed: {allowed}"))
+    Refusal::bad_request(format!(
+        "{field}: {shown:?}{more} is not valid; allowed: {allowed}"
+    ))
 }
 
 #[cfg(test)]
@@ -206,7 +215,18 @@ mod tests {
             let cursor = Cursor::after(key);
             assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor), "{key}");
         }
-        for bad in ["", "6", "6g", "6G", "6A", "1f", "80", "é", "+6", &"61".repeat(65)] {
+        for bad in [
+            "",
+            "6",
+            "6g",
+            "6G",
+            "6A",
+            "1f",
+            "80",
+            "é",
+            "+6",
+            &"61".repeat(65),
+        ] {
             assert_eq!(Cursor::parse(bad), None, "{bad}");
         }
     }

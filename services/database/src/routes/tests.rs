@@ -39,10 +39,18 @@ async fn send(
         request = request.header(*name, *value);
     }
     let body = body.map_or(Body::empty(), |body| Body::from(body.to_string()));
-    let response = router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+    let response = router
+        .clone()
+        .oneshot(request.body(body).unwrap())
+        .await
+        .unwrap();
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, 1 << 20).await.unwrap();
-    (parts.status, parts.headers, serde_json::from_slice(&body).unwrap_or_default())
+    (
+        parts.status,
+        parts.headers,
+        serde_json::from_slice(&body).unwrap_or_default(),
+    )
 }
 
 async fn read(router: &Router, path: &str) -> (u16, Value) {
@@ -51,7 +59,14 @@ async fn read(router: &Router, path: &str) -> (u16, Value) {
 }
 
 async fn write(router: &Router, path: &str, headers: &[(&str, &str)], value: &str) -> Answer {
-    send(router, "PUT", path, headers, Some(json!({ "value": value }))).await
+    send(
+        router,
+        "PUT",
+        path,
+        headers,
+        Some(json!({ "value": value })),
+    )
+    .await
 }
 
 #[tokio::test]
@@ -81,7 +96,10 @@ async fn a_collection_is_read_page_by_page_to_its_end() {
             keys.push(record["key"].as_str().unwrap().to_owned());
         }
         let Some(next) = page.get("next") else { break };
-        path = format!("/v1/records/pages?limit=2&cursor={}", next.as_str().unwrap());
+        path = format!(
+            "/v1/records/pages?limit=2&cursor={}",
+            next.as_str().unwrap()
+        );
     }
     assert_eq!(keys, ["user-1-1", "user-1-2", "user-1-3"]);
     // A page that is just full is the last one.
@@ -111,14 +129,23 @@ async fn what_is_no_name_is_refused() {
         let (status, _) = read(&router, &path).await;
         assert_eq!(status, 400, "{path}");
     }
-    for (name, value) in [
-        (IDEMPOTENCY_KEY, "a b"),
-        (ACTOR, ""),
-        ("if-match", "7"),
-    ] {
-        assert_eq!(write(&router, PATH, &[(name, value)], "x").await.0, 400, "{name}");
-        assert_eq!(send(&router, "DELETE", PATH, &[(name, value)], None).await.0, 400, "{name}");
+    for (name, value) in [(IDEMPOTENCY_KEY, "a b"), (ACTOR, ""), ("if-match", "7")] {
+        assert_eq!(
+            write(&router, PATH, &[(name, value)], "x").await.0,
+            400,
+            "{name}"
+        );
+        assert_eq!(
+            send(&router, "DELETE", PATH, &[(name, value)], None)
+                .await
+                .0,
+            400,
+            "{name}"
+        );
     }
+    // Not an object, although it could be taken for one.
+    let array = Some(json!([{ "a": 1 }]));
+    assert_eq!(send(&router, "PUT", PATH, &[], array).await.0, 422);
     assert_eq!(read(&router, PATH).await.1["version"], 1);
 }
 
@@ -149,7 +176,10 @@ async fn a_write_or_a_read_can_depend_on_the_version_that_is_there() {
     assert_eq!(tag, "\"1\"");
     let known = [("if-none-match", "\"1\"")];
     let (status, headers, body) = send(&router, "GET", PATH, &known, None).await;
-    assert_eq!((status.as_u16(), body, &headers[header::ETAG]), (304, Value::Null, &tag));
+    assert_eq!(
+        (status.as_u16(), body, &headers[header::ETAG]),
+        (304, Value::Null, &tag)
+    );
     let first = [("if-match", "\"1\"")];
     assert_eq!(write(&router, PATH, &first, "two").await.0, 200);
     assert_eq!(write(&router, PATH, &first, "three").await.0, 412);
@@ -157,9 +187,22 @@ async fn a_write_or_a_read_can_depend_on_the_version_that_is_there() {
     assert_eq!(send(&router, "GET", PATH, &first, None).await.0, 412);
     let new = [("if-none-match", "*")];
     assert_eq!(write(&router, PATH, &new, "three").await.0, 412);
-    assert_eq!(write(&router, "/v1/records/pages/new", &new, "one").await.0, 201);
+    assert_eq!(
+        write(&router, "/v1/records/pages/new", &new, "one").await.0,
+        201
+    );
     let there = [("if-match", "*")];
-    assert_eq!(write(&router, "/v1/records/pages/nobody", &there, "x").await.0, 412);
-    assert_eq!(send(&router, "GET", "/v1/records/pages/nobody", &there, None).await.0, 412);
+    assert_eq!(
+        write(&router, "/v1/records/pages/nobody", &there, "x")
+            .await
+            .0,
+        412
+    );
+    assert_eq!(
+        send(&router, "GET", "/v1/records/pages/nobody", &there, None)
+            .await
+            .0,
+        412
+    );
     assert_eq!(read(&router, PATH).await.1["value"], "two");
 }

@@ -80,10 +80,7 @@ pub(super) async fn make(
     }
 }
 
-async fn apply(
-    transaction: &mut impl Transaction,
-    change: &Change,
-) -> Result<Changed, StoreError> {
+async fn apply(transaction: &mut impl Transaction, change: &Change) -> Result<Changed, StoreError> {
     let current = transaction.current(&change.place).await?;
     let visible = current.exists.then_some(current.version);
     change.preconditions.check(visible)?;

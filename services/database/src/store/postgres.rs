@@ -234,10 +234,7 @@ impl Transaction for Write<Engine> {
     }
 }
 
-async fn locked(
-    write: &mut Write<Engine>,
-    place: &Place,
-) -> Result<Option<Current>, sqlx::Error> {
+async fn locked(write: &mut Write<Engine>, place: &Place) -> Result<Option<Current>, sqlx::Error> {
     let row: Option<(i64, bool)> = query_as(
         "SELECT version, value IS NOT NULL FROM records
          WHERE collection = $1 AND key = $2 FOR UPDATE",

@@ -127,7 +127,10 @@ async fn the_same_key_gets_the_same_answer_and_the_write_is_done_once(database: 
 async fn a_deletion_under_a_key_is_done_once_and_is_no_write(database: Database) {
     let store = open_at(&database).await;
     let missing = once(delete("a"), "early", 0);
-    assert!(matches!(store.change(&missing).await, Err(StoreError::Missing)));
+    assert!(matches!(
+        store.change(&missing).await,
+        Err(StoreError::Missing)
+    ));
     store.change(&put("c", "a", json!(1))).await.unwrap();
     let deletion = once(delete("a"), "k", 0);
     let answer = store.change(&deletion).await.unwrap();
@@ -144,7 +147,13 @@ const DAY: u64 = 24 * 3600 * 1000;
 async fn an_answer_is_kept_for_a_day(database: Database) {
     let store = open_at(&database).await;
     let at = |key, at_ms| once(put("c", "a", json!(1)), key, at_ms);
-    let changes = [at("k", 0), at("other", DAY), at("k", DAY), at("third", DAY + 1), at("k", DAY + 1)];
+    let changes = [
+        at("k", 0),
+        at("other", DAY),
+        at("k", DAY),
+        at("third", DAY + 1),
+        at("k", DAY + 1),
+    ];
     assert_eq!(versions(&*store, &changes).await, [1, 2, 1, 3, 4]);
 }
 
@@ -173,7 +182,8 @@ async fn of_many_who_have_read_the_same_version_one_writes(database: Database) {
     one.change(&put("c", "a", json!("first"))).await.unwrap();
     let next = only_if(put("c", "a", json!("next")), header::IF_MATCH, "\"1\"").await;
     let changes = (0..16).map(|n| [&one, &two][n % 2].change(&next));
-    let (won, lost): (Vec<_>, Vec<_>) = join_all(changes).await.into_iter().partition(Result::is_ok);
+    let (won, lost): (Vec<_>, Vec<_>) =
+        join_all(changes).await.into_iter().partition(Result::is_ok);
     assert_eq!(won.len(), 1);
     for answer in lost {
         let Err(StoreError::Precondition(failed)) = answer else {
@@ -205,12 +215,19 @@ async fn writes_at_the_same_time_all_count(database: Database) {
 
 async fn a_version_never_comes_back(database: Database) {
     let store = open_at(&database).await;
-    let changes = [put("c", "a", json!(1)), delete("a"), put("c", "a", json!(1))];
+    let changes = [
+        put("c", "a", json!(1)),
+        delete("a"),
+        put("c", "a", json!(1)),
+    ];
     assert_eq!(versions(&*store, &changes).await, [1, 2, 3]);
     // Whoever has read the first record does not overwrite the second.
     let stale = only_if(put("c", "a", json!(2)), header::IF_MATCH, "\"1\"").await;
     let refused = store.change(&stale).await;
-    assert!(matches!(refused, Err(StoreError::Precondition(_))), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::Precondition(_))),
+        "{refused:?}"
+    );
 }
 
 async fn a_change_that_is_not_expected_changes_nothing_and_leaves_no_answer(database: Database) {
@@ -218,11 +235,20 @@ async fn a_change_that_is_not_expected_changes_nothing_and_leaves_no_answer(data
     let change = told(put("c", "a", json!(2)), "ann");
     let change = once(only_if(change, header::IF_MATCH, "\"1\"").await, "k", 0);
     let failed = store.change(&change).await;
-    assert!(matches!(failed, Err(StoreError::Precondition(_))), "{failed:?}");
+    assert!(
+        matches!(failed, Err(StoreError::Precondition(_))),
+        "{failed:?}"
+    );
     assert!(store.records("c", &["a"]).await.unwrap().is_empty());
     assert_eq!(store.depth().await.unwrap(), 0);
     // Now it is expected, and repeated it is so still, although the version has changed.
-    assert!(store.change(&put("c", "a", json!(1))).await.unwrap().created);
+    assert!(
+        store
+            .change(&put("c", "a", json!(1)))
+            .await
+            .unwrap()
+            .created
+    );
     let answer = store.change(&change).await.unwrap();
     assert_eq!((answer.version, answer.created), (2, false));
     assert_eq!(store.change(&change).await.unwrap(), answer);
@@ -232,7 +258,10 @@ async fn a_page_goes_on_where_the_one_before_ended_whatever_comes_and_goes(datab
     let store = open_at(&database).await;
     let keys = async |after: &str, limit| {
         let records = store.list("c", after, limit).await.unwrap();
-        records.into_iter().map(|record| record.key).collect::<Vec<_>>()
+        records
+            .into_iter()
+            .map(|record| record.key)
+            .collect::<Vec<_>>()
     };
     for key in ["e", "a", "c", "g"] {
         store.change(&put("c", key, json!(1))).await.unwrap();
@@ -270,9 +299,22 @@ async fn a_change_and_its_event_are_one(database: Database) {
     let waiting = store.waiting(10).await.unwrap();
     let told: Vec<_> = waiting
         .iter()
-        .map(|event| (&*event.action, &*event.author.actor, &*event.place.key, event.version))
+        .map(|event| {
+            (
+                &*event.action,
+                &*event.author.actor,
+                &*event.place.key,
+                event.version,
+            )
+        })
         .collect();
-    assert_eq!(told, [("record.put", "ann", "a", 1), ("record.delete", "bob", "a", 2)]);
+    assert_eq!(
+        told,
+        [
+            ("record.put", "ann", "a", 1),
+            ("record.delete", "bob", "a", 2)
+        ]
+    );
     assert_eq!(waiting[0].author.request_id, "r-1");
     assert_eq!(store.waiting(1).await.unwrap(), waiting[..1]);
     store.put_aside(waiting[0].id).await.unwrap();
@@ -295,7 +337,10 @@ async fn what_is_kept_is_there_after_a_restart(database: Database) {
     let change = once(told(put("c", "a", json!(1)), "ann"), "k", 0);
     let store = open_at(&database).await;
     let answer = store.change(&change).await.unwrap();
-    let (records, waiting) = (store.records("c", &["a"]).await.unwrap(), store.waiting(9).await.unwrap());
+    let (records, waiting) = (
+        store.records("c", &["a"]).await.unwrap(),
+        store.waiting(9).await.unwrap(),
+    );
     store.close().await;
     let later = open_at(&database).await;
     assert_eq!(later.change(&change).await.unwrap(), answer);

@@ -81,7 +81,10 @@ async fn a_profile_put_is_there_and_a_wrong_one_changes_nothing() {
         (json!({ "display_name": "", "language": "en" }), 400),
         (json!({ "display_name": "A", "language": "english!" }), 400),
         (json!({ "display_name": "A" }), 422),
-        (json!({ "display_name": "A", "language": "en", "x": 1 }), 422),
+        (
+            json!({ "display_name": "A", "language": "en", "x": 1 }),
+            422,
+        ),
     ] {
         assert_eq!(put(&router, PATH, &wrong).await.0, status, "{wrong}");
     }
@@ -98,7 +101,10 @@ async fn somebody_new_gets_a_page_and_may_choose_another() {
     assert_eq!(put(&router, "/v1/profiles/ada", &profile).await.0, 201);
     let first = json!({ "collection": "pages", "keys": ["ada-1", "ada-2", "ada-3"] });
     assert_eq!(get(&router, "/v1/profiles/ada/page").await, (200, first));
-    assert_eq!(put(&router, "/v1/profiles/ada/page", &page).await, (200, page.clone()));
+    assert_eq!(
+        put(&router, "/v1/profiles/ada/page", &page).await,
+        (200, page.clone())
+    );
     assert_eq!(put(&router, "/v1/profiles/ada", &profile).await.0, 200);
     assert_eq!(get(&router, "/v1/profiles/ada/page").await, (200, page));
     let twice = json!({ "collection": "other", "keys": ["a", "a"] });
@@ -117,16 +123,33 @@ async fn profile_view_and_page_share_a_version_that_a_request_can_depend_on() {
             let (status, headers, _) = send(&router, "GET", path, NONE, &Value::Null).await;
             assert_eq!((status, tag(&headers)), (200, &*now), "{path}");
             let known = ("if-none-match", &*now);
-            assert_eq!(send(&router, "GET", path, known, &Value::Null).await.0, 304, "{path}");
+            assert_eq!(
+                send(&router, "GET", path, known, &Value::Null).await.0,
+                304,
+                "{path}"
+            );
             let other = ("if-match", &*next);
-            assert_eq!(send(&router, "GET", path, other, &Value::Null).await.0, 412, "{path}");
+            assert_eq!(
+                send(&router, "GET", path, other, &Value::Null).await.0,
+                412,
+                "{path}"
+            );
         }
         let expected = ("if-match", &*now);
         let (status, headers, _) = send(&router, "PUT", path, expected, body).await;
         assert_eq!((status, tag(&headers)), (200, &*next), "{path}");
-        assert_eq!(send(&router, "PUT", path, expected, body).await.0, 412, "{path}");
+        assert_eq!(
+            send(&router, "PUT", path, expected, body).await.0,
+            412,
+            "{path}"
+        );
     }
     let new = ("if-none-match", "*");
     assert_eq!(send(&router, "PUT", PATH, new, &profile).await.0, 412);
-    assert_eq!(send(&router, "PUT", "/v1/profiles/ada", new, &profile).await.0, 201);
+    assert_eq!(
+        send(&router, "PUT", "/v1/profiles/ada", new, &profile)
+            .await
+            .0,
+        201
+    );
 }

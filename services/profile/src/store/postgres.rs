@@ -6,9 +6,7 @@ use super::{
 };
 use async_trait::async_trait;
 use chassis::conditional::Preconditions;
-use sqlx::{
-    Executor, Postgres as Engine, postgres::PgArguments, query, query::Query, query_as,
-};
+use sqlx::{Executor, Postgres as Engine, postgres::PgArguments, query, query::Query, query_as};
 use stores::{OpenError, Postgres, PostgresUrl, Write};
 use types::{
     profile::{Profile, View},
@@ -50,9 +48,7 @@ impl Store for PostgresStore {
     async fn create_missing(&self, views: &[View]) -> Result<(), StoreError> {
         let mut write = self.0.write_of_its_own().await?;
         for view in views {
-            insert(CREATE_MISSING, view, 1)
-                .execute(&mut *write)
-                .await?;
+            insert(CREATE_MISSING, view, 1).execute(&mut *write).await?;
         }
         Ok(write.commit().await?)
     }

@@ -49,13 +49,18 @@ fn page(keys: &[&str]) -> Change {
 async fn only_if(header: HeaderName, value: &str) -> Preconditions {
     let request = Request::builder().header(header, value).body(()).unwrap();
     let mut parts = request.into_parts().0;
-    Preconditions::from_request_parts(&mut parts, &()).await.unwrap()
+    Preconditions::from_request_parts(&mut parts, &())
+        .await
+        .unwrap()
 }
 
 async fn a_view_has_its_keys_in_the_order_of_the_page(database: Database) {
     let store = open_at(&database).await;
     let first = view("Ada", &["c", "a", "b"]);
-    store.create_missing(std::slice::from_ref(&first)).await.unwrap();
+    store
+        .create_missing(std::slice::from_ref(&first))
+        .await
+        .unwrap();
     let kept = store.find("ada").await.unwrap().unwrap();
     assert_eq!((kept.view, kept.version), (first, 1));
     let always = Preconditions::default();
@@ -73,9 +78,15 @@ async fn what_exists_is_not_created_again_and_a_profile_keeps_its_page(database:
     let store = open_at(&database).await;
     store.create_missing(&[view("Ada", &["a"])]).await.unwrap();
     store.create_missing(&[view("Eve", &["b"])]).await.unwrap();
-    assert_eq!(store.find("ada").await.unwrap().unwrap().view, view("Ada", &["a"]));
+    assert_eq!(
+        store.find("ada").await.unwrap().unwrap().view,
+        view("Ada", &["a"])
+    );
     let always = Preconditions::default();
-    let written = store.change("ada", &named("Countess"), &always).await.unwrap();
+    let written = store
+        .change("ada", &named("Countess"), &always)
+        .await
+        .unwrap();
     assert_eq!((written.kept.version, written.created), (2, false));
     assert_eq!(written.kept.view, view("Countess", &["a"]));
     assert_eq!(store.find("ada").await.unwrap(), Some(written.kept));
@@ -122,7 +133,10 @@ async fn what_is_kept_is_there_after_a_restart(database: Database) {
     let store = open_at(&database).await;
     let always = Preconditions::default();
     store.change("ada", &named("Ada"), &always).await.unwrap();
-    let written = store.change("ada", &page(&["b", "a"]), &always).await.unwrap();
+    let written = store
+        .change("ada", &page(&["b", "a"]), &always)
+        .await
+        .unwrap();
     store.close().await;
     let later = open_at(&database).await;
     assert_eq!(later.find("ada").await.unwrap(), Some(written.kept));

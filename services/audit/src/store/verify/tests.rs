@@ -92,9 +92,10 @@ fn verified(rows: &[Row], heads: &[Head], tampering: &Tampering) -> (Vec<Row>, H
     // A database gives them in the order of their sequence.
     changed.sort_by_key(|row| row.0);
     let mut walk = Walk::new(Some(heads[rows.len()].hash));
-    let found = match changed.iter().all(|row| walk.follow(row.clone())) {
-        true => walk.end(&kept),
-        false => walk.broken(),
+    let found = if changed.iter().all(|row| walk.follow(row.clone())) {
+        walk.end(&kept)
+    } else {
+        walk.broken()
     };
     (changed, kept, found)
 }
@@ -102,7 +103,11 @@ fn verified(rows: &[Row], heads: &[Head], tampering: &Tampering) -> (Vec<Row>, H
 /// The first sequence at which a log is not as it was recorded: told by comparison, which
 /// only a test can do. A log that was written anew leads somewhere else at its end.
 fn first_difference(rows: &[Row], changed: &[Row], tampering: &Tampering) -> u64 {
-    let same = rows.iter().zip(changed).take_while(|(was, is)| was == is).count();
+    let same = rows
+        .iter()
+        .zip(changed)
+        .take_while(|(was, is)| was == is)
+        .count();
     match tampering {
         Tampering::WriteAnew(_) => rows.len() as u64 + 1,
         _ => same as u64 + 1,
@@ -141,7 +146,10 @@ fn any_change_is_found_at_the_first_place_where_the_log_is_not_as_it_was() {
 fn an_honest_log_is_never_accused_wherever_it_was_noted() {
     for length in 0..40 {
         let (rows, heads) = honest(length);
-        for noted in [None].into_iter().chain(heads.iter().skip(1).map(|head| Some(head.hash))) {
+        for noted in [None]
+            .into_iter()
+            .chain(heads.iter().skip(1).map(|head| Some(head.hash)))
+        {
             let mut walk = Walk::new(noted);
             assert!(rows.iter().all(|row| walk.follow(row.clone())));
             let found = walk.end(&heads[rows.len()]);
