@@ -4,6 +4,11 @@ use sqlx::{Error, error::DatabaseError};
 use std::io::{self, ErrorKind};
 use types::{Cause, Problem};
 
+const NOTHING: &str = "nothing was written; try again later";
+const READ: &str = "nothing was written; what is kept can still be read";
+const UNKNOWN: &str =
+    "a write that is sent again needs the same Idempotency-Key, because it may have been done";
+
 /// Why a database gave no answer, as far as it matters to whoever asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
@@ -47,59 +52,30 @@ impl Failure {
     /// No room is 507 (RFC 4918, section 11.5), which says just that, and which no client may
     /// send again by itself: the disk will be as full then.
     pub fn problem(self) -> Problem {
-        let again = "a write that is sent again needs the same Idempotency-Key, because it may have been done";
-        let (status, code, title, cause, detail) = match self {
-            Self::Busy => (
-                503,
-                "store-busy",
-                "The store is too busy",
-                Cause::Shed,
-                "nothing was written; try again later",
-            ),
-            Self::TimedOut => (
-                503,
-                "store-timeout",
-                "The store took too long",
-                Cause::Timeout,
-                "nothing was written; try again later",
-            ),
-            Self::Unavailable => (
-                503,
-                "store-unavailable",
-                "The store cannot be reached",
-                Cause::Refused,
-                again,
-            ),
-            Self::Full => (
-                507,
-                "store-full",
-                "The store has no room left",
-                Cause::Error,
-                "nothing was written; what is kept can still be read",
-            ),
-            Self::ReadOnly => (
-                503,
-                "store-read-only",
-                "The store takes no writes",
-                Cause::Error,
-                "nothing was written; what is kept can still be read",
-            ),
-            Self::Conflict => (
-                503,
-                "store-conflict",
-                "Another write got in the way",
-                Cause::Error,
-                "nothing was written; try again",
-            ),
-            Self::Other => {
-                let problem = Problem::new(500, "internal", "The service failed");
-                return problem.cause(Cause::Error).retryable(true);
+        let problem = match self {
+            Self::Busy => Problem::new(503, "store-busy", "The store is too busy")
+                .cause(Cause::Shed)
+                .detail(NOTHING),
+            Self::TimedOut => Problem::new(503, "store-timeout", "The store took too long")
+                .cause(Cause::Timeout)
+                .detail(NOTHING),
+            Self::Unavailable => {
+                Problem::new(503, "store-unavailable", "The store cannot be reached")
+                    .cause(Cause::Refused)
+                    .detail(UNKNOWN)
             }
+            Self::Full => Problem::new(507, "store-full", "The store has no room left")
+                .cause(Cause::Error)
+                .detail(READ),
+            Self::ReadOnly => Problem::new(503, "store-read-only", "The store takes no writes")
+                .cause(Cause::Error)
+                .detail(READ),
+            Self::Conflict => Problem::new(503, "store-conflict", "Another write got in the way")
+                .cause(Cause::Error)
+                .detail(NOTHING),
+            Self::Other => Problem::new(500, "internal", "The service failed").cause(Cause::Error),
         };
-        Problem::new(status, code, title)
-            .detail(detail)
-            .cause(cause)
-            .retryable(!matches!(self, Self::Full | Self::ReadOnly))
+        problem.retryable(!matches!(self, Self::Full | Self::ReadOnly))
     }
 }
 

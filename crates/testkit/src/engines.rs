@@ -38,17 +38,13 @@ impl Database {
 /// Makes two tests of each function named, `sqlite::name` and `postgres::name`. The function
 /// is asynchronous and takes a [`Database`].
 ///
-/// ```
-/// mod tests {
-///     use testkit::{Database, on_every_engine};
+/// ```text
+/// on_every_engine!(a_store_keeps_what_is_written);
 ///
-///     on_every_engine!(a_store_keeps_what_is_written);
-///
-///     async fn a_store_keeps_what_is_written(database: Database) {
-///         println!("{}", database.url);
-///     }
+/// async fn a_store_keeps_what_is_written(database: Database) {
+///     let store = open(&database.url).await;
+///     …
 /// }
-/// # fn main() {}
 /// ```
 #[macro_export]
 macro_rules! on_every_engine {

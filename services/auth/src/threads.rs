@@ -142,8 +142,8 @@ mod tests {
         let mut waiting = Box::pin(threads.run(|| 1));
         assert!(futures_util::poll!(&mut running).is_pending());
         assert!(futures_util::poll!(&mut waiting).is_pending());
-        let refused = threads.run(|| 2).await;
-        assert!(matches!(refused, Err(ThreadsError::Full)));
+        let refused = futures_util::FutureExt::now_or_never(threads.run(|| 2));
+        assert!(matches!(refused, Some(Err(ThreadsError::Full))));
         drop(waiting);
         let mut instead = Box::pin(threads.run(|| 3));
         assert!(futures_util::poll!(&mut instead).is_pending());

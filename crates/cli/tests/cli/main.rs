@@ -2,6 +2,7 @@
 
 mod accounting;
 mod bad_input;
+mod describe;
 mod determinism;
 mod interrupt;
 mod readme;

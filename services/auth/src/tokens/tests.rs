@@ -125,7 +125,12 @@ async fn the_store_is_asked_once_a_lease_however_many_ask() {
     assert_eq!(asked(), 0);
     let late = clock.after(LEASE);
     let many = (0..100).map(|_| is_good(&tokens, &token, late));
-    let answers = futures_util::future::join_all(many).await;
+    // Nobody gets an answer before all have asked.
+    store.permits.forget_permits(usize::MAX);
+    let mut asking = Box::pin(futures_util::future::join_all(many));
+    assert!(futures_util::poll!(&mut asking).is_pending());
+    store.permits.add_permits(Semaphore::MAX_PERMITS);
+    let answers = asking.await;
     assert!(answers.iter().all(|good| *good));
     assert_eq!(asked(), 1);
 }
@@ -233,8 +238,15 @@ async fn not_one_good_token_is_refused_while_keys_change() {
         while alive.front().is_some_and(|(made, _)| is_over(*made)) {
             alive.pop_front();
         }
-        for (_, token) in &alive {
-            for (replica, moment) in replicas.iter().zip(moments) {
+        // One that was just started remembers nothing.
+        let started = if step.is_multiple_of(10) {
+            Some(replica(store.clone(), every, moments[0]).await)
+        } else {
+            None
+        };
+        let running = replicas.iter().zip(moments);
+        for (replica, moment) in running.chain(started.iter().map(|it| (it, moments[0]))) {
+            for (_, token) in &alive {
                 assert!(is_good(replica, token, moment).await, "{time:?}");
             }
         }
