@@ -127,7 +127,11 @@ impl From<CallError> for Refusal {
             .hop(hop)
             .cause(error.cause)
             .stopped_by(error.protected_below().unwrap_or(error.stopped_by));
-        problem.retryable(retryable).into()
+        let problem = problem.retryable(retryable);
+        match error.retry_after {
+            Some(wait) => problem.retry_after(wait).into(),
+            None => problem.into(),
+        }
     }
 }
 
@@ -186,4 +190,20 @@ fn bare(status: StatusCode) -> Problem {
         _ => ("bad-request", "The request is not valid"),
     };
     Problem::new(status.as_u16(), code, title)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use resilience::Failure;
+    use std::time::Duration;
+
+    #[test]
+    fn how_long_a_service_below_asks_to_be_left_alone_is_passed_on() {
+        let mut error = CallError::new(Cause::Shed, StoppedBy::Attempts);
+        let told = |error: &CallError| Refusal::from(error.clone()).0.retry_after;
+        assert_eq!(told(&error), None);
+        error.retry_after = Some(Duration::from_secs(7));
+        assert_eq!(told(&error), Some(7));
+    }
 }

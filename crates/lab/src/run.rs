@@ -17,8 +17,8 @@ use std::{
 use telemetry::{Export, Identity, Telemetry};
 use tokio_util::sync::CancellationToken;
 use traces::{
-    Analysis, AnalysisOptions, Archive, Receiver, ReceiverOptions, Selection, analyse,
-    analysis::Requests,
+    Analysis, AnalysisOptions, Archive, Receiver, ReceiverOptions, Selection, Waterfall, analyse,
+    analysis::Requests, waterfalls,
 };
 use types::service;
 use url::Url;
@@ -141,9 +141,10 @@ async fn conclude(
         expected_services: plan.services().iter().map(ToString::to_string).collect(),
         stretches: timeline::stretches(plan, &switches, load_s),
     };
+    let spans_file = file.clone();
     let work = move || put_together(&archive, options, all_spans, &file);
     let work = tokio::task::spawn_blocking(work).await;
-    let (mut analysis, spans_file) =
+    let (mut analysis, waterfalls) =
         work.map_err(|error| LabError::Broken(error.to_string()))??;
     let timeline = timeline::of(&mut analysis, &switches);
     let accounting = accounting::compare(&generator.counts, &metrics, &analysis);
@@ -153,6 +154,7 @@ async fn conclude(
         generator,
         analysis,
         timeline,
+        waterfalls,
         accounting,
         cpu_s,
         host_busy,
@@ -166,8 +168,9 @@ fn put_together(
     options: AnalysisOptions,
     all_spans: bool,
     file: &Path,
-) -> Result<(Analysis, PathBuf), LabError> {
+) -> Result<(Analysis, Vec<Waterfall>), LabError> {
     let analysis = analyse(archive.spans(), &options);
+    let waterfalls = waterfalls(archive.spans(), &options);
     let selection = if all_spans {
         Selection::All
     } else {
@@ -178,5 +181,5 @@ fn put_together(
         }
     };
     archive.write_jsonl(file, &selection)?;
-    Ok((analysis, file.to_owned()))
+    Ok((analysis, waterfalls))
 }

@@ -5,7 +5,7 @@ use scenario::{Plan, Prediction};
 use serde::Serialize;
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use traces::{
-    Analysis, ForwardStats, Ratio,
+    Analysis, ForwardStats, Ratio, Waterfall,
     analysis::{Stretch, Transition},
 };
 use types::{Cause, Outcome};
@@ -77,6 +77,8 @@ pub struct RunResult {
     pub analysis: Analysis,
     /// What happened when.
     pub timeline: Timeline,
+    /// The most telling traces.
+    pub waterfalls: Vec<Waterfall>,
     /// Whether generator, metrics and spans agree.
     pub accounting: Accounting,
     /// Processor time of each service during the load, in seconds (user and system).

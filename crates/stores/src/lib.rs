@@ -19,9 +19,10 @@
 //! An acknowledged write is on the disk: SQLite runs with `synchronous=FULL`, PostgreSQL with
 //! `synchronous_commit=on`. `NORMAL` would lose the last commits with the power. What that is
 //! worth `cargo bench -p stores` measures on the disk at hand. On the virtual disk of a small
-//! server, with the machine busy, one write took 390 µs with FULL and 154 µs with NORMAL, 2.5
-//! times as long; in a group of 100 it took 8 µs, 1.3 times as long. So the cost is that of a
-//! commit, and whoever has many writes at once (the audit log) commits them together.
+//! server that was busy with other things, two runs found: one write takes 240 and 390 µs with
+//! FULL, 2.6 and 2.5 times as long as with NORMAL; in a group of 100 it takes 31 and 8 µs, 3.8
+//! and 1.3 times as long. So the cost is that of a commit, and whoever has many writes at once
+//! (the audit log) commits them together.
 
 mod failure;
 mod migrate;

@@ -8,6 +8,7 @@
 //! | How did each of them end? | [`outcome`] |
 //! | Whose fault was it? | [`origin`] |
 //! | What does that make of each hop? | [`analysis`] |
+//! | Which traces are worth a look? | [`waterfall`] |
 //!
 //! Three rules decide every number. Availability comes from **calls**, because a user of a
 //! service does not care how many attempts an answer took. Calls are decided from **the
@@ -43,6 +44,7 @@ pub mod outcome;
 pub mod receiver;
 pub mod span;
 mod spool;
+pub mod waterfall;
 
 pub use analysis::{
     Analysis, AnalysisOptions, Completeness, HopAnalysis, Ratio, Requests, RootView, analyse,
@@ -53,3 +55,4 @@ pub use jsonl::{Loaded, Selection, read_jsonl};
 pub use origin::{Origin, OriginKind};
 pub use receiver::{ForwardStats, Receiver, ReceiverOptions};
 pub use span::{BreakerChange, Kind, Span, SpanId, TraceId};
+pub use waterfall::{Waterfall, waterfalls};

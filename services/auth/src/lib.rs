@@ -15,7 +15,6 @@
 //! | `token`, `key` | what a token says, and the key that signs it |
 //! | `rotation` | which key signs, which verify, and when one goes |
 //! | `revocation` | how all replicas come to know that a token is good no more |
-//! | `cache` | tokens verified before |
 //! | `moment` | a moment, by both clocks |
 //! | `store` | accounts, keys and revocations, kept: in SQLite or PostgreSQL |
 //! | `seed`, `grant` | accounts to try things with, and roles |
@@ -23,7 +22,6 @@
 
 mod address;
 mod admin;
-mod cache;
 mod grant;
 mod hasher;
 mod key;

@@ -7,7 +7,6 @@
 //! [`crate::revocation`]: keys and revocations are never older than that.
 
 use crate::{
-    cache::Cache,
     key::Key,
     moment::Moment,
     revocation::{self, KEPT_AFTER, Revocations},
@@ -15,8 +14,10 @@ use crate::{
     store::{NewKey, Store, StoreError, Terms},
     token::{self, Claims, TokenId},
 };
+use lru::LruCache;
 use ring::digest::{SHA256, digest};
 use std::{
+    num::NonZeroUsize,
     sync::{
         Arc, Mutex, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -26,8 +27,9 @@ use std::{
 use tokio::time::sleep;
 use types::auth::{JwkSet, LoginResponse, Role};
 
-/// How many verified tokens are kept, some 400 bytes each.
-const CACHED: usize = 16_384;
+/// How many verified tokens are kept, some 400 bytes each; the one that was not seen for
+/// longest goes. Only what was verified gets in, so nobody can flush it with rubbish.
+const CACHED: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
 
 /// How the keys change.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +45,7 @@ pub(crate) struct Tokens {
     terms: Terms,
     rotation: Rotation,
     known: RwLock<Known>,
-    verified: Mutex<Cache<[u8; 32], Arc<Claims>>>,
+    verified: Mutex<LruCache<[u8; 32], Arc<Claims>>>,
     /// Held by the one who asks the store for news.
     asking: tokio::sync::Mutex<()>,
     /// How often the store gave no answer.
@@ -76,7 +78,7 @@ impl Tokens {
             terms,
             rotation,
             known: RwLock::default(),
-            verified: Mutex::new(Cache::new(CACHED)),
+            verified: Mutex::new(LruCache::new(CACHED)),
             asking: tokio::sync::Mutex::default(),
             failures: AtomicU64::new(0),
         };
@@ -140,11 +142,11 @@ impl Tokens {
         let digest = digest_of(token);
         let cache = || self.verified.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(claims) = cache().get(&digest) {
-            return Some(claims);
+            return Some(claims.clone());
         }
         let verify = |keys: &KeyRing| token::verify(token, |header| keys.with_header(header));
         let claims = Arc::new(self.with_keys(verify)?);
-        cache().insert(digest, claims.clone());
+        cache().put(digest, claims.clone());
         Some(claims)
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct Census {
 
 impl Census {
     pub(crate) fn take(readings: &Readings<'_>, stretches: &[Range<u64>]) -> Self {
-        let (hops, names) = name_hops(readings);
+        let Hops { of_calls: hops, names } = Hops::of(readings);
         let mut census = Self {
             instrumented: instrumented(readings, &hops, names.len()),
             stretches: timeline::count(readings, (&hops, &names), stretches),
@@ -176,18 +176,27 @@ impl Census {
 }
 
 /// The hop of every call of every trace, and the names of the hops.
-fn name_hops(readings: &Readings<'_>) -> (Vec<Vec<usize>>, Vec<Arc<str>>) {
-    let mut naming = Naming::default();
-    readings
-        .traces
-        .iter()
-        .for_each(|reading| naming.learn(&reading.calls));
-    let hops = readings
-        .traces
-        .iter()
-        .map(|reading| naming.hops(&reading.calls))
-        .collect();
-    (hops, naming.into_names())
+pub(crate) struct Hops {
+    of_calls: Vec<Vec<usize>>,
+    names: Vec<Arc<str>>,
+}
+
+impl Hops {
+    pub(crate) fn of(readings: &Readings<'_>) -> Self {
+        let mut naming = Naming::default();
+        let traces = readings.traces.iter();
+        traces
+            .clone()
+            .for_each(|reading| naming.learn(&reading.calls));
+        let of_calls = traces.map(|reading| naming.hops(&reading.calls)).collect();
+        let names = naming.into_names();
+        Self { of_calls, names }
+    }
+
+    /// The name of the hop that a call of a trace went to; both are places.
+    pub(crate) fn name(&self, trace: usize, call: usize) -> &str {
+        &self.names[self.of_calls[trace][call]]
+    }
 }
 
 fn instrumented(readings: &Readings<'_>, hops: &[Vec<usize>], count: usize) -> Vec<bool> {

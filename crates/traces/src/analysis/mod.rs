@@ -23,12 +23,14 @@ pub use latency::Latency;
 pub use reading::RootView;
 pub use timeline::{HopStretch, Stretch, Transition};
 
+pub(crate) use census::Hops;
+pub(crate) use reading::{Reading, Readings};
+
 use crate::{
     origin::Origin,
     span::{Span, TraceId},
 };
 use census::Census;
-use reading::Readings;
 use serde::Serialize;
 use std::{fmt, ops::Range, sync::Arc};
 
