@@ -58,7 +58,8 @@ pub(crate) async fn login(
     chain.login(&context, client, &request).await.map(Json)
 }
 
-/// Makes the token that the request carries bad, from the answer on.
+/// Makes the token that the request carries bad, from the answer on. Sent again, because the
+/// answer was lost, it has the same answer.
 #[utoipa::path(post, path = "/v1/logout", security(("bearer" = [])), responses(
     (status = 204, description = "The token is not good any more, if it ever was"),
     Unauthorized, ChainFailures,
@@ -68,7 +69,6 @@ pub(crate) async fn logout(
     context: RequestContext,
     Bearer(token): Bearer,
 ) -> Result<StatusCode, Refusal> {
-    crate::page::authenticate(&chain, &context, token.clone()).await?;
     chain.revoke(&context, token).await?;
     Ok(StatusCode::NO_CONTENT)
 }

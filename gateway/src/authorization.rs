@@ -9,7 +9,11 @@
 //! Whoever may not is told so before anything is looked up: the answer does not say whether
 //! what they asked for exists.
 
-use chassis::Refusal;
+use crate::{bearer::Bearer, chain::Chain};
+use axum::extract::FromRequestParts;
+use chassis::{Refusal, RequestContext};
+use http::request::Parts;
+use std::sync::Arc;
 use types::auth::Role;
 
 /// A user, as auth knows them.
@@ -19,6 +23,19 @@ pub(crate) struct User {
     pub id: String,
     /// What they may do beyond what everybody may.
     pub roles: Vec<Role>,
+}
+
+/// Asks auth whose token the request carries. A body is read only after that: nobody whose
+/// token is not good gets room for one.
+impl FromRequestParts<Arc<Chain>> for User {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, chain: &Arc<Chain>) -> Result<Self, Refusal> {
+        let Bearer(token) = Bearer::from_request_parts(parts, chain).await?;
+        let Ok(context) = RequestContext::from_request_parts(parts, chain).await;
+        let user = chain.introspect(&context, token).await?;
+        user.ok_or_else(|| Refusal::unauthorized("the token is not good, or no longer"))
+    }
 }
 
 /// What somebody wants to do.

@@ -1,6 +1,9 @@
 //! `GET /v1/events`: what was recorded, for those who may know.
 
-use crate::{authorization::Wish, bearer::Bearer, chain::Chain, page::authenticate};
+use crate::{
+    authorization::{User, Wish},
+    chain::Chain,
+};
 use axum::extract::{Query, State, rejection::QueryRejection};
 use chassis::{
     Json, Refusal, RequestContext,
@@ -37,12 +40,11 @@ const fn usual_limit() -> u32 {
 pub(crate) async fn read(
     State(chain): State<Arc<Chain>>,
     context: RequestContext,
-    Bearer(token): Bearer,
+    user: User,
     part: Result<Query<Part>, QueryRejection>,
 ) -> Result<Json<Events>, Refusal> {
     let Query(Part { after, limit }) =
         part.map_err(|error| Refusal::bad_request(error.body_text()))?;
-    let user = authenticate(&chain, &context, token).await?;
     user.check(Wish::ReadEvents)?;
     chain.events(&context, after, limit).await.map(Json)
 }

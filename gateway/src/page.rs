@@ -3,15 +3,15 @@
 
 use crate::{
     authorization::{User, Wish},
-    bearer::Bearer,
     chain::Chain,
     idempotency::{IdempotencyKey, Once},
 };
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, Path, State};
 use chassis::{
     Json, Refusal, RequestContext,
     openapi::{BadBody, BadRequest, ChainFailures, Forbidden, NotFound, Unauthorized},
 };
+use http::request::Parts;
 use std::sync::Arc;
 use types::{
     NAME_ALLOWED,
@@ -29,9 +29,8 @@ use types::{
 pub(crate) async fn read_own(
     State(chain): State<Arc<Chain>>,
     context: RequestContext,
-    Bearer(token): Bearer,
+    user: User,
 ) -> Result<Json<Page>, Refusal> {
-    let user = authenticate(&chain, &context, token).await?;
     read(&chain, &context, &user, &user.id).await
 }
 
@@ -45,11 +44,9 @@ pub(crate) async fn read_own(
 pub(crate) async fn read_of(
     State(chain): State<Arc<Chain>>,
     context: RequestContext,
-    Bearer(token): Bearer,
-    Path(owner): Path<String>,
+    Owner(owner): Owner,
+    user: User,
 ) -> Result<Json<Page>, Refusal> {
-    check_name(&owner)?;
-    let user = authenticate(&chain, &context, token).await?;
     read(&chain, &context, &user, &owner).await
 }
 
@@ -61,11 +58,10 @@ pub(crate) async fn read_of(
 pub(crate) async fn write_own(
     State(chain): State<Arc<Chain>>,
     context: RequestContext,
-    Bearer(token): Bearer,
     Once(once): Once,
+    user: User,
     Json(put): Json<PutMe>,
 ) -> Result<Json<Record>, Refusal> {
-    let user = authenticate(&chain, &context, token).await?;
     write(&chain, &context, (&user, &user.id), &once, put).await
 }
 
@@ -80,13 +76,11 @@ pub(crate) async fn write_own(
 pub(crate) async fn write_of(
     State(chain): State<Arc<Chain>>,
     context: RequestContext,
-    Bearer(token): Bearer,
-    Path(owner): Path<String>,
+    Owner(owner): Owner,
     Once(once): Once,
+    user: User,
     Json(put): Json<PutMe>,
 ) -> Result<Json<Record>, Refusal> {
-    check_name(&owner)?;
-    let user = authenticate(&chain, &context, token).await?;
     write(&chain, &context, (&user, &owner), &once, put).await
 }
 
@@ -151,24 +145,23 @@ fn event(key: String, user: &User, action: &str, owner: &str) -> NewEvent {
     }
 }
 
-/// The user whose token this is.
-pub(crate) async fn authenticate(
-    chain: &Chain,
-    context: &RequestContext,
-    token: String,
-) -> Result<User, Refusal> {
-    let user = chain.introspect(context, token).await?;
-    user.ok_or_else(|| Refusal::unauthorized("the token is not good, or no longer"))
-}
+/// Whose page it is, as the path says.
+pub(crate) struct Owner(String);
 
-fn check_name(user: &str) -> Result<(), Refusal> {
-    if is_name(user) {
-        return Ok(());
+impl<S: Send + Sync> FromRequestParts<S> for Owner {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        let Path(user) = path.map_err(|error| Refusal::bad_request(error.body_text()))?;
+        if is_name(&user) {
+            return Ok(Self(user));
+        }
+        let shown: String = user.chars().take(80).collect();
+        Err(Refusal::bad_request(format!(
+            "user: {shown:?} is not a name; allowed: {NAME_ALLOWED}"
+        )))
     }
-    let shown: String = user.chars().take(80).collect();
-    Err(Refusal::bad_request(format!(
-        "user: {shown:?} is not a name; allowed: {NAME_ALLOWED}"
-    )))
 }
 
 fn not_on_page(key: &str, keys: &[String]) -> Refusal {

@@ -13,9 +13,16 @@ use axum::{
 };
 use chassis::Chassis;
 use clap::Parser;
+use futures_util::stream;
 use http::{Request, StatusCode, header::AUTHORIZATION, header::CONTENT_TYPE};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 use tower::ServiceExt;
 use types::{PROBLEM_CONTENT_TYPE, Problem, header};
 
@@ -218,6 +225,25 @@ async fn without_a_token_or_a_key_nobody_is_called() {
     without_key.headers_mut().remove(header::IDEMPOTENCY_KEY);
     assert_eq!(send(&gateway, without_key).await.0, 400);
     assert!(services.paths().is_empty());
+}
+
+#[tokio::test]
+async fn a_body_is_read_only_of_somebody_whose_token_is_good() {
+    let read = Arc::new(AtomicBool::new(false));
+    let seen = read.clone();
+    let body = stream::once(async move {
+        seen.store(true, Relaxed);
+        Ok::<_, Infallible>("{}")
+    });
+    let mut request = put("a");
+    *request.body_mut() = Body::from_stream(body);
+    let bad = "Bearer bad".parse().unwrap();
+    request.headers_mut().insert(AUTHORIZATION, bad);
+    assert_eq!(
+        send(&gateway(&Below::default(), 4).await, request).await.0,
+        401
+    );
+    assert!(!read.load(Relaxed));
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 use tokio::{
@@ -27,6 +27,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
+    time::{Sleep, sleep},
 };
 use tower::ServiceExt;
 
@@ -45,6 +46,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for PeerAddress {
 
 /// The longest a client may take to send its headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take to read on, once no more fits into the pipe to it.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most a client may send as headers, in bytes; also the buffer of a connection.
 const MAX_HEADERS: usize = 32 << 10;
 /// How long to wait when the system has no file descriptor left for a connection.
@@ -120,7 +123,7 @@ async fn accept(
 
 async fn pause(error: &io::Error) {
     tracing::warn!(%error, "a connection could not be accepted");
-    tokio::time::sleep(ACCEPT_PAUSE).await;
+    sleep(ACCEPT_PAUSE).await;
 }
 
 /// The seam for TLS: a handshake would turn the TCP stream into an encrypted one here.
@@ -131,6 +134,7 @@ fn open(tcp: TcpStream) -> Stream {
     Stream {
         tcp,
         reset: Arc::default(),
+        stalled: None,
     }
 }
 
@@ -178,9 +182,33 @@ fn deliver(answer: Result<Response, Infallible>, reset: &AtomicBool) -> Result<R
 
 /// A connection that can be torn down: with `reset` set, its end is a TCP RST instead of a
 /// FIN, as when the process at the other end has died.
+///
+/// It ends with an error when its client does not read on: nothing else would ever end it,
+/// and it would keep its place from others.
 struct Stream {
     tcp: TcpStream,
     reset: Arc<AtomicBool>,
+    /// Runs while nothing more can be written.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Stream {
+    /// What came of a write, or that it has stalled for too long.
+    fn watch<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(sleep(READ_TIMEOUT)));
+        ready!(stalled.as_mut().poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 impl Drop for Stream {
@@ -209,7 +237,8 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.tcp).poll_write(cx, bytes);
+        self.watch(written, cx)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -229,10 +258,45 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.tcp).poll_write_vectored(cx, slices);
+        self.watch(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
         self.tcp.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    async fn pair() -> (Stream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (accepted, client) = tokio::join!(listener.accept(), client);
+        (open(accepted.unwrap().0), client.unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_read_loses_its_connection() {
+        let (mut stream, _client) = pair().await;
+        let much = vec![0; 64 << 20];
+        let error = stream.write_all(&much).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_on_gets_everything() {
+        let (mut stream, mut client) = pair().await;
+        let much = vec![7; 16 << 20];
+        let writing = async {
+            stream.write_all(&much).await.unwrap();
+            drop(stream);
+        };
+        let mut got = Vec::new();
+        let (read, ()) = tokio::join!(client.read_to_end(&mut got), writing);
+        assert_eq!(read.unwrap(), much.len());
     }
 }

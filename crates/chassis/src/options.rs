@@ -4,16 +4,15 @@
 //! the key `deadline` of the file are the same setting, checked by the same parser, so that
 //! an error reads the same wherever the value came from; it names the key and the source.
 
-use clap::{
-    Arg, ArgMatches, Command,
-    error::{ContextKind, ContextValue, ErrorKind},
-    parser::ValueSource,
-};
+mod secrets;
+mod wrong;
+
+use clap::{Arg, Command, error::ErrorKind, parser::ValueSource};
 use faults::{CrashAt, FaultSet};
 use resilience::{circuit_breaker::BreakerPolicy, retry::RetryPolicy};
 use serde::de::DeserializeOwned;
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     fmt,
     net::SocketAddr,
     num::NonZeroUsize,
@@ -22,7 +21,6 @@ use std::{
 };
 use toml::{Table, Value};
 use tracing_subscriber::EnvFilter;
-use url::Url;
 
 /// What every service can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -179,12 +177,7 @@ pub fn parse<O: clap::Parser>(args: &[OsString]) -> Result<O, clap::Error> {
         .ignore_errors(true)
         .try_get_matches_from(args)?;
     let mut all = args.to_vec();
-    if let Some(flag) = shown_secret(&command, &given) {
-        let what = format!(
-            "--{flag}: every user of this machine sees the secret in it; allowed: the environment or the file that --config names"
-        );
-        return Err(command.clone().error(ErrorKind::ValueValidation, what));
-    }
+    secrets::refuse_shown(&command, &given)?;
     let file = given.try_get_one::<PathBuf>("config").ok().flatten();
     if let Some(path) = file {
         let already = |id: &str| {
@@ -195,25 +188,7 @@ pub fn parse<O: clap::Parser>(args: &[OsString]) -> Result<O, clap::Error> {
         };
         all.extend(from_file(&command, path, &already)?);
     }
-    O::try_parse_from(all).map_err(|error| name_source(error, &command, args, file))
-}
-
-/// The flag that shows a secret in the list of processes: a token, or a URL with a password.
-fn shown_secret<'a>(command: &'a Command, given: &ArgMatches) -> Option<&'a str> {
-    let shows = |arg: &&Arg| {
-        let id = arg.get_id().as_str();
-        let is_flag = given.value_source(id) == Some(ValueSource::CommandLine);
-        let raw = given.get_raw(id).into_iter().flatten();
-        is_flag && (arg.is_hide_env_values_set() || raw.into_iter().any(has_password))
-    };
-    settings(command).find(shows).and_then(Arg::get_long)
-}
-
-fn has_password(text: &OsStr) -> bool {
-    let url = text.to_str().and_then(|text| text.parse::<Url>().ok());
-    url.is_some_and(|url| {
-        url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password")
-    })
+    O::try_parse_from(all).map_err(|error| wrong::explain(error, &command, args, file))
 }
 
 /// The settings in the file at `path` that are not `already` given, as flags.
@@ -231,7 +206,7 @@ fn from_file(
     let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
     let table: Table = text
         .parse()
-        .map_err(|error: toml::de::Error| bad(error.to_string()))?;
+        .map_err(|error: toml::de::Error| bad(syntax(&text, &error)))?;
     let mut flags = Vec::new();
     for (key, value) in &table {
         let Some(arg) = setting(command, key) else {
@@ -251,6 +226,13 @@ fn from_file(
         }
     }
     Ok(flags)
+}
+
+/// What is wrong, and where; not what stands there, which may be a secret.
+fn syntax(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    let line = before.map_or(1, |before| before.matches('\n').count() + 1);
+    format!("line {line}: {}", error.message())
 }
 
 fn setting<'a>(command: &'a Command, key: &str) -> Option<&'a Arg> {
@@ -289,44 +271,6 @@ fn as_text(value: &Value, takes_json: bool) -> Option<String> {
     }
 }
 
-/// Adds where a bad value came from, unless it was a flag, which the user sees.
-fn name_source(
-    mut error: clap::Error,
-    command: &Command,
-    args: &[OsString],
-    file: Option<&PathBuf>,
-) -> clap::Error {
-    let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidArg) else {
-        return error;
-    };
-    let long = name
-        .trim_start_matches("--")
-        .split([' ', '='])
-        .next()
-        .unwrap_or_default();
-    let flag = format!("--{long}");
-    if args
-        .iter()
-        .any(|arg| arg.to_string_lossy().split('=').next() == Some(&flag))
-    {
-        return error;
-    }
-    let env = setting(command, long).and_then(Arg::get_env);
-    let source = match (env.filter(|env| std::env::var_os(env).is_some()), file) {
-        (Some(env), _) => format!(
-            "the value came from the environment variable {}",
-            env.to_string_lossy()
-        ),
-        (None, Some(file)) => format!("the value came from the key `{long}` in {}", file.display()),
-        (None, None) => return error,
-    };
-    error.insert(
-        ContextKind::Suggested,
-        ContextValue::StyledStrs(vec![source.into()]),
-    );
-    error
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,6 +282,8 @@ mod tests {
         chassis: Options,
         #[arg(long)]
         store: String,
+        #[arg(long, hide_env_values = true)]
+        port: Option<u16>,
     }
 
     fn parse_with(file: &str, flags: &[&str]) -> Result<TestOptions, String> {
@@ -444,5 +390,30 @@ mod tests {
             );
             assert!(!error.contains("hush"), "{error}");
         }
+        for file in [
+            "admin-token = \"hush",
+            "admin-token = \"a\"\nadmin-token = hush",
+        ] {
+            let error = parse_with(file, &[]).unwrap_err();
+            assert!(
+                error.contains("line ") && !error.contains("hush"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_not_valid_is_not_repeated() {
+        let error = parse_with("port = \"hush\"\nstore = \"s\"", &[]).unwrap_err();
+        let expected = [
+            "--port",
+            "the value is not shown",
+            "invalid digit",
+            "key `port` in",
+        ];
+        for part in expected {
+            assert!(error.contains(part), "{part:?} is missing: {error}");
+        }
+        assert!(!error.contains("hush"), "{error}");
     }
 }

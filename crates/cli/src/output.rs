@@ -1,4 +1,4 @@
-//! Where results go: the terminal, and `result.json`.
+//! Where results go: the terminal, and files: `result.json`, `report.html`, `report.csv`.
 
 use crate::say;
 use lab::LabError;
@@ -8,7 +8,7 @@ use report::{
 };
 use std::{
     fs::{self, Permissions},
-    io::{self, IsTerminal, Write},
+    io::{self, BufWriter, IsTerminal, Write},
     os::unix::fs::PermissionsExt,
     path::Path,
 };
@@ -24,19 +24,40 @@ pub fn check_folder(out: &Path) -> Result<(), LabError> {
     temporary(out).map(drop).map_err(unwritable)
 }
 
-/// Writes `result.json`: complete, or not at all.
+/// Writes the results as a document for programs, as a page and as lines.
 pub fn write(results: &Results, out: &Path) -> Result<(), LabError> {
-    let path = out.join("result.json");
-    let unwritable = |source| LabError::Output {
-        path: path.clone(),
-        source,
+    let json = |file: &mut NamedTempFile| {
+        let mut file = BufWriter::new(file);
+        serde_json::to_writer_pretty(&mut file, results)?;
+        file.flush()
     };
-    let mut file = temporary(out).map_err(unwritable)?;
-    serde_json::to_writer_pretty(&mut file, results).map_err(|error| unwritable(error.into()))?;
-    file.flush().map_err(unwritable)?;
-    file.persist(&path)
-        .map_err(|error| unwritable(error.error))?;
-    Ok(())
+    whole(&out.join("result.json"), json)?;
+    let page = report::html::page(results);
+    whole(&out.join("report.html"), |file| {
+        file.write_all(page.as_bytes())
+    })?;
+    let lines = report::csv::lines(results);
+    whole(&out.join("report.csv"), |file| {
+        file.write_all(lines.as_bytes())
+    })
+}
+
+/// Writes the file at `path`: complete, or not at all.
+fn whole(
+    path: &Path,
+    contents: impl FnOnce(&mut NamedTempFile) -> io::Result<()>,
+) -> Result<(), LabError> {
+    let write = || {
+        let mut file = temporary(path.parent().unwrap_or(path))?;
+        contents(&mut file)?;
+        file.flush()?;
+        file.persist(path).map_err(|error| error.error)
+    };
+    let written = write().map_err(|source| LabError::Output {
+        path: path.to_owned(),
+        source,
+    });
+    written.map(drop)
 }
 
 /// A file in `out` that others may read once it has its name.
@@ -58,8 +79,13 @@ pub fn close(results: &Results, out: &Path) {
         say::out(comparison);
     }
     say::out(format!(
-        "results      {}",
-        out.join("result.json").display()
+        "report       {} (open it in a browser)",
+        out.join("report.html").display()
+    ));
+    say::out(format!(
+        "results      {}, {}",
+        out.join("result.json").display(),
+        out.join("report.csv").display()
     ));
     say::out(format!(
         "traces       {} (open them in Jaeger's UI: Upload)",

@@ -15,8 +15,8 @@ pub fn run(arguments: &[String], lab: &Lab) -> Result<Done, Failure> {
     experiments(scenarios::load(arguments)?, lab)
 }
 
-/// Runs `scenarios` one after the other, shows each as soon as it has ended, and writes
-/// `result.json`.
+/// Runs `scenarios` one after the other, shows each as soon as it has ended, and writes the
+/// files.
 pub fn experiments(scenarios: Vec<Named>, lab: &Lab) -> Result<Done, Failure> {
     output::check_folder(&lab.out)?;
     scenarios.iter().for_each(Named::warn);

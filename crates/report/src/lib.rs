@@ -4,10 +4,18 @@
 //! |---|---|
 //! | [`results`] | the document: what was predicted, what was measured, the verdict |
 //! | [`terminal`] | the same as tables for a terminal |
+//! | [`html`] | the same as one page with pictures, for a browser or paper |
+//! | [`csv`] | the hops of all scenarios as lines, for a spreadsheet |
 //!
 //! Nothing here runs anything: a report can be made from a stored result as well.
 
+pub mod csv;
+mod facts;
+mod figure;
+pub mod html;
 pub mod results;
+mod svg;
+mod tables;
 pub mod terminal;
 mod words;
 

@@ -1,8 +1,13 @@
-//! Numbers in words: every one with its unit, every estimate with its interval.
+//! Numbers and judgements in words: every number with its unit, every estimate with its
+//! interval.
 
-use availability::{Interval, Probability};
+use crate::results::ScenarioResult;
+use availability::{
+    Interval, Probability,
+    nines::{Downtime, Period, nines},
+};
 use resilience::circuit_breaker::BreakerSettings;
-use scenario::Policy;
+use scenario::{Class, Expected, Length, Limit, OutagePrediction, Phase, Plan, Policy, Prediction};
 use std::time::Duration;
 
 /// A share in percent with two decimals: `96.06 %`.
@@ -38,12 +43,195 @@ pub fn millis(ms: f64) -> String {
     }
 }
 
+/// A round time, without decimals that would say nothing: `10 ms`.
+pub fn round_millis(ms: f64) -> String {
+    if ms < 1.0 {
+        format!("{:.0} µs", ms * 1e3)
+    } else if ms < 1e3 {
+        format!("{ms:.0} ms")
+    } else {
+        format!("{:.0} s", ms / 1e3)
+    }
+}
+
+/// A time as short as those of single spans are: `34 µs`, `3.2 ms`.
+pub fn brief(nanos: u64) -> String {
+    let ms = nanos as f64 / 1e6;
+    if ms < 1.0 {
+        round_millis(ms)
+    } else {
+        millis(ms)
+    }
+}
+
+/// A difference of shares in percentage points, with its sign: `−0.24 points`.
+pub fn difference(share: f64) -> String {
+    let sign = if share < 0.0 { '−' } else { '+' };
+    format!("{sign}{:.2} points", share.abs() * 100.0)
+}
+
+/// A distance of shares in percentage points: `0.90 points`.
+pub fn points(share: f64) -> String {
+    let points = share * 100.0;
+    let decimals = if points < 0.1 { 3 } else { 2 };
+    format!("{points:.decimals$} points")
+}
+
 /// A duration without needless digits: `250 ms`, `1 s`.
 pub fn duration(duration: Duration) -> String {
     if duration < Duration::from_secs(1) {
         format!("{} ms", duration.as_secs_f64() * 1e3)
     } else {
         format!("{} s", duration.as_secs_f64())
+    }
+}
+
+/// A load: attempts for one request.
+pub fn times(load: f64) -> String {
+    format!("{load:.3} ×")
+}
+
+/// A load with the half-width of its interval.
+pub fn times_about(load: f64, half: Option<f64>) -> String {
+    let half = half.map_or_else(String::new, |half| format!(" ± {half:.3}"));
+    format!("{load:.3}{half} ×")
+}
+
+/// A latency in milliseconds. At the client's patience it is only known to be at least that.
+pub fn censored(ms: f64, plan: &Plan) -> String {
+    let patience = plan.phases().first().map(|phase| phase.load.patience);
+    let patience = patience.map_or(f64::INFINITY, |patience| patience.as_secs_f64() * 1e3);
+    if ms >= patience {
+        format!("≥ {}", millis(patience))
+    } else {
+        millis(ms)
+    }
+}
+
+/// The load and the seed: `20,000 requests at 1500/s, open model, seed 42`.
+pub fn offered(plan: &Plan) -> String {
+    let Some(phase) = plan.phases().first() else {
+        return String::new();
+    };
+    let length = match phase.load.length {
+        Length::Requests(requests) => format!("{} requests", count(requests)),
+        Length::For(duration) => format!("{} of requests", millis(duration.as_secs_f64() * 1e3)),
+    };
+    let (rate, seed) = (phase.load.rate, plan.seed());
+    format!("{length} at {rate:.0}/s, open model, seed {seed}")
+}
+
+/// What was predicted, as far as it can be told.
+pub fn expected(prediction: &Prediction) -> String {
+    let value = probability(prediction.availability);
+    match (prediction.class, &prediction.range) {
+        (Class::Exact, _) => value,
+        (Class::Approximate, _) => format!("about {value}"),
+        (Class::Bound, None) => format!("at most {value}"),
+        (Class::Bound, Some(range)) => format!(
+            "{} to {}, probably {value}",
+            probability(range.min()),
+            probability(range.max()),
+        ),
+    }
+}
+
+/// How far a prediction can be trusted.
+pub const fn class(class: Class) -> &'static str {
+    match class {
+        Class::Exact => "exact",
+        Class::Approximate => "approximate",
+        Class::Bound => "range",
+    }
+}
+
+/// An availability in nines, and in the time lost in a year.
+pub fn in_nines(availability: Probability) -> String {
+    let downtime = Downtime::of(availability, Period::Year);
+    format!("{:.2} nines, down {downtime}", nines(availability))
+}
+
+/// Why the verdict is what it is; empty where the interval lies in promised bounds.
+pub fn reason(result: &ScenarioResult) -> String {
+    let doubts = &result.judgement.doubts;
+    match (doubts.is_empty(), result.runs.len()) {
+        (false, _) => {
+            let doubts: Vec<_> = doubts.iter().map(ToString::to_string).collect();
+            doubts.join("; ")
+        }
+        (true, _) if is_promise(&result.plan) => String::new(),
+        (true, 1) => format!("{} the 99 % interval", inside(result.prediction.class)),
+        (true, _) => "after a rerun with a fresh seed, judged at 99.9 %".to_owned(),
+    }
+}
+
+/// What lies in the interval if the prediction holds.
+const fn inside(class: Class) -> &'static str {
+    match class {
+        Class::Exact => "the prediction lies in",
+        Class::Approximate => "a value near enough to the prediction lies in",
+        Class::Bound => "a part of the predicted range lies in",
+    }
+}
+
+/// Whether runs are judged against stated bounds, and not against a prediction.
+fn is_promise(plan: &Plan) -> bool {
+    matches!(plan.expectation().availability, Expected::Within(_))
+}
+
+/// What ends a wait for nothing.
+pub const fn limit(limit: Limit) -> &'static str {
+    match limit {
+        Limit::AttemptTimeout => "an attempt's time-out",
+        Limit::Deadline => "the deadline",
+        Limit::Patience => "the client's patience: it would be longer",
+    }
+}
+
+/// How long a breaker is expected to stay open after an outage.
+pub fn recovery(outage: &OutagePrediction) -> String {
+    let (likely, most) = (outage.recovery_s * 1e3, outage.recovery_at_most_s * 1e3);
+    format!("{}, at most {}", millis(likely), millis(most))
+}
+
+/// What a phase without a title is called: one without faults of its own.
+const USUAL: &str = "as usual";
+
+/// What a phase is called: its title, or the faults that make it differ from the usual.
+pub fn phase_name(plan: &Plan, phase: &Phase) -> String {
+    if let Some(title) = &phase.title {
+        return title.clone();
+    }
+    let more = phase.faults.iter().skip(usual_faults(plan));
+    let names: Vec<_> = more.map(|planned| &*planned.fault.id).collect();
+    if names.is_empty() {
+        return USUAL.to_owned();
+    }
+    names.join(", ")
+}
+
+/// Whether more goes wrong in the phase than all the time.
+pub fn is_out_of_the_usual(plan: &Plan, phase: &Phase) -> bool {
+    phase.faults.len() > usual_faults(plan)
+}
+
+fn usual_faults(plan: &Plan) -> usize {
+    let faults = plan.phases().iter().map(|phase| phase.faults.len());
+    faults.min().unwrap_or_default()
+}
+
+/// What the plan does about failures.
+pub fn plan_policy(plan: &Plan) -> String {
+    let first = plan.phases().first();
+    first.map_or_else(String::new, |phase| policy(&phase.policy).join(", "))
+}
+
+/// The same, where what matters is who stops waiting.
+pub fn waiting_policy(result: &ScenarioResult) -> String {
+    let policy = result.plan.phases().first().map(|phase| phase.policy);
+    match policy {
+        Some(policy) if policy != Policy::default() => plan_policy(&result.plan),
+        _ => "nobody stops waiting".to_owned(),
     }
 }
 

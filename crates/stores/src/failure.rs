@@ -16,7 +16,7 @@ pub enum Failure {
     Busy,
     /// A statement took too long, and was stopped.
     TimedOut,
-    /// The server can't be reached, is starting or stopping, or the disk fails.
+    /// The server can't be reached, is silent, starting or stopping, or the disk fails.
     Unavailable,
     /// There is no room left.
     Full,

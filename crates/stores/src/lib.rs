@@ -10,6 +10,8 @@
 //! | `url` | the value of `--store`, checked |
 //! | `sqlite` | the connections to SQLite: several that read, one that writes |
 //! | `postgres` | the connections to PostgreSQL, with limits on every wait |
+//! | `lent` | one of these, with a limit on each answer |
+//! | `reach` | whether the server is busy, or gone |
 //! | `write` | a transaction that writes, and the crash points around its commit |
 //! | `migrate` | the steps that bring a database to the form a service expects |
 //! | `failure` | what went wrong, and the problem that it is to a client |
@@ -25,18 +27,21 @@
 //! (the audit log) commits them together.
 
 mod failure;
+mod lent;
 mod migrate;
 mod postgres;
+mod reach;
 mod sqlite;
 mod url;
 mod write;
 
 pub use failure::{Failure, problem};
+pub use lent::{InTransaction, Lent};
 pub use migrate::MigrateError;
-pub use postgres::Postgres;
+pub use postgres::{Connections, Postgres};
 pub use sqlite::Sqlite;
 pub use url::{NotAStore, PostgresUrl, SqliteUrl, StoreUrl};
-pub use write::Write;
+pub use write::{Begun, PostgresWrite, SqliteWrite, Write};
 
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]

@@ -6,7 +6,9 @@
 //! SQLite has a place for it (`user_version`). PostgreSQL gets a table, with a row for each
 //! service, so that those of a small installation can share one database.
 
-use sqlx::{AssertSqlSafe, PgConnection, SqliteConnection, query, query_scalar, raw_sql};
+use crate::lent::Lent;
+use sqlx::{AssertSqlSafe, SqliteConnection, query, query_scalar, raw_sql};
+use std::time::Duration;
 
 /// Why a database could not be brought to the form expected.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +31,11 @@ pub enum MigrateError {
 /// A lock that nobody takes for anything else ("nines" in ASCII): two replicas may open a new
 /// database at once, and the second must see what the first has done.
 const LOCK: i64 = 0x6e_696e_6573;
+/// A step may have to go through all that is kept: no request's limits. Who waits for a lock
+/// holds up all that come after, so that this may not take as long.
+const LIMITS: &str = "SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '1min'";
+/// The same limit on this side, a little later.
+const ANSWER: Duration = Duration::from_mins(11);
 
 /// Does those of `steps` that are not done yet, within the transaction of `connection`.
 pub(crate) async fn sqlite(
@@ -48,10 +55,12 @@ pub(crate) async fn sqlite(
 /// Does those of the `steps` of `service` that are not done yet, within the transaction of
 /// `connection`. The lock is taken before anything is looked at, and ends with it.
 pub(crate) async fn postgres(
-    connection: &mut PgConnection,
+    connection: &mut Lent,
     service: &str,
     steps: &[&'static str],
 ) -> Result<(), MigrateError> {
+    connection.wait_for(ANSWER);
+    raw_sql(LIMITS).execute(&mut *connection).await?;
     let lock = query("SELECT pg_advisory_xact_lock($1)").bind(LOCK);
     lock.execute(&mut *connection).await?;
     raw_sql(

@@ -1,17 +1,31 @@
 //! The connections to a PostgreSQL database.
 
-use crate::{OpenError, PostgresUrl, Write, migrate};
-use sqlx::{
-    Connection, PgConnection, PgPool, Transaction,
-    pool::PoolConnectionMetadata,
-    postgres::{PgConnectOptions, PgPoolOptions},
+use crate::{
+    OpenError, PostgresUrl,
+    lent::{InTransaction, Lent},
+    migrate,
+    reach::Reach,
+    write::{PostgresWrite, Write},
 };
-use std::time::Duration;
+use futures_util::{
+    FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream, stream::BoxStream,
+};
+use sqlx::{
+    Connection, Either, Error, Execute, Executor, PgConnection, PgPool, SqlStr,
+    pool::PoolConnectionMetadata,
+    postgres::{PgConnectOptions, PgPoolOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 /// How long a request waits for a connection: one to become free, or a server to come up.
 const ACQUIRE: Duration = Duration::from_secs(2);
 /// After this time without use, a connection is tried before it is handed out.
 const IDLE: Duration = Duration::from_millis(50);
+/// How long it has to answer then; what is left of the wait is for a new one.
+const PING: Duration = Duration::from_secs(1);
+/// How long closing waits for connections in use: a little longer than they for an answer.
+const CLOSE: Duration = Duration::from_secs(7);
 
 /// What every connection is told. Whoever waits here has a caller who waits, and no limit of
 /// the server's own is as short as their patience. A request that is given up leaves its
@@ -35,8 +49,12 @@ const SETTINGS: [(&str, &str); 5] = [
 /// that died with a restarted server, because no restart is that fast. Connections in use at
 /// that moment are tried when they come back. So a restart costs the requests under way, and
 /// those that come while there is no server, and none after.
+///
+/// Every wait has a limit: for a connection, for an answer, for a connection that is given
+/// back, for the end. A server that is silent costs whoever asks it 6 s, and nobody else more
+/// than that: connections that do not answer are closed, and others made in their place.
 #[derive(Debug, Clone)]
-pub struct Postgres(PgPool);
+pub struct Postgres(Connections);
 
 impl Postgres {
     /// Opens the database at `url`, and does those of the migrations `steps` of `service`
@@ -48,7 +66,10 @@ impl Postgres {
     ) -> Result<Self, OpenError> {
         let options = url.options()?.options(SETTINGS);
         let options = options.application_name(&format!("nines-{service}"));
-        let store = Self(pool(url.connections().get(), options).await?);
+        let store = Self(Connections {
+            pool: pool(url.connections().get(), options.clone()),
+            reach: Arc::new(Reach::new(options)),
+        });
         let mut write = store.write_of_its_own().await?;
         migrate::postgres(&mut write, service, steps).await?;
         write.commit().await?;
@@ -56,45 +77,124 @@ impl Postgres {
     }
 
     /// The connections, for reading.
-    pub const fn pool(&self) -> &PgPool {
+    pub const fn pool(&self) -> &Connections {
         &self.0
     }
 
     /// Begins a transaction that writes what a client asked for. Once it is committed, its
     /// writes are on the disk.
-    pub async fn write(&self) -> Result<Write<sqlx::Postgres>, sqlx::Error> {
+    pub async fn write(&self) -> Result<PostgresWrite, Error> {
         self.begin().await.map(Write::asked_for)
     }
 
     /// Begins a transaction that writes what no client asked for: seeds, tidying up.
-    pub async fn write_of_its_own(&self) -> Result<Write<sqlx::Postgres>, sqlx::Error> {
+    pub async fn write_of_its_own(&self) -> Result<PostgresWrite, Error> {
         self.begin().await.map(Write::of_its_own)
     }
 
-    async fn begin(&self) -> Result<Transaction<'static, sqlx::Postgres>, sqlx::Error> {
-        self.0.begin().await
+    /// Begins a transaction with the statement `begin`, to read several things in it.
+    pub async fn begin_with(&self, begin: &'static str) -> Result<InTransaction, Error> {
+        self.0.acquire().await?.begin(begin).await
     }
 
-    /// Closes all connections, once they are no longer in use.
+    async fn begin(&self) -> Result<InTransaction, Error> {
+        self.begin_with("BEGIN").await
+    }
+
+    /// Closes all connections, once they are no longer in use, or after 7 s.
     pub async fn close(&self) {
-        self.0.close().await;
+        if timeout(CLOSE, self.0.pool.close()).await.is_err() {
+            tracing::warn!("the store was closed with connections in use");
+        }
     }
 }
 
-async fn pool(connections: u32, options: PgConnectOptions) -> Result<PgPool, sqlx::Error> {
+fn pool(connections: u32, options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE)
         .test_before_acquire(false)
         .before_acquire(|connection, metadata| Box::pin(is_alive(connection, metadata)))
-        .connect_with(options)
-        .await
+        .connect_lazy_with(options)
 }
 
 /// One that does not answer is closed, and the next one is tried.
 async fn is_alive(
     connection: &mut PgConnection,
     metadata: PoolConnectionMetadata,
-) -> Result<bool, sqlx::Error> {
-    Ok(metadata.idle_for < IDLE || connection.ping().await.is_ok())
+) -> Result<bool, Error> {
+    if metadata.idle_for < IDLE {
+        return Ok(true);
+    }
+    let answered = timeout(PING, connection.ping()).await;
+    Ok(answered.is_ok_and(|answer| answer.is_ok()))
+}
+
+/// The connections, to be lent one at a time. As an executor it lends one for one statement.
+#[derive(Debug, Clone)]
+pub struct Connections {
+    pool: PgPool,
+    reach: Arc<Reach>,
+}
+
+impl Connections {
+    /// A connection, as soon as one is free. Without one in 2 s it is an error: that all are
+    /// in use (`PoolTimedOut`), or that the server can't be reached.
+    pub async fn acquire(&self) -> Result<Lent, Error> {
+        match self.pool.acquire().await {
+            Ok(connection) => Ok(Lent::new(connection)),
+            Err(error) => Err(self.reach.explain(error).await),
+        }
+    }
+
+    /// How many there are, in use or not.
+    pub fn size(&self) -> u32 {
+        self.pool.size()
+    }
+
+    /// How many are not in use.
+    pub fn num_idle(&self) -> usize {
+        self.pool.num_idle()
+    }
+}
+
+impl<'p> Executor<'p> for &'p Connections {
+    type Database = sqlx::Postgres;
+
+    /// All rows are read before the first is handed on: a connection is not kept for whoever
+    /// takes their time.
+    fn fetch_many<'e, 'q: 'e, E>(
+        self,
+        query: E,
+    ) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, sqlx::Postgres>,
+    {
+        let steps = async move {
+            let mut connection = self.acquire().await?;
+            let steps: Vec<_> = connection.fetch_many(query).try_collect().await?;
+            Ok::<_, Error>(stream::iter(steps.into_iter().map(Ok)))
+        };
+        stream::once(steps).try_flatten().boxed()
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, sqlx::Postgres>,
+    {
+        async move { self.acquire().await?.fetch_optional(query).await }.boxed()
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, Error>>
+    where
+        'p: 'e,
+    {
+        async move { self.acquire().await?.prepare_with(sql, parameters).await }.boxed()
+    }
 }

@@ -1,6 +1,9 @@
 //! The connections to a SQLite database.
 
-use crate::{OpenError, SqliteUrl, Write, migrate};
+use crate::{
+    OpenError, SqliteUrl, migrate,
+    write::{SqliteWrite, Write},
+};
 use sqlx::{
     Connection, SqliteConnection, SqlitePool, Transaction,
     error::DatabaseError,
@@ -62,12 +65,12 @@ impl Sqlite {
 
     /// Begins a transaction that writes what a client asked for. Once it is committed, its
     /// writes are on the disk.
-    pub async fn write(&self) -> Result<Write<sqlx::Sqlite>, sqlx::Error> {
+    pub async fn write(&self) -> Result<SqliteWrite, sqlx::Error> {
         self.begin().await.map(Write::asked_for)
     }
 
     /// Begins a transaction that writes what no client asked for: seeds, tidying up.
-    pub async fn write_of_its_own(&self) -> Result<Write<sqlx::Sqlite>, sqlx::Error> {
+    pub async fn write_of_its_own(&self) -> Result<SqliteWrite, sqlx::Error> {
         self.begin().await.map(Write::of_its_own)
     }
 

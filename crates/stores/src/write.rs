@@ -1,8 +1,29 @@
 //! The one place where writes are begun and committed.
 
+use crate::lent::InTransaction;
 use faults::{CrashPoint, crash_point};
-use sqlx::{Database, Transaction};
-use std::ops::{Deref, DerefMut};
+use sqlx::{Sqlite, Transaction};
+use std::{
+    future::Future,
+    ops::{Deref, DerefMut},
+};
+
+/// A transaction that writes to PostgreSQL.
+pub type PostgresWrite = Write<InTransaction>;
+/// A transaction that writes to SQLite.
+pub type SqliteWrite = Write<Transaction<'static, Sqlite>>;
+
+/// A transaction of some engine, which was begun. Dropped before its commit, it never was.
+pub trait Begun: DerefMut {
+    /// Commits it.
+    fn commit(self) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+}
+
+impl Begun for Transaction<'_, Sqlite> {
+    async fn commit(self) -> Result<(), sqlx::Error> {
+        Self::commit(self).await
+    }
+}
 
 /// A transaction that writes. Dropped before its commit, it never was.
 ///
@@ -10,15 +31,15 @@ use std::ops::{Deref, DerefMut};
 /// right before the commit, when nobody may ever see the write, and right after it, when the
 /// write is kept and its sender does not know.
 #[derive(Debug)]
-pub struct Write<DB: Database> {
-    transaction: Transaction<'static, DB>,
+pub struct Write<T> {
+    transaction: T,
     /// Whether a client waits for it.
     is_asked_for: bool,
 }
 
-impl<DB: Database> Write<DB> {
+impl<T: Begun> Write<T> {
     /// A write that a client asked for.
-    pub(crate) fn asked_for(transaction: Transaction<'static, DB>) -> Self {
+    pub(crate) fn asked_for(transaction: T) -> Self {
         Self {
             transaction,
             is_asked_for: true,
@@ -27,7 +48,7 @@ impl<DB: Database> Write<DB> {
 
     /// A write of the service's own: migrations, seeds, tidying up. It has no crash points,
     /// so that the third commit is the third that a client asked for.
-    pub(crate) fn of_its_own(transaction: Transaction<'static, DB>) -> Self {
+    pub(crate) fn of_its_own(transaction: T) -> Self {
         Self {
             transaction,
             is_asked_for: false,
@@ -50,16 +71,16 @@ impl<DB: Database> Write<DB> {
     }
 }
 
-impl<DB: Database> Deref for Write<DB> {
-    type Target = DB::Connection;
+impl<T: Begun> Deref for Write<T> {
+    type Target = T::Target;
 
-    fn deref(&self) -> &DB::Connection {
+    fn deref(&self) -> &T::Target {
         &self.transaction
     }
 }
 
-impl<DB: Database> DerefMut for Write<DB> {
-    fn deref_mut(&mut self) -> &mut DB::Connection {
+impl<T: Begun> DerefMut for Write<T> {
+    fn deref_mut(&mut self) -> &mut T::Target {
         &mut self.transaction
     }
 }

@@ -223,7 +223,7 @@ impl<'a> Root<'a> {
 }
 
 /// The root whose duration is the median; of equals, the one with the lowest trace id.
-fn median<'a>(mut roots: Vec<Root<'a>>) -> Option<Root<'a>> {
+fn median(mut roots: Vec<Root<'_>>) -> Option<Root<'_>> {
     roots.sort_by_key(|root| (root.span().nanos(), root.reading.trace.id));
     roots.get(roots.len().saturating_sub(1) / 2).copied()
 }
@@ -234,10 +234,12 @@ fn typical<'a>(roots: &[Root<'a>]) -> Option<(Root<'a>, Why)> {
     Some((median(answered)?, Why::Typical { of }))
 }
 
-/// One root for each way to fail, the most frequent first.
+/// One root for each way to fail, the most frequent first. Where a breaker refused it is not
+/// the failure that is shown.
 fn failures<'a>(roots: &[Root<'a>], hops: &Hops) -> Vec<(Root<'a>, Why)> {
     let mut ways: BTreeMap<(&str, Option<Cause>), Vec<Root<'a>>> = BTreeMap::new();
-    for root in roots.iter().filter(|root| !root.is_answered()) {
+    let failed = |root: &&Root<'a>| !root.is_answered() && !root.is_refused();
+    for root in roots.iter().filter(failed) {
         let source = trace_back(root.calls(), root.call);
         let way = (hops.name(root.place, source.call), source.cause);
         ways.entry(way).or_default().push(*root);

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 /// What the name of a new user may be, for messages.
 pub const USERNAME_ALLOWED: &str =
-    "1 to 48 lower-case letters, digits, `.`, `_` or `-`, not beginning with `.`";
+    "1 to 48 lower-case letters, digits, `.`, `_` or `-`, beginning with a letter or digit";
 /// The lengths that a new password may have, in characters (code points).
 ///
 /// Long enough and otherwise free, as NIST SP 800-63B (section 5.1.1.2) has it: rules about
@@ -14,11 +14,15 @@ pub const USERNAME_ALLOWED: &str =
 pub const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 8..=1024;
 
 /// Whether `text` may be the name of a new user: 1 to 48 lower-case letters, digits, `.`, `_`
-/// or `-`, not beginning with `.`.
+/// or `-`, beginning with a letter or digit: a `-` alone stands for nobody in the audit log.
 ///
 /// Such a name goes into paths, and there is room left for the keys made of it.
 pub fn is_username(text: &str) -> bool {
-    text.len() <= 48 && crate::is_name(text) && !text.bytes().any(|b| b.is_ascii_uppercase())
+    let is_letter_or_digit = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    text.len() <= 48
+        && crate::is_name(text)
+        && !text.bytes().any(|byte| byte.is_ascii_uppercase())
+        && text.bytes().next().is_some_and(is_letter_or_digit)
 }
 
 /// What somebody may do.
@@ -81,7 +85,7 @@ impl FromStr for Role {
 #[serde(deny_unknown_fields)]
 pub struct RegisterRequest {
     /// The name, which nobody else may have.
-    #[schema(pattern = "^[a-z0-9_-][a-z0-9._-]{0,47}$")]
+    #[schema(pattern = "^[a-z0-9][a-z0-9._-]{0,47}$")]
     pub username: String,
     /// The password, never logged: 8 to 1024 characters.
     #[serde(deserialize_with = "crate::secret::text")]
@@ -214,7 +218,7 @@ mod tests {
         for good in ["user-1", "a", "a.b_c", &"x".repeat(48)] {
             assert!(is_username(good) && crate::is_name(good), "{good:?}");
         }
-        for bad in ["", ".a", "A", "é", "a b", "a/b", &"x".repeat(49)] {
+        for bad in ["", "-", ".a", "_a", "A", "é", "a b", "a/b", &"x".repeat(49)] {
             assert!(!is_username(bad), "{bad:?}");
         }
     }

@@ -1,7 +1,7 @@
 //! Contract of the database service.
 
+use crate::Content;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 /// A record: a JSON value under a collection and a key.
@@ -17,7 +17,7 @@ pub struct Record {
     #[schema(minimum = 1)]
     pub version: u64,
     /// The content.
-    pub value: Value,
+    pub value: Content,
 }
 
 /// `GET /v1/records/{collection}`: those of the records named by `keys` that exist, or a page
@@ -38,7 +38,7 @@ pub struct Records {
 #[serde(deny_unknown_fields)]
 pub struct PutRecord {
     /// The new content.
-    pub value: Value,
+    pub value: Content,
 }
 
 /// What is done to a record, as the audit log names it.

@@ -1,8 +1,7 @@
 //! Contract of the gateway: what clients see.
 
-use crate::{database::Record, profile::Profile};
+use crate::{Content, database::Record, profile::Profile};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 /// `GET /v1/me`: the page.
@@ -24,5 +23,5 @@ pub struct PutMe {
     #[schema(pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
     pub key: String,
     /// The new content.
-    pub value: Value,
+    pub value: Content,
 }

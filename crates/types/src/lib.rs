@@ -8,6 +8,7 @@
 pub mod attribute;
 pub mod audit;
 pub mod auth;
+mod content;
 pub mod database;
 pub mod gateway;
 pub mod header;
@@ -20,6 +21,7 @@ pub mod relay;
 mod secret;
 pub mod service;
 
+pub use content::Content;
 pub use name::{NAME_ALLOWED, NAME_PATTERN, is_name};
 pub use outcome::{BreakerState, Cause, Outcome, StoppedBy, UnknownWord};
 pub use probability::{NotAProbability, Probability};

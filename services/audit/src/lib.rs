@@ -16,6 +16,7 @@ use chassis::{Chassis, Error};
 use std::sync::Arc;
 use store::Store;
 use stores::StoreUrl;
+use tokio::sync::Semaphore;
 use types::service;
 use writer::Writer;
 
@@ -27,7 +28,7 @@ pub struct Options {
     #[command(flatten)]
     pub chassis: chassis::Options,
     /// Where events are kept: sqlite:PATH, `sqlite::memory:`, or <postgres://user@host/database>
-    #[arg(long, env = "NINES_STORE", value_name = "URL")]
+    #[arg(long, env = "NINES_STORE", hide_env_values = true, value_name = "URL")]
     pub store: StoreUrl,
 }
 
@@ -41,6 +42,19 @@ impl AsRef<chassis::Options> for Options {
 pub(crate) struct Audit {
     store: Arc<dyn Store>,
     writer: Writer,
+    /// Held by who verifies the log: it goes through all that is kept, and must not be done
+    /// by everybody at once.
+    walk: Semaphore,
+}
+
+impl Audit {
+    fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            writer: Writer::start(store.clone()),
+            store,
+            walk: Semaphore::new(1),
+        }
+    }
 }
 
 /// Runs the audit service until it is told to stop.
@@ -49,11 +63,7 @@ pub async fn serve(options: Options) -> Result<(), Error> {
     let url = options.store;
     let what = || format!("--store {url}: the store cannot be opened");
     let store = store::open(&url).await.map_err(Error::setup(what))?;
-    let writer = Writer::start(store.clone());
-    let audit = Audit {
-        store: store.clone(),
-        writer,
-    };
+    let audit = Audit::new(store.clone());
     let routes = routes::router().with_state(Arc::new(audit));
     chassis
         .serve(routes, async move || store.close().await)

@@ -100,7 +100,7 @@ struct Question {
     noted: Option<String>,
 }
 
-/// Whether the log is as it was recorded.
+/// Whether the log is as it was recorded; asked by one at a time.
 #[utoipa::path(get, path = "/v1/verify", params(Question), responses(
     (status = 200, description = "Whether it is, and where it is not", body = Verification),
     BadRequest, Failures,
@@ -112,6 +112,10 @@ async fn verify(
     let Query(Question { noted }) =
         question.map_err(|error| Refusal::bad_request(error.body_text()))?;
     let noted = noted.map(|text| hash(&text)).transpose()?;
+    let _walk = audit
+        .walk
+        .try_acquire()
+        .map_err(|_| too_busy("the log is being verified already"))?;
     Ok(Json(audit.store.verify(noted).await?))
 }
 
@@ -152,16 +156,16 @@ impl From<StoreError> for Refusal {
 impl From<AppendError> for Refusal {
     fn from(error: AppendError) -> Self {
         match error {
-            AppendError::Full => full(&error),
+            AppendError::Full => too_busy(error.to_string()),
             AppendError::Store(error) => stores::problem(&error.0).into(),
             AppendError::Ended => Self::internal(&error),
         }
     }
 }
 
-fn full(error: &AppendError) -> Refusal {
+fn too_busy(detail: impl Into<String>) -> Refusal {
     Problem::new(503, "too-busy", "The service is too busy")
-        .detail(error.to_string())
+        .detail(detail)
         .cause(Cause::Shed)
         .retryable(true)
         .into()

@@ -37,7 +37,7 @@ pub(crate) trait Store: Send + Sync {
     async fn append(&self, events: &[NewEvent], now_ms: u64) -> Result<Vec<Appended>, StoreError>;
     /// Up to `limit` events after the sequence `after`.
     async fn events(&self, after: u64, limit: u32) -> Result<Vec<Event>, StoreError>;
-    /// Checks the whole log as it is at one moment, and that it leads through `noted`, the
+    /// Checks the whole log up to where it ends by then, and that it leads through `noted`, the
     /// hash of an event that somebody has noted earlier.
     async fn verify(&self, noted: Option<Hash>) -> Result<Verification, StoreError>;
     /// Ends it; what was acknowledged is kept.

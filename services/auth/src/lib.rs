@@ -65,7 +65,7 @@ pub struct Options {
     #[command(flatten)]
     pub chassis: chassis::Options,
     /// Where accounts and keys are kept: sqlite:PATH, `sqlite::memory:`, or postgres://…
-    #[arg(long, env = "NINES_STORE", value_name = "URL")]
+    #[arg(long, env = "NINES_STORE", hide_env_values = true, value_name = "URL")]
     pub store: StoreUrl,
     /// Creates the users `user-1` to `user-N` with the passwords `password-1` to `password-N`, where missing
     #[arg(long, env = "NINES_SEED_USERS", default_value = "0", value_parser = clap::value_parser!(u32).range(..=10_000), value_name = "N")]
@@ -110,9 +110,9 @@ pub struct Keys {
 }
 
 /// How often a password may be tried. 30 a minute is 43,200 guesses a day at one password,
-/// which no password of 8 characters fears that is not among the first in everybody's list.
-/// 6000 a minute is more than two cores can hash: a load test from one address is held back
-/// by its own hashing before this limit is felt.
+/// which no password of 8 characters fears that is not among the first in everybody's list;
+/// but whoever knows a name can keep its owner from logging in. 300 a minute is a tenth of
+/// what one core can hash: no address alone keeps the others out.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Attempts {
     /// How often one account's password may be tried, for example 10/1m; none for any number
@@ -127,7 +127,7 @@ pub struct Attempts {
     #[arg(
         long = "logins-per-address",
         env = "NINES_LOGINS_PER_ADDRESS",
-        default_value = "6000/1m",
+        default_value = "300/1m",
         value_name = "COUNT/DURATION"
     )]
     pub per_address: Limit,

@@ -9,7 +9,7 @@ use chassis::{
 use std::sync::Arc;
 use types::{
     Cause, Problem,
-    auth::{LoginRequest, LoginResponse, PASSWORD_LENGTH},
+    auth::{LoginRequest, LoginResponse, PASSWORD_LENGTH, is_username},
 };
 
 /// A token for a name and its password.
@@ -32,7 +32,7 @@ pub(crate) async fn login(
     let LoginRequest { username, password } = request;
     check_length(&password)?;
     auth.limits.admit(&username, address)?;
-    let account = auth.store.account(&username).await?;
+    let account = find(&auth, &username).await?;
     let account = authenticate(&auth, account, password).await?;
     let account = account.ok_or_else(wrong_credentials)?;
     let issued = auth
@@ -40,6 +40,15 @@ pub(crate) async fn login(
         .issue(&account.id, &account.roles, Moment::now());
     let token = issued.await?.ok_or_else(no_key)?;
     Ok(Json(token))
+}
+
+/// The account of that name. What can't be a name is nobody's, and no database is asked with
+/// it: one may refuse characters that another takes.
+async fn find(auth: &Auth, username: &str) -> Result<Option<Account>, Refused> {
+    if !is_username(username) {
+        return Ok(None);
+    }
+    Ok(auth.store.account(username).await?)
 }
 
 /// The account, if it is there and `password` is its own.

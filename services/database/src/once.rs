@@ -105,7 +105,7 @@ mod tests {
                 collection: collection.to_owned(),
                 key: key.to_owned(),
             },
-            value,
+            value: value.map(Into::into),
             preconditions: preconditions.unwrap(),
             once: None,
             event: None,

@@ -6,7 +6,8 @@
 //! it hears of every change exactly once, whoever dies in between.
 //!
 //! One replica delivers at a time, by a lease that it renews: two would only do the same work
-//! twice. Nothing depends on it. Whoever delivers begins with the oldest event of a record,
+//! twice. Nothing depends on it, nor on clocks that agree: a lease that ends later than any
+//! could that was taken now is void. Whoever delivers begins with the oldest event of a record,
 //! and goes on only once that is recorded, so that the order holds also when a lease was
 //! thought to be over too early.
 
@@ -21,13 +22,18 @@ use rand::RngExt;
 use resilience::retry::Backoff;
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
-use tokio::{sync::Notify, task::JoinHandle, time::timeout};
+use tokio::{
+    sync::Notify,
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 use types::audit::NewEvent;
 
@@ -41,9 +47,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LEASE: Duration = Duration::from_secs(2);
 /// How often to look for events that another replica has put there.
 const LOOK: Duration = Duration::from_millis(250);
+/// How often to count what waits: that takes the longer the more it is.
+const COUNT: Duration = Duration::from_secs(1);
 /// How long to leave an audit log alone that can't be reached.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-/// How long a service that stops still delivers; the rest waits for the next start.
+/// How long a service that stops still delivers, the round under way included; the rest waits
+/// for the next start.
 const LAST_CALLS: Duration = Duration::from_secs(5);
 
 /// An event that waits to be delivered.
@@ -74,11 +83,32 @@ impl Waiting {
     }
 }
 
+/// Which replica delivers, and until when it may.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lease {
+    /// Its name.
+    pub holder: String,
+    /// In milliseconds since the Unix epoch.
+    pub until_ms: u64,
+}
+
+impl Lease {
+    /// For how long nobody but its holder may deliver, if that is not `replica`. One that ends
+    /// later than a lease taken now is that of a clock that was wrong.
+    fn keeps_out(&self, replica: &str, now_ms: u64) -> Option<Duration> {
+        let left = Duration::from_millis(self.until_ms.saturating_sub(now_ms));
+        let is_good = !left.is_zero() && left <= LEASE;
+        (is_good && self.holder != replica).then_some(left)
+    }
+}
+
 /// What a round of deliveries came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Round {
-    /// There was nothing to do, or somebody else does it.
+    /// There was nothing to do.
     Idle,
+    /// Somebody else does it, and will for so long.
+    Elsewhere(Duration),
     /// Something is delivered.
     Delivered,
     /// Nothing of what is there could be delivered.
@@ -97,20 +127,11 @@ pub(crate) struct Outbox {
 impl Outbox {
     /// Delivers what is in `store` to `audit` from now on.
     pub(crate) fn start(store: Arc<dyn Store>, audit: Upstream) -> Self {
-        let (wake, depth, stop) = (Arc::default(), Arc::default(), CancellationToken::new());
-        let courier = Courier {
-            store,
-            audit,
-            holder: format!("{:032x}", rand::rng().random::<u128>()),
-            leased_until_ms: 0,
-            wake: Arc::clone(&wake),
-            depth: Arc::clone(&depth),
-            stop: stop.clone(),
-        };
+        let courier = Courier::new(store, audit);
         Self {
-            wake,
-            depth,
-            stop,
+            wake: Arc::clone(&courier.wake),
+            depth: Arc::clone(&courier.depth),
+            stop: courier.stop.clone(),
             task: Mutex::new(Some(tokio::spawn(courier.run()))),
         }
     }
@@ -125,7 +146,7 @@ impl Outbox {
         self.depth.clone()
     }
 
-    /// Delivers what can be delivered now, and ends.
+    /// Delivers what can be delivered now, and ends after 5 s at the latest.
     pub(crate) async fn stop(&self) {
         self.stop.cancel();
         let task = self.task.lock().ok().and_then(|mut task| task.take());
@@ -142,40 +163,67 @@ struct Courier {
     /// Its name in the lease, which no other process has.
     holder: String,
     leased_until_ms: u64,
+    counted_at: Option<Instant>,
     wake: Arc<Notify>,
     depth: Arc<AtomicU64>,
     stop: CancellationToken,
 }
 
 impl Courier {
+    fn new(store: Arc<dyn Store>, audit: Upstream) -> Self {
+        Self {
+            store,
+            audit,
+            holder: format!("{:032x}", rand::rng().random::<u128>()),
+            leased_until_ms: 0,
+            counted_at: None,
+            wake: Arc::default(),
+            depth: Arc::default(),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// Given up in the middle of a round, it has delivered what it does not remember, and the
+    /// audit log knows that.
     async fn run(mut self) {
+        let stop = self.stop.clone();
+        let last_call = async {
+            stop.cancelled().await;
+            sleep(LAST_CALLS).await;
+        };
+        tokio::select! {
+            () = self.rounds() => {}
+            () = last_call => {}
+        }
+    }
+
+    async fn rounds(&mut self) {
         let mut failures = 0;
         while !self.stop.is_cancelled() {
-            match self.round().await {
-                Round::Delivered => failures = 0,
-                Round::Idle => {
-                    failures = 0;
-                    self.rest(LOOK, true).await;
-                }
+            let round = self.round().await;
+            match round {
+                Round::Delivered => {}
+                Round::Idle => self.rest(LOOK, true).await,
+                // A new event of its own is none of its business.
+                Round::Elsewhere(time) => self.rest(time, false).await,
                 Round::Failed => {
                     // Not even a new event ends this pause: it would not fare better.
                     let pause = BACKOFF.pause(failures, rand::rng().random());
                     self.rest(pause, false).await;
-                    failures = failures.saturating_add(1);
                 }
             }
+            failures = if round == Round::Failed {
+                failures.saturating_add(1)
+            } else {
+                0
+            };
         }
-        // What is left then waits for the next start.
-        let _ = timeout(LAST_CALLS, self.last_rounds()).await;
-    }
-
-    async fn last_rounds(&mut self) {
         while self.round().await == Round::Delivered {}
     }
 
     async fn rest(&self, time: Duration, may_be_woken: bool) {
         tokio::select! {
-            () = tokio::time::sleep(time) => {}
+            () = sleep(time) => {}
             () = self.wake.notified(), if may_be_woken => {}
             () = self.stop.cancelled() => {}
         }
@@ -193,30 +241,69 @@ impl Courier {
 
     async fn try_round(&mut self) -> Result<Round, StoreError> {
         let waiting = self.store.waiting(BATCH).await?;
-        self.depth.store(self.store.depth().await?, Relaxed);
-        if waiting.is_empty() || !self.may_deliver().await? {
+        self.count().await?;
+        if waiting.is_empty() {
             return Ok(Round::Idle);
         }
-        let delivered = self.deliver(waiting).await;
+        if let Some(time) = self.kept_out().await? {
+            return Ok(Round::Elsewhere(time));
+        }
+        let delivered = tokio::select! {
+            delivered = self.deliver(waiting) => delivered,
+            never = self.keep_lease() => match never {},
+        };
         if delivered.is_empty() {
             return Ok(Round::Failed);
         }
         self.store.forget(&delivered).await?;
-        self.depth.store(self.store.depth().await?, Relaxed);
+        let left = self
+            .depth
+            .load(Relaxed)
+            .saturating_sub(delivered.len() as u64);
+        self.depth.store(left, Relaxed);
         Ok(Round::Delivered)
     }
 
-    /// The lease is renewed once half of it is over.
-    async fn may_deliver(&mut self) -> Result<bool, StoreError> {
-        let lease = u64::try_from(LEASE.as_millis()).unwrap_or(u64::MAX);
-        let now = now_ms();
-        if now + lease / 2 < self.leased_until_ms {
-            return Ok(true);
+    async fn count(&mut self) -> Result<(), StoreError> {
+        if self.counted_at.is_none_or(|at| at.elapsed() >= COUNT) {
+            self.depth.store(self.store.depth().await?, Relaxed);
+            self.counted_at = Some(Instant::now());
         }
-        let until = now + lease;
-        let is_mine = self.store.may_deliver(&self.holder, now, until).await?;
-        self.leased_until_ms = if is_mine { until } else { 0 };
-        Ok(is_mine)
+        Ok(())
+    }
+
+    /// For how long it may not deliver, if it may not. The lease is renewed once half of it is
+    /// over; that of somebody else is only looked at, which no write waits for.
+    async fn kept_out(&mut self) -> Result<Option<Duration>, StoreError> {
+        let now = now_ms();
+        if now + milliseconds(LEASE / 2) < self.leased_until_ms {
+            return Ok(None);
+        }
+        if let Some(time) = self.store.lease().await?.keeps_out(&self.holder, now) {
+            return Ok(Some(time));
+        }
+        let is_mine = self.take_lease(now).await?;
+        self.leased_until_ms = if is_mine {
+            now + milliseconds(LEASE)
+        } else {
+            0
+        };
+        // Another one was faster.
+        Ok((!is_mine).then_some(LOOK))
+    }
+
+    async fn take_lease(&self, now: u64) -> Result<bool, StoreError> {
+        let until = now + milliseconds(LEASE);
+        self.store.may_deliver(&self.holder, now, until).await
+    }
+
+    /// A round may take longer than the lease.
+    async fn keep_lease(&self) -> Infallible {
+        loop {
+            sleep(LEASE / 2).await;
+            // Without it another replica does the same work, that is all.
+            let _ = self.take_lease(now_ms()).await;
+        }
     }
 
     /// The numbers of those that are recorded now. Of one record, each waits for the one
@@ -269,6 +356,10 @@ impl Courier {
             _ => false,
         }
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -18,10 +18,9 @@ use chassis::{
 };
 use http::StatusCode;
 use parameters::{Asked, Cursor, Wanted, WriteHeaders, name};
-use serde_json::Value;
 use std::sync::Arc;
 use types::{
-    Problem,
+    Content, Problem,
     database::{PutRecord, Record, Records},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -148,7 +147,7 @@ async fn delete(
 }
 
 impl Database {
-    fn plan(&self, asked: Asked, value: Option<Value>) -> Change {
+    fn plan(&self, asked: Asked, value: Option<Content>) -> Change {
         Change {
             place: asked.place,
             value,

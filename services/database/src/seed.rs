@@ -23,7 +23,9 @@ fn page(user: u32) -> impl Iterator<Item = Seed> {
             collection: "pages".to_owned(),
             key: format!("user-{user}-{place}"),
         },
-        value: json!({ "title": format!("Note {place}"), "text": format!("Kept for user {user}.") }),
+        value:
+            json!({ "title": format!("Note {place}"), "text": format!("Kept for user {user}.") })
+                .into(),
     })
 }
 
@@ -45,7 +47,10 @@ mod tests {
         let keys = ["user-1-1", "user-1-2", "user-1001-3", "user-1002-1"];
         let found = store.records("pages", &keys).await.unwrap();
         assert_eq!(found.len(), 3);
-        assert_eq!((found[0].version, &found[0].value), (2, &json!("changed")));
+        assert_eq!(
+            (found[0].version, &found[0].value),
+            (2, &json!("changed").into())
+        );
         assert_eq!(found[1].version, 1);
     }
 }

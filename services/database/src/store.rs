@@ -1,20 +1,20 @@
 //! Records, kept.
 
 mod change;
+mod outgoing;
 mod postgres;
 mod sqlite;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::outbox::Waiting;
 use async_trait::async_trait;
 use chassis::conditional::{PreconditionFailed, Preconditions};
+pub(crate) use outgoing::Outgoing;
 use postgres::PostgresStore;
-use serde_json::Value;
 use sqlite::SqliteStore;
 use std::{sync::Arc, time::Duration};
 use stores::{OpenError, StoreUrl};
-use types::database::Record;
+use types::{Content, database::Record};
 
 /// How long an answer is kept for those who ask again.
 const KEPT: Duration = Duration::from_hours(24);
@@ -34,7 +34,7 @@ pub(crate) struct Change {
     /// Which record.
     pub place: Place,
     /// Its new content; none to delete it.
-    pub value: Option<Value>,
+    pub value: Option<Content>,
     /// What the client expects to be there.
     pub preconditions: Preconditions,
     /// The idempotency key: under it, the change happens once.
@@ -69,7 +69,7 @@ pub(crate) struct Seed {
     /// Where it is.
     pub place: Place,
     /// Its content.
-    pub value: Value,
+    pub value: Content,
 }
 
 /// Why the store gave no answer.
@@ -94,7 +94,7 @@ pub(crate) enum StoreError {
 
 /// What the service needs of a database.
 #[async_trait]
-pub(crate) trait Store: Send + Sync {
+pub(crate) trait Store: Outgoing + Send + Sync {
     /// Those of the records that exist, in the order of `keys`.
     async fn records(&self, collection: &str, keys: &[&str]) -> Result<Vec<Record>, StoreError>;
     /// Up to `limit` records after the key `after`, in the order of their keys' bytes.
@@ -110,22 +110,6 @@ pub(crate) trait Store: Send + Sync {
     /// Creates those that never were, all or none; the others stay as they are.
     async fn create_missing(&self, seeds: &[Seed]) -> Result<(), StoreError>;
 
-    /// Up to `limit` events that wait to be delivered, the oldest first.
-    async fn waiting(&self, limit: u32) -> Result<Vec<Waiting>, StoreError>;
-    /// How many wait, those included that were refused.
-    async fn depth(&self) -> Result<u64, StoreError>;
-    /// Gives `holder` the right to deliver until `until_ms`, if nobody else has it at `now_ms`.
-    async fn may_deliver(
-        &self,
-        holder: &str,
-        now_ms: u64,
-        until_ms: u64,
-    ) -> Result<bool, StoreError>;
-    /// Forgets events that were delivered.
-    async fn forget(&self, ids: &[i64]) -> Result<(), StoreError>;
-    /// Puts an event aside that the audit log refuses.
-    async fn put_aside(&self, id: i64) -> Result<(), StoreError>;
-
     /// Ends it; what was acknowledged is kept.
     async fn close(&self);
 }
@@ -140,21 +124,6 @@ pub(crate) async fn open(url: &StoreUrl) -> Result<Arc<dyn Store>, OpenError> {
 
 /// A record as it is kept: key, version, value.
 type Row = (String, i64, String);
-
-/// An event as it is kept: number, collection, key, version, actor, action, request.
-type WaitingRow = (i64, String, String, i64, String, String, String);
-
-impl From<WaitingRow> for Waiting {
-    fn from((id, collection, key, version, actor, action, request_id): WaitingRow) -> Self {
-        Self {
-            id,
-            place: Place { collection, key },
-            version: version.cast_unsigned(),
-            author: Author { actor, request_id },
-            action,
-        }
-    }
-}
 
 fn records(collection: &str, rows: Vec<Row>) -> Result<Vec<Record>, StoreError> {
     let record = |(key, version, value): Row| {

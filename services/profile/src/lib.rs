@@ -28,7 +28,7 @@ pub struct Options {
     #[command(flatten)]
     pub chassis: chassis::Options,
     /// Where profiles are kept: sqlite:PATH, `sqlite::memory:`, or <postgres://user@host/database>
-    #[arg(long, env = "NINES_STORE", value_name = "URL")]
+    #[arg(long, env = "NINES_STORE", hide_env_values = true, value_name = "URL")]
     pub store: StoreUrl,
     /// Creates the profiles of `user-1` to `user-N`, each with a page of three records, where missing
     #[arg(long, env = "NINES_SEED_USERS", default_value = "0", value_parser = clap::value_parser!(u32).range(..=10_000), value_name = "N")]

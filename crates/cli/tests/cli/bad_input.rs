@@ -126,3 +126,17 @@ fn a_bad_setting_exits_2_and_names_the_key_and_where_it_came_from() {
         ended.stderr
     );
 }
+
+#[test]
+fn a_password_in_the_url_of_a_store_is_shown_neither_in_help_nor_in_errors() {
+    let sandbox = Sandbox::new().unwrap();
+    for service in ["auth", "profile", "database", "audit"] {
+        for args in [&["serve", service, "--help"][..], &["serve", service]] {
+            let bad = "postgres://me:hush@db:not-a-port/nines";
+            let ended = testkit::run(nines(&sandbox).args(args).env("NINES_STORE", bad)).unwrap();
+            let said = ended.stdout + &ended.stderr;
+            assert!(said.contains("--store"), "{service}: {said}");
+            assert!(!said.contains("hush"), "{service}: {said}");
+        }
+    }
+}

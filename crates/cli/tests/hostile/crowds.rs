@@ -1,6 +1,6 @@
 //! Very many connections, and very much in them: memory stays bounded, and others are served.
 
-use super::{chain, log_in, me, wire::Wire};
+use super::{chain, chain_with, log_in, me, wire::Wire};
 use std::fs;
 use testkit::chain::Chain;
 
@@ -9,8 +9,12 @@ const MIB: usize = 1 << 20;
 const IDLE: usize = 600;
 /// Requests with a large body that stops before its end.
 const STALLED: usize = 150;
-/// What the gateway may grow by, in MiB: the room for large bodies, 64, and some for buffers.
-const GROWTH: usize = 64 + 48;
+/// Requests that are complete, and too large for their sender.
+const CROWD: usize = 100;
+/// What the gateway may grow by for buffers, in MiB.
+const BUFFERS: usize = 48;
+/// And with the room for large bodies.
+const GROWTH: usize = 64 + BUFFERS;
 
 /// The most memory that the gateway has had so far, in MiB.
 fn peak(chain: &Chain) -> usize {
@@ -50,4 +54,42 @@ async fn a_crowd_that_sends_much_and_ends_nothing_keeps_nobody_else_out() {
     assert!(grown <= GROWTH, "{grown} MiB more than before");
     drop(crowd);
     assert_eq!(me(&chain, &token).await.0, 200);
+}
+
+/// Parsed, each of these takes a hundred times the room of its text.
+fn wide() -> Vec<u8> {
+    let items = vec!["{\"\":0}"; MIB / 8 - 16].join(",");
+    let body = format!("{{\"key\":\"user-1-1\",\"value\":[{items}]}}");
+    let head = format!(
+        "PUT /v1/me HTTP/1.1\r\nhost: t\r\nauthorization: Bearer a.b.c\r\nidempotency-key: k\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head, body].concat().into_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_whose_token_is_not_known_to_be_good_gets_room_for_a_body() {
+    let chain = chain_with(|name, service| match name {
+        "auth" => service.env(
+            "NINES_FAULTS",
+            r#"{"seed":1,"faults":[{"id":"silent","kind":"hang","probability":1}]}"#,
+        ),
+        _ => service,
+    });
+    let address = chain.service("gateway").public();
+    let (before, wide) = (peak(&chain), wide());
+    // What does not fit into the pipe is never taken.
+    let senders: Vec<_> = (0..CROWD)
+        .map(|_| {
+            let wide = wide.clone();
+            std::thread::spawn(move || Wire::open(address).send(&wide).status())
+        })
+        .collect();
+    for sender in senders {
+        // Auth says nothing, and time runs out.
+        assert!(matches!(sender.join().unwrap(), Some(504) | None));
+    }
+    let grown = peak(&chain) - before;
+    assert!(grown <= BUFFERS, "{grown} MiB more than before");
 }

@@ -1,7 +1,7 @@
 //! Whether records, audit log and what the writers were told agree.
 
 use super::writers::{Diary, Written};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -11,11 +11,16 @@ use tokio::time::{Instant, sleep};
 
 /// How long the outbox may take to be drained once nobody is killed any more.
 const DRAINED: Duration = Duration::from_mins(1);
+/// How many of each user's last writes are sent again.
+const AGAIN: usize = 10;
 /// The version of a record that nobody has written to since it was seeded.
 const SEEDED: u64 = 1;
 
 /// Checks all; a sentence about what was seen.
 pub async fn everything(chain: &Chain, diaries: &[Diary]) -> String {
+    for diary in diaries {
+        answered_again(chain, diary).await;
+    }
     let mut done = BTreeMap::new();
     for diary in diaries {
         done.insert(diary.user.clone(), records(chain, diary).await);
@@ -36,6 +41,29 @@ pub async fn everything(chain: &Chain, diaries: &[Diary]) -> String {
         done.values().sum::<usize>(),
         events.len()
     )
+}
+
+/// A write that is sent again under its key is not done again, and gets the answer of the
+/// first time.
+async fn answered_again(chain: &Chain, diary: &Diary) {
+    let known = diary
+        .writes
+        .iter()
+        .rev()
+        .filter(|write| write.version.is_some());
+    for write in known.take(AGAIN) {
+        let body = json!({ "key": write.key, "value": write.value });
+        let request = reqwest::Client::new()
+            .put(chain.url("gateway", "/v1/me"))
+            .header("idempotency-key", &write.once)
+            .bearer_auth(&diary.token);
+        let answer = request.json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let mut expected = body;
+        expected["collection"] = json!("pages");
+        expected["version"] = json!(write.version);
+        assert_eq!(answer.json::<Value>().await.unwrap(), expected);
+    }
 }
 
 /// Each record of the user has had each acknowledged write once, and each abandoned one at

@@ -23,6 +23,8 @@ const ABANDONED: f64 = 0.2;
 /// A write, and what its writer knows of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Written {
+    /// The key under which it may be sent again.
+    pub once: String,
     /// The key of the record.
     pub key: String,
     /// What was written.
@@ -35,6 +37,7 @@ pub struct Written {
 #[derive(Debug, Clone)]
 pub struct Diary {
     pub user: String,
+    pub token: String,
     pub writes: Vec<Written>,
 }
 
@@ -59,7 +62,6 @@ pub async fn start(
 struct Writer {
     client: Client,
     url: String,
-    token: String,
     rng: StdRng,
     diary: Diary,
 }
@@ -73,10 +75,10 @@ impl Writer {
         Self {
             client: client.clone(),
             url: chain.url("gateway", "/v1/me"),
-            token: answer["token"].as_str().unwrap().to_owned(),
             rng: StdRng::seed_from_u64(u64::from(number)),
             diary: Diary {
                 user,
+                token: answer["token"].as_str().unwrap().to_owned(),
                 writes: Vec::new(),
             },
         }
@@ -87,8 +89,10 @@ impl Writer {
             let number = self.diary.writes.len();
             let key = format!("{}-{}", self.diary.user, self.rng.random_range(1..=3));
             let value = json!({ "write": number });
-            let version = self.write(&key, &value, &format!("write-{number}")).await;
+            let once = format!("write-{number}");
+            let version = self.write(&key, &value, &once).await;
             let written = Written {
+                once,
                 key,
                 value,
                 version,
@@ -110,7 +114,7 @@ impl Writer {
                 .client
                 .put(&self.url)
                 .json(&body)
-                .bearer_auth(&self.token);
+                .bearer_auth(&self.diary.token);
             let record = answer(request.header("idempotency-key", once)).await;
             if let Some(record) = record {
                 assert_eq!((&record["key"], &record["value"]), (&json!(key), value));
@@ -137,7 +141,7 @@ impl Writer {
         else {
             return;
         };
-        let request = self.client.get(&self.url).bearer_auth(&self.token);
+        let request = self.client.get(&self.url).bearer_auth(&self.diary.token);
         let Some(page) = answer(request).await else {
             return;
         };

@@ -46,24 +46,40 @@ impl Scale {
         self.places.0 + share * (self.places.1 - self.places.0)
     }
 
-    /// About `most` round values, evenly spaced: powers of ten if logarithmic.
+    /// About `most` round values: evenly spaced, or powers of ten with 2 and 5 between them
+    /// where there is room.
     pub(crate) fn ticks(&self, most: u32) -> Vec<f64> {
-        let step = if self.logarithmic {
-            round_step(self.high - self.low, most).max(1.0)
+        if !self.logarithmic {
+            return multiples(self.low, self.high, round_step(self.high - self.low, most));
+        }
+        let step = round_step(self.high - self.low, most).max(1.0);
+        let decades = multiples((self.low - 1.0).floor(), self.high, step);
+        let times = |factors: &[f64]| -> Vec<f64> {
+            let ticks = decades.iter().flat_map(|decade| {
+                let power = 10_f64.powf(*decade);
+                factors.iter().map(move |factor| factor * power)
+            });
+            let inside = |tick: &f64| (self.low..=self.high).contains(&tick.log10());
+            ticks.filter(inside).collect()
+        };
+        let close = times(&[1.0, 2.0, 5.0]);
+        if step > 1.0 || close.len() > most as usize {
+            times(&[1.0])
         } else {
-            round_step(self.high - self.low, most)
-        };
-        // A hair of slack, for 0.1 is no sum of binary fractions.
-        let slack = step * 1e-9;
-        let first = ((self.low - slack) / step).ceil();
-        let all = (0..=most * 2).map(|nth| (first + f64::from(nth)) * step);
-        let inside = all.take_while(|tick| *tick <= self.high + slack);
-        let value = |tick: f64| match self.logarithmic {
-            true => 10_f64.powf(tick),
-            false => tick,
-        };
-        inside.map(value).collect()
+            close
+        }
     }
+}
+
+/// The multiples of `step` from `low` to `high`.
+fn multiples(low: f64, high: f64, step: f64) -> Vec<f64> {
+    /// More than any axis has room for.
+    const MOST: u32 = 40;
+    // A hair of slack, for 0.1 is no sum of binary fractions.
+    let slack = step * 1e-9;
+    let first = ((low - slack) / step).ceil();
+    let all = (0..MOST).map(|nth| (first + f64::from(nth)) * step);
+    all.take_while(|tick| *tick <= high + slack).collect()
 }
 
 /// Two ends that are numbers and apart.
@@ -96,6 +112,9 @@ mod tests {
         let ms = Scale::logarithmic(0.5, 300.0, (0.0, 100.0));
         let ticks: Vec<_> = ms.ticks(5).iter().map(|t| format!("{t:.0}")).collect();
         assert_eq!(ticks, ["1", "10", "100"]);
+        let ms = Scale::logarithmic(40.0, 300.0, (0.0, 100.0));
+        let ticks: Vec<_> = ms.ticks(5).iter().map(|t| format!("{t:.0}")).collect();
+        assert_eq!(ticks, ["50", "100", "200"]);
     }
 
     proptest! {

@@ -1,32 +1,22 @@
 //! The words around the tables.
 
-use super::{Style, censored};
+use super::Style;
 use crate::{
     results::{RunResult, ScenarioResult, shown_interval},
-    words::{count, interval, millis, percent, probability},
+    words::{
+        censored, count, expected, in_nines, interval, limit, millis, offered, percent,
+        probability, reason,
+    },
 };
-use availability::{
-    Probability, Verdict,
-    nines::{Downtime, Period, nines},
-};
-use scenario::{Class, Length, Limit, Plan, Prediction};
+use availability::{Probability, Verdict};
+use scenario::{Plan, Prediction};
 use std::fmt::Write;
 
 /// The scenario's title, load and seed.
 pub(super) fn title(plan: &Plan) -> String {
     let mut text = format!("{}\n", plan.title());
-    if let Some(phase) = plan.phases().first() {
-        let load = &phase.load;
-        let length = match load.length {
-            Length::Requests(requests) => format!("{} requests", count(requests)),
-            Length::For(duration) => {
-                format!("{} of requests", millis(duration.as_secs_f64() * 1e3))
-            }
-        };
-        let (rate, seed) = (load.rate, plan.seed());
-        // Writing to a string can't fail.
-        let _ = writeln!(text, "{length} at {rate:.0}/s, open model, seed {seed}");
-    }
+    text += &offered(plan);
+    text.push('\n');
     text
 }
 
@@ -41,20 +31,9 @@ pub(super) fn heading(result: &ScenarioResult, style: Style) -> String {
 
 /// The whole prediction in one line.
 pub(super) fn predicted(prediction: &Prediction) -> String {
-    let value = prediction.availability;
-    let mut text = match (prediction.class, &prediction.range) {
-        (Class::Exact, _) => format!("predicted    {}", probability(value)),
-        (Class::Approximate, _) => format!("predicted    about {}", probability(value)),
-        (Class::Bound, None) => format!("predicted    at most {}", probability(value)),
-        (Class::Bound, Some(range)) => format!(
-            "predicted    {} to {}, probably {}",
-            probability(range.min()),
-            probability(range.max()),
-            probability(value)
-        ),
-    };
+    let mut text = format!("predicted    {}", expected(prediction));
     if prediction.nines.is_some() {
-        let _ = write!(text, ": {}", in_nines(value));
+        let _ = write!(text, ": {}", in_nines(prediction.availability));
     }
     text.push('\n');
     if let Some(without) = prediction.without_breaker {
@@ -72,11 +51,7 @@ pub(super) fn predicted_wait(prediction: &Prediction) -> String {
     let Some(wait) = &prediction.wait else {
         return String::new();
     };
-    let limit = match wait.ended_by {
-        Limit::AttemptTimeout => "an attempt's time-out",
-        Limit::Deadline => "the deadline",
-        Limit::Patience => "the client's patience: it would be longer",
-    };
+    let limit = limit(wait.ended_by);
     let (share, after) = (probability(wait.share), millis(wait.known_after_s * 1e3));
     let stuck = wait.stuck_requests;
     let when = if prediction.phases.len() > 1 {
@@ -87,11 +62,6 @@ pub(super) fn predicted_wait(prediction: &Prediction) -> String {
     format!(
         "waiting      {share} of requests{when}, {after} each, ended by {limit}; {stuck:.0} stuck at the edge on average\n"
     )
-}
-
-fn in_nines(availability: Probability) -> String {
-    let downtime = Downtime::of(availability, Period::Year);
-    format!("{:.2} nines, down {downtime}", nines(availability))
 }
 
 /// Prediction, measurement, verdict; then how far they can be trusted.
@@ -148,29 +118,12 @@ fn verdict(result: &ScenarioResult, style: Style) -> String {
         Verdict::Inconclusive => ("?", 33),
     };
     let word = style.paint(color, &format!("{sign} {}", judgement.verdict));
-    let doubts: Vec<_> = judgement.doubts.iter().map(ToString::to_string).collect();
-    let why = match (doubts.is_empty(), result.runs.len()) {
-        (false, _) => format!(": {}", doubts.join("; ")),
-        (true, _) if is_promise(result) => String::new(),
-        (true, 1) => format!(" ({} the 99 % interval)", inside(result.prediction.class)),
-        (true, _) => " (after a rerun with a fresh seed, judged at 99.9 %)".to_owned(),
+    let why = match reason(result) {
+        reason if reason.is_empty() => reason,
+        reason if judgement.doubts.is_empty() => format!(" ({reason})"),
+        reason => format!(": {reason}"),
     };
     format!("verdict      {word}{why}\n")
-}
-
-/// What lies in the interval if the prediction holds.
-const fn inside(class: Class) -> &'static str {
-    match class {
-        Class::Exact => "the prediction lies in",
-        Class::Approximate => "a value near enough to the prediction lies in",
-        Class::Bound => "a part of the predicted range lies in",
-    }
-}
-
-/// Whether the run was judged against stated bounds, and not against a prediction.
-fn is_promise(result: &ScenarioResult) -> bool {
-    let expected = result.plan.expectation().availability;
-    matches!(expected, scenario::Expected::Within(_))
 }
 
 fn latency(result: &ScenarioResult, run: &RunResult) -> String {

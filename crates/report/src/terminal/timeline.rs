@@ -1,18 +1,16 @@
-//! What happened when: a strip over time, and a row per phase.
+//! What happened when: a strip over time.
 
 use crate::{
-    results::{RunResult, ScenarioResult, Timeline, shown_interval},
-    words::{count, interval, millis, percent, probability},
+    results::{RunResult, Timeline},
+    words::millis,
 };
-use scenario::{OutagePrediction, Phase, Plan, Prediction};
+use scenario::Plan;
 use std::fmt::Write;
 use traces::analysis::{Stretch, Transition};
 use types::BreakerState;
 
 /// Eighths of a block, from nothing to all.
 const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-/// What a phase without a title is called: one without faults of its own.
-const USUAL: &str = "as usual";
 /// The width of the names before the strips.
 const NAME: usize = 13;
 
@@ -159,119 +157,6 @@ fn sign(slice: &Stretch, changes: &[&Transition]) -> char {
         Some(BreakerState::HalfOpen) => '◐',
         Some(BreakerState::Closed) | None => '━',
     }
-}
-
-/// A row per phase: what was answered, how fast, and what reached the deepest hop.
-pub(super) fn phases(result: &ScenarioResult, run: &RunResult) -> String {
-    let Some(deepest) = result.plan.topology().visits().pop() else {
-        return String::new();
-    };
-    let at = format!("at {}", deepest.service);
-    let header = [
-        "phase",
-        "requests",
-        "answered",
-        "99 % interval",
-        "predicted",
-        "p50",
-        &at,
-        "refused",
-        "first answer",
-    ];
-    let mut table = super::table(&header, 1);
-    for (place, stretch) in run.timeline.phases.iter().enumerate() {
-        let mut cells = row(&result.plan, place, stretch, &deepest.service);
-        let predicted = result.prediction.phases.get(place);
-        cells[4] =
-            predicted.map_or_else(|| "-".to_owned(), |phase| probability(phase.availability));
-        table.add_row(cells);
-    }
-    format!("{table}\n")
-}
-
-/// The phases as predicted, before anything is measured; empty for a run of one phase.
-pub(super) fn predicted(plan: &Plan, prediction: &Prediction) -> String {
-    if prediction.phases.len() < 2 {
-        return String::new();
-    }
-    let header = [
-        "phase",
-        "from",
-        "answered",
-        "wait for nothing",
-        "attempts",
-        "refused",
-        "answers again after",
-    ];
-    let mut table = super::table(&header, 1);
-    for (phase, planned) in prediction.phases.iter().zip(plan.phases()) {
-        let dash = || "-".to_owned();
-        let outage = phase.outage.as_ref();
-        let waits = phase.wait.as_ref().map(|wait| {
-            format!(
-                "{}, {} each",
-                probability(wait.share),
-                millis(wait.known_after_s * 1e3)
-            )
-        });
-        table.add_row([
-            name(plan, planned),
-            format!("{:.1} s", phase.start_s),
-            probability(phase.availability),
-            waits.unwrap_or_else(dash),
-            outage.map_or_else(dash, |outage| {
-                format!("{:.0} at {}", outage.reaching, outage.callee)
-            }),
-            outage.map_or_else(dash, |outage| probability(outage.refused)),
-            outage.map_or_else(dash, recovery),
-        ]);
-    }
-    format!("{table}\n")
-}
-
-/// How long a breaker is expected to stay open after an outage.
-pub(super) fn recovery(outage: &OutagePrediction) -> String {
-    let (likely, most) = (outage.recovery_s * 1e3, outage.recovery_at_most_s * 1e3);
-    format!("{}, at most {}", millis(likely), millis(most))
-}
-
-/// What a phase is called: its title, or the faults that make it differ from the usual.
-fn name(plan: &Plan, phase: &Phase) -> String {
-    if let Some(title) = &phase.title {
-        return title.clone();
-    }
-    let usual = plan.phases().iter().map(|phase| phase.faults.len()).min();
-    let more = phase.faults.iter().skip(usual.unwrap_or_default());
-    let names: Vec<_> = more.map(|planned| &*planned.fault.id).collect();
-    if names.is_empty() {
-        return USUAL.to_owned();
-    }
-    names.join(", ")
-}
-
-fn row(plan: &Plan, place: usize, stretch: &Stretch, deepest: &str) -> Vec<String> {
-    let dash = || "-".to_owned();
-    let ratio = stretch.requests.availability();
-    let title = plan.phases().get(place).map(|phase| name(plan, phase));
-    let latency = |of: fn(&traces::analysis::Latency) -> f64| {
-        let latency = stretch.latency.as_ref();
-        latency.map_or_else(dash, |latency| super::censored(of(latency), plan))
-    };
-    let hop = stretch.hops.get(deepest).copied().unwrap_or_default();
-    vec![
-        title.unwrap_or_default(),
-        count(stretch.requests.offered),
-        ratio.value().map_or_else(dash, percent),
-        shown_interval(ratio).as_ref().map_or_else(dash, interval),
-        dash(),
-        latency(|latency| latency.p50_ms),
-        count(hop.attempts),
-        count(hop.refused),
-        stretch.first_answer.map_or_else(
-            || "none".to_owned(),
-            |after| format!("after {}", millis(after as f64 / 1e6)),
-        ),
-    ]
 }
 
 #[cfg(test)]

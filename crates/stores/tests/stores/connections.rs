@@ -5,7 +5,8 @@ use futures_util::future::{join_all, try_join_all};
 use sqlx::{Executor, query_scalar};
 use std::time::Duration;
 use stores::{Failure, Postgres};
-use testkit::postgres::Cluster;
+use testkit::postgres::{Cluster, cluster};
+use tokio::time::timeout;
 
 const CONNECTIONS: u32 = 8;
 
@@ -48,15 +49,14 @@ async fn while_there_is_no_server_the_store_is_unavailable_and_afterwards_all_is
     cluster.kill_server();
     // Until the sessions have noticed, they may still answer.
     let limit = Duration::from_secs(20);
-    let refused = tokio::time::timeout(limit, async {
-        loop {
-            if let Err(error) = ask(&store).await {
-                return error;
-            }
-        }
-    });
-    let refused = refused.await.unwrap();
-    assert_eq!(Failure::of(&refused), Failure::Unavailable, "{refused:?}");
+    let refused = timeout(limit, async { while ask(&store).await.is_ok() {} });
+    refused.await.unwrap();
+    // More at once than there are connections: of some the attempts to connect are refused,
+    // the others only wait for one of those to have an end.
+    for refused in join_all((0..3 * CONNECTIONS).map(|_| ask(&store))).await {
+        let error = refused.unwrap_err();
+        assert_eq!(Failure::of(&error), Failure::Unavailable, "{error:?}");
+    }
     cluster.start_server();
     for answer in join_all((0..100).map(|_| ask(&store))).await {
         assert_eq!(answer.unwrap(), 1);
@@ -79,4 +79,13 @@ async fn a_write_whose_connection_is_killed_fails_as_unavailable_and_was_never_d
         .await
         .unwrap();
     assert_eq!(rows, 0);
+}
+
+#[tokio::test]
+async fn a_store_whose_connections_are_all_in_use_is_busy_and_not_unavailable() {
+    let Some(cluster) = cluster() else { return };
+    let store = store(cluster, 1, &[]).await;
+    let _held = store.pool().acquire().await.unwrap();
+    let error = ask(&store).await.unwrap_err();
+    assert_eq!(Failure::of(&error), Failure::Busy, "{error:?}");
 }

@@ -3,6 +3,7 @@
 mod connections;
 mod failures;
 mod migrations;
+mod silence;
 mod waits;
 
 use stores::{OpenError, Postgres, PostgresUrl, StoreUrl};

@@ -62,3 +62,12 @@ async fn two_services_may_share_a_database() {
     );
     assert_eq!(done, format!("other|1\n{SERVICE}|2"));
 }
+
+#[tokio::test]
+async fn a_step_may_take_longer_than_a_request() {
+    let Some(cluster) = cluster() else { return };
+    let url = cluster.database();
+    let limits = "CREATE TABLE limits AS SELECT current_setting('statement_timeout') AS a, current_setting('lock_timeout') AS b";
+    open(&url, &[limits]).await.unwrap();
+    assert_eq!(cluster.query(&url, "TABLE limits"), "10min|1min");
+}

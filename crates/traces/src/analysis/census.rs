@@ -37,7 +37,10 @@ pub(crate) struct Census {
 
 impl Census {
     pub(crate) fn take(readings: &Readings<'_>, stretches: &[Range<u64>]) -> Self {
-        let Hops { of_calls: hops, names } = Hops::of(readings);
+        let Hops {
+            of_calls: hops,
+            names,
+        } = Hops::of(readings);
         let mut census = Self {
             instrumented: instrumented(readings, &hops, names.len()),
             stretches: timeline::count(readings, (&hops, &names), stretches),

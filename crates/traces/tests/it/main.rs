@@ -7,4 +7,5 @@ mod properties;
 mod receiver;
 mod story;
 mod timeline;
+mod waterfall;
 mod wire;

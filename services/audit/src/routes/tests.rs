@@ -1,7 +1,7 @@
 //! The routes, as a client sees them.
 
 use super::*;
-use crate::{store, writer::Writer};
+use crate::store;
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -11,12 +11,13 @@ use serde_json::{Value, json};
 use stores::StoreUrl;
 use tower::ServiceExt;
 
-async fn empty() -> Router {
+async fn audit() -> Arc<Audit> {
     let store = store::open(&StoreUrl::MEMORY).await.unwrap();
-    let writer = Writer::start(store.clone());
-    router()
-        .with_state(Arc::new(Audit { store, writer }))
-        .into()
+    Arc::new(Audit::new(store))
+}
+
+async fn empty() -> Router {
+    router().with_state(audit().await).into()
 }
 
 async fn send(router: &Router, request: Request<Body>) -> (StatusCode, Value) {
@@ -99,4 +100,18 @@ async fn what_is_not_valid_is_refused() {
         assert_eq!(status, 400, "{noted}");
     }
     assert_eq!(read(&router, "/v1/events").await.1, json!({ "events": [] }));
+}
+
+#[tokio::test]
+async fn one_at_a_time_verifies_the_log_and_the_others_are_told_to_try_again() {
+    let audit = audit().await;
+    let router = router().with_state(audit.clone()).into();
+    let walk = audit.walk.acquire().await.unwrap();
+    let (status, _) = read(&router, "/v1/verify").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(post_event(&router, "r-1", "user-1").await.0, 200);
+    drop(walk);
+    for _ in 0..2 {
+        assert_eq!(read(&router, "/v1/verify").await.0, 200);
+    }
 }

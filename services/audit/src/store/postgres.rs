@@ -1,10 +1,13 @@
 //! Events in PostgreSQL.
 
-use super::{Appended, Row, Statements, Store, StoreError, append, event, head, verify};
+use super::{
+    Appended, Row, Statements, Store, StoreError, append, event, head,
+    verify::{self, Walk},
+};
 use crate::chain::{Hash, Head};
 use async_trait::async_trait;
-use sqlx::{PgConnection, query, query_as};
-use stores::{OpenError, Postgres, PostgresUrl};
+use sqlx::{query, query_as};
+use stores::{Lent, OpenError, Postgres, PostgresUrl};
 use types::{
     audit::{Event, NewEvent, Verification},
     service,
@@ -38,10 +41,12 @@ impl Store for PostgresStore {
     }
 
     async fn verify(&self, noted: Option<Hash>) -> Result<Verification, StoreError> {
-        // One picture of it all: the head belongs to the events that are read.
+        // One picture of the end: the head belongs to the events that are read.
         const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        let mut transaction = self.0.pool().begin_with(BEGIN).await?;
-        Ok(verify::log(&mut *transaction, noted).await?)
+        let mut walk = Walk::new(noted);
+        while verify::go_on(&mut self.0.pool().acquire().await?, &mut walk).await? {}
+        let mut transaction = self.0.begin_with(BEGIN).await?;
+        Ok(verify::end(&mut *transaction, walk).await?)
     }
 
     async fn close(&self) {
@@ -50,7 +55,7 @@ impl Store for PostgresStore {
 }
 
 #[async_trait]
-impl Statements for PgConnection {
+impl Statements for Lent {
     async fn head(&mut self) -> Result<Head, sqlx::Error> {
         let row = query_as("SELECT sequence, hash FROM head");
         head(row.fetch_one(self).await?)

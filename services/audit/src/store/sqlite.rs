@@ -1,6 +1,9 @@
 //! Events in SQLite.
 
-use super::{Appended, Row, Statements, Store, StoreError, append, event, head, verify};
+use super::{
+    Appended, Row, Statements, Store, StoreError, append, event, head,
+    verify::{self, Walk},
+};
 use crate::chain::{Hash, Head};
 use async_trait::async_trait;
 use sqlx::{SqliteConnection, query, query_as};
@@ -34,9 +37,10 @@ impl Store for SqliteStore {
     }
 
     async fn verify(&self, noted: Option<Hash>) -> Result<Verification, StoreError> {
-        // One transaction: the head belongs to the events that are read.
+        let mut walk = Walk::new(noted);
+        while verify::go_on(&mut *self.0.readers().acquire().await?, &mut walk).await? {}
         let mut transaction = self.0.readers().begin().await?;
-        Ok(verify::log(&mut *transaction, noted).await?)
+        Ok(verify::end(&mut *transaction, walk).await?)
     }
 
     async fn close(&self) {

@@ -8,6 +8,7 @@ use testkit::{Database, on_every_engine, postgres::cluster};
 on_every_engine!(
     an_honest_log_is_intact_and_ends_with_its_head,
     tampering_with_a_row_behind_the_back_of_the_service_is_found_there,
+    events_that_come_during_a_walk_wait_for_a_page_of_it_at_most,
     events_are_not_changed_or_deleted_by_mistake,
     the_same_event_is_recorded_once_also_within_one_batch,
     the_same_event_sent_to_two_replicas_at_once_is_recorded_once,
@@ -117,6 +118,10 @@ async fn tampering_with_a_row_behind_the_back_of_the_service_is_found_there(data
         ("DELETE FROM events WHERE sequence = 12", 12),
         ("UPDATE head SET sequence = 11", 12),
         ("DELETE FROM events WHERE sequence = 7", 7),
+        (
+            "INSERT INTO events SELECT 0, recorded_at_ms, 'early', actor, action, hash FROM events WHERE sequence = 1",
+            1,
+        ),
     ] {
         assert!(change(&database, sql).await);
         let found = store.verify(None).await.unwrap();
@@ -126,6 +131,30 @@ async fn tampering_with_a_row_behind_the_back_of_the_service_is_found_there(data
             "{sql}"
         );
     }
+}
+
+async fn events_that_come_during_a_walk_wait_for_a_page_of_it_at_most(database: Database) {
+    // Whoever walks and whoever appends take turns on the only connection.
+    let url = if database.url.starts_with("sqlite") {
+        database.url.clone()
+    } else {
+        format!("{}&connections=1", database.url)
+    };
+    let store = open(&url.parse().unwrap()).await.unwrap();
+    let events: Vec<_> = (1..=3500).map(new).collect();
+    store.append(&events, 1000).await.unwrap();
+    let more = [new(4000)];
+    let (found, appended) = tokio::join!(store.verify(None), store.append(&more, 1001));
+    let (found, appended) = (found.unwrap(), appended.unwrap());
+    assert!(matches!(&appended[0], Appended::Recorded(event) if event.sequence == 3501));
+    assert!(found.intact);
+    if url != database.url {
+        assert_eq!(
+            found.events, 3501,
+            "it was appended before the walk had ended"
+        );
+    }
+    assert_eq!(store.verify(None).await.unwrap().events, 3501);
 }
 
 async fn events_are_not_changed_or_deleted_by_mistake(database: Database) {

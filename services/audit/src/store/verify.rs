@@ -1,4 +1,9 @@
 //! Whether every event is as it was recorded, and none is missing.
+//!
+//! The log may be long, and is walked a page at a time. Between two pages nothing is held:
+//! neither a connection, for which those who append would wait, nor a picture of the database,
+//! because of which it could not tidy up. What comes is appended behind the walk's back and
+//! walked like the rest; only the end is one picture, with the head that belongs to it.
 
 use super::{Row, Statements};
 use crate::chain::{Hash, Head};
@@ -7,26 +12,29 @@ use types::audit::{NewEvent, Verification};
 /// How many events are in memory at once.
 const PAGE: u32 = 1000;
 
-/// Walks the log from its start, and compares where that leads with the head that is kept,
-/// and with the event that somebody has noted.
-pub(super) async fn log(
+/// Goes on by a page. Whether there is more of the log, and all is good so far.
+pub(super) async fn go_on(log: &mut impl Statements, walk: &mut Walk) -> Result<bool, sqlx::Error> {
+    let page = log.after(walk.after(), PAGE).await?;
+    let is_full = page.len() == PAGE as usize;
+    Ok(page.into_iter().all(|row| walk.follow(row)) && is_full)
+}
+
+/// Walks to the end, within one transaction, and compares where that is with the head that is
+/// kept, and with the event that somebody has noted.
+pub(super) async fn end(
     log: &mut impl Statements,
-    noted: Option<Hash>,
+    mut walk: Walk,
 ) -> Result<Verification, sqlx::Error> {
     let kept = log.head().await?;
-    let mut walk = Walk::new(noted);
-    let mut after = i64::MIN;
     loop {
-        let page = log.after(after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = last.0;
-        for row in page {
-            if !walk.follow(row) {
-                return Ok(walk.broken());
-            }
+        let page = log.after(walk.after(), PAGE).await?;
+        if page.is_empty() {
+            return Ok(walk.end(&kept));
+        }
+        if !page.into_iter().all(|row| walk.follow(row)) {
+            return Ok(walk.broken());
         }
     }
-    Ok(walk.end(&kept))
 }
 
 /// A walk along the chain, as far as it is good.
@@ -41,6 +49,14 @@ impl Walk {
         Self {
             good: Head::START,
             noted,
+        }
+    }
+
+    /// The sequence that comes before what is still to be walked; nothing is before the first.
+    fn after(&self) -> i64 {
+        match self.good.sequence {
+            0 => i64::MIN,
+            sequence => sequence.cast_signed(),
         }
     }
 

@@ -118,7 +118,12 @@ async fn a_token_from_a_login_is_active_and_names_the_user_and_the_roles() {
 async fn a_wrong_password_and_an_unknown_user_get_the_same_answer_after_the_same_work() {
     let auth = auth().await;
     let mut seen = Vec::new();
-    for (username, password) in [("user-1", "password-2"), ("user-3", "password-1"), ("", "")] {
+    for (username, password) in [
+        ("user-1", "password-2"),
+        ("user-3", "password-1"),
+        ("", ""),
+        ("\0", "x"),
+    ] {
         let before = work(&auth.passwords).await;
         let answer = send(&auth, "/v1/login", credentials(username, password)).await;
         seen.push((answer, work(&auth.passwords).await - before));
@@ -190,7 +195,7 @@ async fn a_name_or_a_password_that_cannot_be_is_refused_and_said_why() {
     for (username, password, expected) in [
         ("", "long enough", "username: \"\"; allowed: 1 to 48"),
         ("Ann", "long enough", "lower-case"),
-        (".", "long enough", "not beginning with"),
+        (".", "long enough", "beginning with a letter or digit"),
         (
             "ann",
             "short",

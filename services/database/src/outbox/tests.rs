@@ -9,13 +9,15 @@ use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
 use chassis::Chassis;
 use clap::Parser;
 use serde_json::json;
+use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use testkit::{Database, on_every_engine};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, sync::watch, time::timeout};
 
 on_every_engine!(
     two_replicas_deliver_every_change_once_and_in_order_whatever_fails,
     a_change_waits_for_an_audit_log_that_is_down,
     an_event_that_is_refused_does_not_hold_up_the_others,
+    the_lease_is_renewed_during_a_round_that_takes_longer,
 );
 
 /// What an audit log has recorded, each key once, in the order in which it came.
@@ -76,6 +78,11 @@ async fn append(State(audit): State<Arc<Audit>>, Json(event): Json<NewEvent>) ->
 
 async fn replica(database: &Database, audit: &str) -> (Arc<dyn Store>, Outbox) {
     let store = store::open(&database.url.parse().unwrap()).await.unwrap();
+    let outbox = Outbox::start(store.clone(), upstream(audit).await);
+    (store, outbox)
+}
+
+async fn upstream(audit: &str) -> Upstream {
     let flags = [
         "--store=sqlite::memory:",
         "--listen=127.0.0.1:0",
@@ -83,9 +90,31 @@ async fn replica(database: &Database, audit: &str) -> (Arc<dyn Store>, Outbox) {
     ];
     let options = Options::parse_from(["database"].into_iter().chain(flags));
     let chassis = Chassis::start("database", options.chassis).await.unwrap();
-    let upstream = chassis.upstream("audit", &[audit.parse().unwrap()]);
-    let outbox = Outbox::start(store.clone(), upstream);
-    (store, outbox)
+    chassis.upstream("audit", &[audit.parse().unwrap()])
+}
+
+/// An audit log that takes a second for each event, and how many it has begun with.
+async fn slow() -> (String, watch::Receiver<usize>) {
+    let (begun, seen) = watch::channel(0);
+    let append = async move || {
+        begun.send_modify(|begun| *begun += 1);
+        sleep(Duration::from_secs(1)).await;
+        StatusCode::OK
+    };
+    let routes = Router::new().route("/v1/events", post(append));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    (format!("http://{address}"), seen)
+}
+
+/// So many changes of one record, whose events wait for whoever delivers.
+async fn fill(database: &Database, changes: usize) {
+    let store = store::open(&database.url.parse().unwrap()).await.unwrap();
+    for number in 0..changes {
+        store.change(&change("k", number)).await.unwrap();
+    }
+    store.close().await;
 }
 
 fn change(key: &str, number: usize) -> Change {
@@ -189,4 +218,72 @@ async fn an_event_that_is_refused_does_not_hold_up_the_others(database: Database
     outbox.stop().await;
     // It is still there for somebody to look at.
     assert_eq!(store.depth().await.unwrap(), 1);
+}
+
+async fn the_lease_is_renewed_during_a_round_that_takes_longer(database: Database) {
+    let (audit, mut seen) = slow().await;
+    fill(&database, 10).await;
+    let (store, outbox) = replica(&database, &audit).await;
+    seen.wait_for(|events| *events == 1).await.unwrap();
+    let first = store.lease().await.unwrap();
+    // Well before the tenth, still in the same round.
+    seen.wait_for(|events| *events == 4).await.unwrap();
+    let later = store.lease().await.unwrap();
+    assert_eq!(later.holder, first.holder);
+    assert!(
+        later.until_ms > first.until_ms + 1000,
+        "{first:?} {later:?}"
+    );
+    assert_eq!(store.depth().await.unwrap(), 10);
+    outbox.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_that_stops_does_not_wait_for_a_round_that_takes_longer() {
+    let database = Database::sqlite().unwrap();
+    let (audit, mut seen) = slow().await;
+    fill(&database, 20).await;
+    let (_store, outbox) = replica(&database, &audit).await;
+    seen.wait_for(|events| *events == 1).await.unwrap();
+    let begin = Instant::now();
+    outbox.stop().await;
+    assert!(begin.elapsed() < 2 * LAST_CALLS, "{:?}", begin.elapsed());
+    // It still delivered what it could.
+    assert!(*seen.borrow() > 2);
+}
+
+#[tokio::test]
+async fn a_replica_that_may_not_deliver_waits_for_nobody_who_writes() {
+    let database = Database::sqlite().unwrap();
+    let store = store::open(&database.url.parse().unwrap()).await.unwrap();
+    store.change(&change("k", 0)).await.unwrap();
+    let now = now_ms();
+    let lease = milliseconds(LEASE);
+    store.may_deliver("other", now, now + lease).await.unwrap();
+    let options = SqliteConnectOptions::new().filename(&database.url["sqlite:".len()..]);
+    let mut writer = SqliteConnection::connect_with(&options).await.unwrap();
+    let _held = writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let mut courier = Courier::new(store, upstream("http://127.0.0.1:1").await);
+    let round = courier.try_round().await.unwrap();
+    assert!(matches!(round, Round::Elsewhere(_)), "{round:?}");
+    assert_eq!(courier.depth.load(Relaxed), 1);
+}
+
+#[test]
+fn a_lease_keeps_out_the_others_for_as_long_as_any_lease_can() {
+    let lease = Lease {
+        holder: "one".to_owned(),
+        until_ms: 10_000,
+    };
+    let left = Some(Duration::from_millis(1500));
+    assert_eq!(lease.keeps_out("two", 8500), left);
+    assert_eq!(lease.keeps_out("two", 8000), Some(LEASE));
+    for (replica, now_ms) in [
+        ("one", 8500),
+        ("two", 10_000),
+        ("two", 10_001),
+        ("two", 7999),
+    ] {
+        assert_eq!(lease.keeps_out(replica, now_ms), None, "{replica} {now_ms}");
+    }
 }

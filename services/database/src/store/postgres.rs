@@ -1,14 +1,13 @@
 //! Records in PostgreSQL.
 
 use super::{
-    Change, Changed, Place, Record, Row, Seed, Store, StoreError, WaitingRow,
+    Change, Changed, Place, Record, Row, Seed, Store, StoreError,
     change::{self, Announced, Answer, Current, Transaction},
     oldest_kept, records,
 };
-use crate::outbox::Waiting;
 use async_trait::async_trait;
-use sqlx::{Postgres as Engine, query, query_as, query_scalar};
-use stores::{OpenError, Postgres, PostgresUrl, Write};
+use sqlx::{query, query_as};
+use stores::{OpenError, Postgres, PostgresUrl, PostgresWrite};
 use types::service;
 
 const MIGRATIONS: &[&str] = &[
@@ -24,7 +23,7 @@ const RECORDS: &str = "
     WHERE records.value IS NOT NULL
     ORDER BY wanted.place";
 
-pub(super) struct PostgresStore(Postgres);
+pub(super) struct PostgresStore(pub(super) Postgres);
 
 impl PostgresStore {
     pub(super) async fn open(url: &PostgresUrl) -> Result<Self, OpenError> {
@@ -82,67 +81,13 @@ impl Store for PostgresStore {
         Ok(write.commit().await?)
     }
 
-    async fn waiting(&self, limit: u32) -> Result<Vec<Waiting>, StoreError> {
-        let rows = query_as(
-            "SELECT id, collection, key, version, actor, action, request_id FROM outbox
-             WHERE NOT refused ORDER BY id LIMIT $1",
-        );
-        let rows = rows.bind(i64::from(limit));
-        let rows: Vec<WaitingRow> = rows.fetch_all(self.0.pool()).await?;
-        Ok(rows.into_iter().map(Waiting::from).collect())
-    }
-
-    async fn depth(&self) -> Result<u64, StoreError> {
-        let depth: i64 = query_scalar("SELECT count(*) FROM outbox")
-            .fetch_one(self.0.pool())
-            .await?;
-        Ok(depth.cast_unsigned())
-    }
-
-    async fn may_deliver(
-        &self,
-        holder: &str,
-        now_ms: u64,
-        until_ms: u64,
-    ) -> Result<bool, StoreError> {
-        let mut write = self.0.write_of_its_own().await?;
-        let taken = query(
-            "UPDATE courier SET holder = $1, until_ms = $2 WHERE holder = $1 OR until_ms <= $3",
-        )
-        .bind(holder)
-        .bind(until_ms.cast_signed())
-        .bind(now_ms.cast_signed())
-        .execute(&mut *write)
-        .await?;
-        write.commit().await?;
-        Ok(taken.rows_affected() == 1)
-    }
-
-    async fn forget(&self, ids: &[i64]) -> Result<(), StoreError> {
-        let mut write = self.0.write_of_its_own().await?;
-        query("DELETE FROM outbox WHERE id = ANY($1)")
-            .bind(ids)
-            .execute(&mut *write)
-            .await?;
-        Ok(write.commit().await?)
-    }
-
-    async fn put_aside(&self, id: i64) -> Result<(), StoreError> {
-        let mut write = self.0.write_of_its_own().await?;
-        query("UPDATE outbox SET refused = TRUE WHERE id = $1")
-            .bind(id)
-            .execute(&mut *write)
-            .await?;
-        Ok(write.commit().await?)
-    }
-
     async fn close(&self) {
         self.0.close().await;
     }
 }
 
 #[async_trait]
-impl Transaction for Write<Engine> {
+impl Transaction for PostgresWrite {
     /// A row that is not there can't be locked, a number can: the key's.
     async fn answer(&mut self, key: &str, now_ms: u64) -> Result<Option<Answer>, sqlx::Error> {
         query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
@@ -234,7 +179,7 @@ impl Transaction for Write<Engine> {
     }
 }
 
-async fn locked(write: &mut Write<Engine>, place: &Place) -> Result<Option<Current>, sqlx::Error> {
+async fn locked(write: &mut PostgresWrite, place: &Place) -> Result<Option<Current>, sqlx::Error> {
     let row: Option<(i64, bool)> = query_as(
         "SELECT version, value IS NOT NULL FROM records
          WHERE collection = $1 AND key = $2 FOR UPDATE",

@@ -1,14 +1,13 @@
 //! Records in SQLite.
 
 use super::{
-    Change, Changed, Place, Record, Row, Seed, Store, StoreError, WaitingRow,
+    Change, Changed, Place, Record, Row, Seed, Store, StoreError,
     change::{self, Announced, Answer, Current, Transaction},
     oldest_kept, records,
 };
-use crate::outbox::Waiting;
 use async_trait::async_trait;
-use sqlx::{Sqlite as Engine, query, query_as, query_scalar};
-use stores::{OpenError, Sqlite, SqliteUrl, Write};
+use sqlx::{query, query_as};
+use stores::{OpenError, Sqlite, SqliteUrl, SqliteWrite};
 
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001_records_and_answers.sql"),
@@ -23,7 +22,7 @@ const RECORDS: &str = "
     WHERE records.collection = ?1 AND records.key = wanted.value AND records.value IS NOT NULL
     ORDER BY wanted.key";
 
-pub(super) struct SqliteStore(Sqlite);
+pub(super) struct SqliteStore(pub(super) Sqlite);
 
 impl SqliteStore {
     pub(super) async fn open(url: &SqliteUrl) -> Result<Self, OpenError> {
@@ -76,59 +75,6 @@ impl Store for SqliteStore {
         Ok(write.commit().await?)
     }
 
-    async fn waiting(&self, limit: u32) -> Result<Vec<Waiting>, StoreError> {
-        let rows = query_as(
-            "SELECT id, collection, key, version, actor, action, request_id FROM outbox
-             WHERE NOT refused ORDER BY id LIMIT ?",
-        );
-        let rows: Vec<WaitingRow> = rows.bind(limit).fetch_all(self.0.readers()).await?;
-        Ok(rows.into_iter().map(Waiting::from).collect())
-    }
-
-    async fn depth(&self) -> Result<u64, StoreError> {
-        let depth: i64 = query_scalar("SELECT count(*) FROM outbox")
-            .fetch_one(self.0.readers())
-            .await?;
-        Ok(depth.cast_unsigned())
-    }
-
-    async fn may_deliver(
-        &self,
-        holder: &str,
-        now_ms: u64,
-        until_ms: u64,
-    ) -> Result<bool, StoreError> {
-        let mut write = self.0.write_of_its_own().await?;
-        let taken = query(
-            "UPDATE courier SET holder = ?1, until_ms = ?2 WHERE holder = ?1 OR until_ms <= ?3",
-        )
-        .bind(holder)
-        .bind(until_ms.cast_signed())
-        .bind(now_ms.cast_signed())
-        .execute(&mut *write)
-        .await?;
-        write.commit().await?;
-        Ok(taken.rows_affected() == 1)
-    }
-
-    async fn forget(&self, ids: &[i64]) -> Result<(), StoreError> {
-        let mut write = self.0.write_of_its_own().await?;
-        query("DELETE FROM outbox WHERE id IN (SELECT value FROM json_each(?))")
-            .bind(serde_json::to_string(ids)?)
-            .execute(&mut *write)
-            .await?;
-        Ok(write.commit().await?)
-    }
-
-    async fn put_aside(&self, id: i64) -> Result<(), StoreError> {
-        let mut write = self.0.write_of_its_own().await?;
-        query("UPDATE outbox SET refused = 1 WHERE id = ?")
-            .bind(id)
-            .execute(&mut *write)
-            .await?;
-        Ok(write.commit().await?)
-    }
-
     async fn close(&self) {
         self.0.close().await;
     }
@@ -136,7 +82,7 @@ impl Store for SqliteStore {
 
 /// There is one writer at a time, so that nothing needs a lock of its own.
 #[async_trait]
-impl Transaction for Write<Engine> {
+impl Transaction for SqliteWrite {
     async fn answer(&mut self, key: &str, now_ms: u64) -> Result<Option<Answer>, sqlx::Error> {
         let row: Option<(Vec<u8>, i64, bool)> = query_as(
             "SELECT fingerprint, version, created FROM answers
@@ -180,13 +126,20 @@ impl Transaction for Write<Engine> {
     }
 
     async fn keep(&mut self, key: &str, answer: &Answer, now_ms: u64) -> Result<(), sqlx::Error> {
-        query("DELETE FROM answers WHERE written_at_ms < ?")
-            .bind(oldest_kept(now_ms))
-            .execute(&mut **self)
-            .await?;
+        query(
+            "DELETE FROM answers WHERE idempotency_key IN (
+                 SELECT idempotency_key FROM answers WHERE written_at_ms < ?
+                 ORDER BY written_at_ms LIMIT 100)",
+        )
+        .bind(oldest_kept(now_ms))
+        .execute(&mut **self)
+        .await?;
         query(
             "INSERT INTO answers (idempotency_key, fingerprint, version, created, written_at_ms)
-             VALUES (?, ?, ?, ?, ?)",
+             VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT DO UPDATE SET
+                 fingerprint = excluded.fingerprint, version = excluded.version,
+                 created = excluded.created, written_at_ms = excluded.written_at_ms",
         )
         .bind(key)
         .bind(&answer.fingerprint)

@@ -4,7 +4,8 @@ use super::*;
 use axum::extract::FromRequestParts;
 use futures_util::future::{join_all, try_join_all};
 use http::{HeaderName, Request, header};
-use serde_json::json;
+use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection, query_scalar, sqlite::SqliteConnectOptions};
 use testkit::{Database, on_every_engine};
 
 on_every_engine!(
@@ -13,6 +14,7 @@ on_every_engine!(
     a_deletion_under_a_key_is_done_once_and_is_no_write,
     an_answer_is_kept_for_a_day,
     an_answer_that_is_too_old_is_forgotten_even_if_it_is_still_there,
+    after_a_quiet_day_a_write_lets_go_of_some_old_answers_and_not_of_all,
     repetitions_at_the_same_time_on_two_replicas_are_one_write,
     of_many_who_have_read_the_same_version_one_writes,
     of_many_who_want_to_be_the_first_one_is,
@@ -23,6 +25,7 @@ on_every_engine!(
     keys_are_in_the_order_of_their_bytes,
     a_change_and_its_event_are_one,
     one_replica_delivers_at_a_time,
+    a_lease_by_a_clock_that_was_ahead_keeps_nobody_out,
     what_is_kept_is_there_after_a_restart,
 );
 
@@ -32,7 +35,7 @@ pub(crate) fn put(collection: &str, key: &str, value: Value) -> Change {
             collection: collection.to_owned(),
             key: key.to_owned(),
         },
-        value: Some(value),
+        value: Some(value.into()),
         preconditions: Preconditions::default(),
         once: None,
         event: None,
@@ -110,7 +113,7 @@ async fn the_same_key_gets_the_same_answer_and_the_write_is_done_once(database: 
     store.change(&put("c", "a", json!(2))).await.unwrap();
     assert_eq!(store.change(&first).await.unwrap(), answer);
     let now = store.records("c", &["a"]).await.unwrap();
-    assert_eq!((now[0].version, &now[0].value), (2, &json!(2)));
+    assert_eq!((now[0].version, &now[0].value), (2, &json!(2).into()));
     for other in [
         put("c", "a", json!(3)),
         put("c", "b", json!(1)),
@@ -159,9 +162,40 @@ async fn an_answer_is_kept_for_a_day(database: Database) {
 
 async fn an_answer_that_is_too_old_is_forgotten_even_if_it_is_still_there(database: Database) {
     let store = open_at(&database).await;
-    let at = |at_ms| once(put("c", "a", json!(1)), "k", at_ms);
-    let changes = [at(0), at(DAY + 1), at(DAY + 2)];
-    assert_eq!(versions(&*store, &changes).await, [1, 2, 2]);
+    let at = |at_ms, key: &str| once(put("c", "a", json!(1)), key, at_ms);
+    // So many are older still that this one is not yet let go.
+    for number in 0..100 {
+        let older = at(0, &format!("older-{number}"));
+        store.change(&older).await.unwrap();
+    }
+    let changes = [at(1, "k"), at(DAY + 2, "k"), at(DAY + 3, "k")];
+    assert_eq!(versions(&*store, &changes).await, [101, 102, 102]);
+}
+
+async fn after_a_quiet_day_a_write_lets_go_of_some_old_answers_and_not_of_all(database: Database) {
+    let store = open_at(&database).await;
+    for number in 0..150 {
+        let change = once(put("c", "a", json!(1)), &format!("k{number}"), 0);
+        store.change(&change).await.unwrap();
+    }
+    for (key, left) in [("next", 51), ("last", 2)] {
+        let change = once(put("c", "a", json!(1)), key, DAY + 1);
+        store.change(&change).await.unwrap();
+        assert_eq!(answers(&database).await, left);
+    }
+}
+
+async fn answers(database: &Database) -> i64 {
+    const COUNT: &str = "SELECT count(*) FROM answers";
+    if let Some(path) = database.url.strip_prefix("sqlite:") {
+        let options = SqliteConnectOptions::new().filename(path);
+        let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+        let count = query_scalar(COUNT).fetch_one(&mut connection);
+        count.await.unwrap()
+    } else {
+        let cluster = testkit::postgres::cluster().unwrap();
+        cluster.query(&database.url, COUNT).parse().unwrap()
+    }
 }
 
 async fn repetitions_at_the_same_time_on_two_replicas_are_one_write(database: Database) {
@@ -331,6 +365,16 @@ async fn one_replica_delivers_at_a_time(database: Database) {
     assert!(one.may_deliver("one", 9, 20).await.unwrap());
     assert!(two.may_deliver("two", 20, 30).await.unwrap());
     assert!(!one.may_deliver("one", 25, 40).await.unwrap());
+    let lease = one.lease().await.unwrap();
+    assert_eq!((&*lease.holder, lease.until_ms), ("two", 30));
+}
+
+async fn a_lease_by_a_clock_that_was_ahead_keeps_nobody_out(database: Database) {
+    let store = open_at(&database).await;
+    let hour = 3_600_000;
+    assert!(store.may_deliver("ahead", hour, hour + 2000).await.unwrap());
+    assert!(store.may_deliver("right", 0, 2000).await.unwrap());
+    assert!(!store.may_deliver("other", 0, 2000).await.unwrap());
 }
 
 async fn what_is_kept_is_there_after_a_restart(database: Database) {
@@ -346,4 +390,50 @@ async fn what_is_kept_is_there_after_a_restart(database: Database) {
     assert_eq!(later.change(&change).await.unwrap(), answer);
     assert_eq!(later.records("c", &["a"]).await.unwrap(), records);
     assert_eq!(later.waiting(9).await.unwrap(), waiting);
+}
+
+/// As one does whose primary became a standby, or whose disk an administrator protects. Of
+/// SQLite there is no such test: no file system turns read-only while a file is open to be
+/// written to, but for an error of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_turns_read_only_is_read_on_and_written_to_once_it_turns_back() {
+    let Some(cluster) = testkit::postgres::Cluster::start(false) else {
+        return;
+    };
+    let url = cluster.database();
+    let turn = |set| {
+        cluster.query(&url, set);
+        cluster.query(&url, "SELECT pg_reload_conf()");
+    };
+    let store = open(&url.parse().unwrap()).await.unwrap();
+    let change = put("c", "a", json!(1));
+    store.change(&change).await.unwrap();
+    turn("ALTER SYSTEM SET default_transaction_read_only = on");
+    // Sessions hear of it a moment later.
+    let error = turned(async || store.change(&change).await.err()).await;
+    let StoreError::Failed(error) = error else {
+        panic!("{error:?}");
+    };
+    let problem = stores::problem(&error);
+    assert_eq!(
+        (&*problem.code, problem.retryable),
+        ("store-read-only", false)
+    );
+    let version = store.records("c", &["a"]).await.unwrap()[0].version;
+    turn("ALTER SYSTEM RESET default_transaction_read_only");
+    let changed = turned(async || store.change(&change).await.ok()).await;
+    assert_eq!(changed.version, version + 1);
+}
+
+/// What `asked` finds in the end.
+async fn turned<T>(asked: impl AsyncFn() -> Option<T>) -> T {
+    let found = async {
+        loop {
+            if let Some(found) = asked().await {
+                return found;
+            }
+        }
+    };
+    let found = tokio::time::timeout(Duration::from_mins(1), found).await;
+    found.expect("it turns")
 }

@@ -7,7 +7,7 @@ use super::{
 use async_trait::async_trait;
 use chassis::conditional::Preconditions;
 use sqlx::{Executor, Postgres as Engine, postgres::PgArguments, query, query::Query, query_as};
-use stores::{OpenError, Postgres, PostgresUrl, Write};
+use stores::{OpenError, Postgres, PostgresUrl, PostgresWrite};
 use types::{
     profile::{Profile, View},
     service,
@@ -59,7 +59,7 @@ impl Store for PostgresStore {
 }
 
 #[async_trait]
-impl Transaction for Write<Engine> {
+impl Transaction for PostgresWrite {
     /// A row that is not there can't be locked, a number can: the user's.
     async fn current(&mut self, user: &str) -> Result<Option<Kept>, sqlx::Error> {
         query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")

@@ -7,7 +7,7 @@ use super::{
 use async_trait::async_trait;
 use chassis::conditional::Preconditions;
 use sqlx::{Executor, Sqlite as Engine, SqliteConnection, query, query_as};
-use stores::{OpenError, Sqlite, SqliteUrl, Write};
+use stores::{OpenError, Sqlite, SqliteUrl, SqliteWrite};
 use types::profile::{Profile, View};
 
 const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite/0001_profiles.sql")];
@@ -62,7 +62,7 @@ impl Store for SqliteStore {
 
 /// There is one writer at a time, so that nothing needs a lock of its own.
 #[async_trait]
-impl Transaction for Write<Engine> {
+impl Transaction for SqliteWrite {
     async fn current(&mut self, user: &str) -> Result<Option<Kept>, sqlx::Error> {
         find(&mut **self, user).await
     }

@@ -47,5 +47,8 @@ async fn records(
             value: serde_json::from_str(&value)?,
         });
     }
-    Ok(Json(Records { records }))
+    Ok(Json(Records {
+        records,
+        next: None,
+    }))
 }

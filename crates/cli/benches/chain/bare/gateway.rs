@@ -52,7 +52,7 @@ async fn me(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Answer<P
     let view: View = ask(client.get(format!("{profile}v1/profiles/{user}/view"))).await?;
     let (collection, keys) = (view.collection, view.keys.join(","));
     let url = format!("{database}v1/records/{collection}?keys={keys}");
-    let Records { records } = ask(client.get(url)).await?;
+    let Records { records, .. } = ask(client.get(url)).await?;
     Ok(Json(Page {
         profile: view.profile,
         records,

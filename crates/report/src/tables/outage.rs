@@ -1,23 +1,22 @@
 //! A dependency that hangs: what each policy makes of it.
 
+use super::Sheet;
 use crate::{
     results::{RunResult, ScenarioResult, shown_interval},
-    terminal::censored,
-    words::{self, count, interval, millis, percent},
+    words::{self, censored, count, interval, millis, percent},
 };
 use availability::Interval;
-use scenario::Policy;
 use traces::analysis::Latency;
 
 /// What a row shows of a run.
 type CellOf = fn(&ScenarioResult, &RunResult) -> String;
 
 /// A column per policy: success, latency, and the requests that are stuck.
-pub(super) fn table(results: &[&ScenarioResult]) -> String {
-    let names = results.iter().map(|result| policy(result));
+pub(crate) fn sheet(results: &[&ScenarioResult]) -> Sheet {
+    let names = results.iter().map(|result| words::waiting_policy(result));
     let header: Vec<String> = std::iter::once(String::new()).chain(names).collect();
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let mut table = super::table(&header, 1);
+    let mut table = Sheet::new("How long a client waits for nothing", &header, 1);
     let rows: [(&str, CellOf); 7] = [
         ("requests", |_, run| {
             count(run.analysis.root.outcomes.offered)
@@ -41,15 +40,9 @@ pub(super) fn table(results: &[&ScenarioResult]) -> String {
             .filter_map(|result| Some(cell(result, result.shown()?)));
         table.add_row(std::iter::once(name.to_owned()).chain(cells));
     }
-    format!("{table}\n≥: the client gave up; how long it would have waited is not known\n")
-}
-
-fn policy(result: &ScenarioResult) -> String {
-    let policy = result.plan.phases().first().map(|phase| phase.policy);
-    match policy {
-        Some(policy) if policy != Policy::default() => words::policy(&policy).join(", "),
-        _ => "nobody stops waiting".to_owned(),
-    }
+    let note = "≥: the client gave up; how long it would have waited is not known";
+    table.note = Some(note.to_owned());
+    table
 }
 
 fn answered(_: &ScenarioResult, run: &RunResult) -> String {

@@ -1,81 +1,38 @@
 //! The same chain, faults and rate of requests under different policies: what each buys and
 //! costs.
 
-use super::{load, outage, timeline};
+use super::{Sheet, load, outage};
 use crate::{
+    facts::waits,
     results::{RunResult, ScenarioResult, shown_interval},
-    words::{count, interval, millis, percent, policy, probability},
+    words::{
+        censored, count, interval, is_out_of_the_usual, millis, percent, plan_policy, probability,
+        recovery,
+    },
 };
-use scenario::{Load, Phase, Plan};
 
-/// A table for each group of scenarios that differ in nothing but their policy.
-pub(super) fn tables(results: &[ScenarioResult]) -> String {
-    let groups = groups(results);
-    let compared = groups.iter().filter(|group| group.len() > 1);
-    compared.map(|group| table(group)).collect()
-}
-
-/// Scenarios that can be compared, in the order of their runs.
-fn groups(results: &[ScenarioResult]) -> Vec<Vec<&ScenarioResult>> {
-    let mut groups: Vec<Vec<&ScenarioResult>> = Vec::new();
-    for result in results {
-        let same = |group: &&mut Vec<&ScenarioResult>| {
-            group
-                .first()
-                .is_some_and(|first| only_policies_differ(&first.plan, &result.plan))
-        };
-        match groups.iter_mut().find(same) {
-            Some(group) => group.push(result),
-            None => groups.push(vec![result]),
-        }
+/// Scenarios that differ in nothing but their policy, side by side.
+pub(crate) fn sheets(group: &[&ScenarioResult]) -> Vec<Sheet> {
+    if group.iter().all(|result| waits(result)) {
+        return vec![outage::sheet(group)];
     }
-    groups
-}
-
-fn only_policies_differ(one: &Plan, other: &Plan) -> bool {
-    let same = |(one, other): (&Phase, &Phase)| {
-        one.start == other.start && same_load(&one.load, &other.load) && one.faults == other.faults
-    };
-    one.topology() == other.topology()
-        && one.phases().len() == other.phases().len()
-        && one.phases().iter().zip(other.phases()).all(same)
-}
-
-/// The same rate and the same patience; how many requests there are decides only how narrow
-/// the intervals are.
-fn same_load(one: &Load, other: &Load) -> bool {
-    one.rate.to_bits() == other.rate.to_bits() && one.patience == other.patience
-}
-
-fn table(group: &[&ScenarioResult]) -> String {
     let shown: Vec<_> = group
         .iter()
         .filter_map(|result| Some((*result, result.shown()?)))
         .collect();
-    let names: Vec<_> = group.iter().map(|result| result.name.as_str()).collect();
-    let mut text = format!("Side by side: {}\n", names.join(", "));
-    if group.iter().all(|result| waits(result)) {
-        return text + &outage::table(group) + "\n";
-    }
-    text += &success(&shown);
-    if shown
-        .iter()
-        .any(|(result, _)| result.plan.phases().len() > 1)
-    {
-        text += &outages(&shown);
+    let phases = |(result, _): &(&ScenarioResult, _)| result.plan.phases().len();
+    let more = if shown.iter().any(|shown| phases(shown) > 1) {
+        Some(outages(&shown))
     } else if shown.iter().any(|(result, _)| result.tries_again()) {
-        text += &loads(&shown);
-    }
-    text + "\n"
-}
-
-/// Whether requests wait for nothing in a run without phases: then waiting is what matters.
-fn waits(result: &ScenarioResult) -> bool {
-    result.prediction.wait.is_some() && result.plan.phases().len() == 1
+        loads(&shown)
+    } else {
+        None
+    };
+    [success(&shown)].into_iter().chain(more).collect()
 }
 
 /// A row per policy: success and latency.
-fn success(shown: &[(&ScenarioResult, &RunResult)]) -> String {
+fn success(shown: &[(&ScenarioResult, &RunResult)]) -> Sheet {
     let header = [
         "done about it",
         "requests",
@@ -86,16 +43,16 @@ fn success(shown: &[(&ScenarioResult, &RunResult)]) -> String {
         "p99",
         "lost",
     ];
-    let mut table = super::table(&header, 1);
+    let mut table = Sheet::new("What each policy buys", &header, 1);
     for (result, run) in shown {
         let root = &run.analysis.root;
         let ratio = root.outcomes.availability();
         let latency = |of: fn(&traces::analysis::Latency) -> f64| {
             let latency = root.latency.as_ref();
-            latency.map_or_else(|| "-".to_owned(), |l| super::censored(of(l), &result.plan))
+            latency.map_or_else(|| "-".to_owned(), |l| censored(of(l), &result.plan))
         };
         table.add_row([
-            words(&result.plan),
+            plan_policy(&result.plan),
             count(root.outcomes.offered),
             ratio.value().map_or_else(|| "-".to_owned(), percent),
             shown_interval(ratio)
@@ -107,14 +64,12 @@ fn success(shown: &[(&ScenarioResult, &RunResult)]) -> String {
             count(root.outcomes.failed.total),
         ]);
     }
-    format!("{table}\n")
+    table
 }
 
 /// Two rows per policy: attempts at each hop for one request, measured and predicted.
-fn loads(shown: &[(&ScenarioResult, &RunResult)]) -> String {
-    let Some((first, _)) = shown.first() else {
-        return String::new();
-    };
+fn loads(shown: &[(&ScenarioResult, &RunResult)]) -> Option<Sheet> {
+    let (first, _) = shown.first()?;
     let mut hops: Vec<&str> = Vec::new();
     for hop in &first.prediction.hops {
         if !hops.contains(&&*hop.service) {
@@ -125,25 +80,25 @@ fn loads(shown: &[(&ScenarioResult, &RunResult)]) -> String {
         .into_iter()
         .chain(hops.iter().copied())
         .collect();
-    let mut table = super::table(&header, 1);
+    let mut table = Sheet::new("Attempts for one request, at each hop", &header, 1);
     for (result, run) in shown {
         let measured = hops.iter().map(|name| {
             let hop = run.analysis.hop(name);
             hop.map_or_else(|| "0 ×".to_owned(), |hop| load::measured(hop, run))
         });
-        table.add_row([words(&result.plan)].into_iter().chain(measured));
+        table.add_row([plan_policy(&result.plan)].into_iter().chain(measured));
         let predicted = hops
             .iter()
             .map(|name| load::predicted(&result.prediction, name));
         table.add_row(["  predicted".to_owned()].into_iter().chain(predicted));
     }
-    format!("\n{table}\n")
+    Some(table)
 }
 
 /// A row per policy and phase in which more goes wrong: what reached the hop that is down
 /// (or the deepest one), and how long
 /// after it the first good answer came.
-fn outages(shown: &[(&ScenarioResult, &RunResult)]) -> String {
+fn outages(shown: &[(&ScenarioResult, &RunResult)]) -> Sheet {
     let header = [
         "while it lasts, and after",
         "p50",
@@ -153,7 +108,7 @@ fn outages(shown: &[(&ScenarioResult, &RunResult)]) -> String {
         "answers again after",
         "predicted",
     ];
-    let mut table = super::table(&header, 1);
+    let mut table = Sheet::new("While something is wrong, and after", &header, 1);
     for (result, run) in shown {
         for place in 0..result.plan.phases().len() {
             if let Some(cells) = outage_row(result, run, place) {
@@ -161,13 +116,7 @@ fn outages(shown: &[(&ScenarioResult, &RunResult)]) -> String {
             }
         }
     }
-    format!("\n{table}\n")
-}
-
-/// Whether more goes wrong in the phase than all the time.
-fn is_out_of_the_usual(plan: &Plan, phase: &Phase) -> bool {
-    let least = plan.phases().iter().map(|phase| phase.faults.len()).min();
-    Some(phase.faults.len()) > least
+    table
 }
 
 /// The row of one phase, if more goes wrong in it than usual.
@@ -191,7 +140,7 @@ fn outage_row(result: &ScenarioResult, run: &RunResult, place: usize) -> Option<
     let requests = result.prediction.phases.get(place)?.requests;
     let expected = requests * place_of(&at).unwrap_or(1.0);
     Some([
-        words(&result.plan),
+        plan_policy(&result.plan),
         stretch
             .latency
             .map_or_else(dash, |latency| millis(latency.p50_ms)),
@@ -199,16 +148,10 @@ fn outage_row(result: &ScenarioResult, run: &RunResult, place: usize) -> Option<
         format!("{:.0}", outage.map_or(expected, |outage| outage.reaching)),
         count(hop.refused),
         answers.unwrap_or_else(|| "none".to_owned()),
-        outage.map_or_else(|| "at once".to_owned(), timeline::recovery),
+        outage.map_or_else(|| "at once".to_owned(), recovery),
     ])
 }
 
 fn dash() -> String {
     "-".to_owned()
-}
-
-/// What the plan does about failures.
-fn words(plan: &Plan) -> String {
-    let policy = plan.phases().first().map(|phase| policy(&phase.policy));
-    policy.unwrap_or_default().join(", ")
 }

@@ -1,15 +1,16 @@
 //! The load on each hop: what retries cost.
 
+use super::Sheet;
 use crate::{
+    facts,
     results::RunResult,
-    words::{count, percent, probability},
+    words::{count, percent, probability, times, times_about},
 };
-use availability::Confidence;
 use scenario::Prediction;
 use traces::HopAnalysis;
 
 /// A row per hop: attempts beside calls, availability of both, and the load per request.
-pub(super) fn table(prediction: &Prediction, run: &RunResult) -> String {
+pub(crate) fn sheet(prediction: &Prediction, run: &RunResult) -> Sheet {
     let header = [
         "hop",
         "calls",
@@ -21,11 +22,15 @@ pub(super) fn table(prediction: &Prediction, run: &RunResult) -> String {
         "load per request",
         "predicted",
     ];
-    let mut table = super::table(&header, 1);
+    let mut table = Sheet::new(
+        "Attempts beside calls: what retries buy and cost",
+        &header,
+        1,
+    );
     for hop in &run.analysis.hops {
         table.add_row(row(hop, run, prediction));
     }
-    format!("{table}\n")
+    table
 }
 
 fn row(hop: &HopAnalysis, run: &RunResult, prediction: &Prediction) -> Vec<String> {
@@ -49,31 +54,12 @@ fn predicted_call(prediction: &Prediction, name: &str) -> String {
     hop.map_or_else(|| "-".to_owned(), |hop| probability(hop.call))
 }
 
-/// Attempts at the hop `name` for one request, as predicted: those of all its visits.
+/// Attempts at the hop `name` for one request, as predicted.
 pub(super) fn predicted(prediction: &Prediction, name: &str) -> String {
-    let visits = prediction.hops.iter().filter(|hop| &*hop.service == name);
-    let loads: Vec<f64> = visits.map(|hop| hop.load).collect();
-    if loads.is_empty() {
-        return "-".to_owned();
-    }
-    times(loads.iter().sum())
+    facts::predicted_load(prediction, name).map_or_else(|| "-".to_owned(), times)
 }
 
-/// Attempts per request with the half-width of their 99 % interval (the central limit
-/// theorem, over requests).
+/// Attempts per request with the half-width of their 99 % interval.
 pub(super) fn measured(hop: &HopAnalysis, run: &RunResult) -> String {
-    let Some(load) = hop.load_amplification else {
-        return "-".to_owned();
-    };
-    let requests = run.analysis.root.outcomes.offered as f64;
-    let half = hop
-        .load_deviation
-        .map(|deviation| Confidence::P99.two_sided_z() * deviation / requests.sqrt());
-    let half = half.map_or_else(String::new, |half| format!(" ± {half:.3}"));
-    format!("{load:.3}{half} ×")
-}
-
-/// Attempts per request as predicted.
-pub(super) fn times(load: f64) -> String {
-    format!("{load:.3} ×")
+    facts::load(hop, run).map_or_else(|| "-".to_owned(), |(load, half)| times_about(load, half))
 }

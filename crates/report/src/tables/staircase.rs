@@ -1,15 +1,15 @@
 //! The staircase: how availability drops hop by hop.
 
-use super::load;
+use super::Sheet;
 use crate::{
     results::{RunResult, shown_interval},
-    words::{count, interval, percent, probability},
+    words::{count, interval, percent, probability, times},
 };
 use scenario::Prediction;
 use traces::HopAnalysis;
 
 /// Predicted beside measured, hop by hop.
-pub(super) fn table_of(prediction: &Prediction, run: &RunResult) -> comfy_table::Table {
+pub(crate) fn measured(prediction: &Prediction, run: &RunResult) -> Sheet {
     let header = [
         "hop",
         "calls",
@@ -20,7 +20,7 @@ pub(super) fn table_of(prediction: &Prediction, run: &RunResult) -> comfy_table:
         "99 % interval",
         "predicted",
     ];
-    let mut table = super::table(&header, 1);
+    let mut table = Sheet::new("What was lost at which hop", &header, 1);
     for hop in &run.analysis.hops {
         let predicted = prediction
             .hops
@@ -30,10 +30,6 @@ pub(super) fn table_of(prediction: &Prediction, run: &RunResult) -> comfy_table:
         table.add_row(row(hop, predicted.unwrap_or_else(|| "-".into())));
     }
     table
-}
-
-pub(super) fn table(prediction: &Prediction, run: &RunResult) -> String {
-    format!("{}\n", table_of(prediction, run))
 }
 
 fn row(hop: &HopAnalysis, predicted: String) -> Vec<String> {
@@ -54,7 +50,7 @@ fn row(hop: &HopAnalysis, predicted: String) -> Vec<String> {
 }
 
 /// The prediction alone.
-pub(super) fn predicted(prediction: &Prediction) -> String {
+pub(crate) fn predicted(prediction: &Prediction) -> Sheet {
     let header = [
         "hop",
         "own",
@@ -63,16 +59,16 @@ pub(super) fn predicted(prediction: &Prediction) -> String {
         "load per request",
         "down to here",
     ];
-    let mut table = super::table(&header, 1);
+    let mut table = Sheet::new("What is predicted of each hop", &header, 1);
     for hop in &prediction.hops {
         table.add_row([
             format!("{}{}", "  ".repeat(hop.depth), hop.service),
             probability(hop.own),
             probability(hop.attempt),
             probability(hop.call),
-            load::times(hop.load),
+            times(hop.load),
             probability(hop.cumulative),
         ]);
     }
-    format!("{table}\n")
+    table
 }

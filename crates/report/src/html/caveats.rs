@@ -1,0 +1,95 @@
+//! How far the numbers can be trusted: it stands beside them.
+
+use crate::{
+    facts::is_censored,
+    results::{LATE, RunResult, ScenarioResult},
+    words::{count, duration, millis, percent},
+};
+use maud::{Markup, html};
+
+pub(super) fn section(id: &str, result: &ScenarioResult) -> Markup {
+    let runs = result.runs.iter().enumerate();
+    let all: Vec<String> = runs.flat_map(|(nth, run)| of_run(nth, run)).collect();
+    let doubts = result.judgement.doubts.iter();
+    html! {
+        section.caveats aria-labelledby={(id) "-trust"} {
+            h3 id={(id) "-trust"} { "How far to trust it" }
+            ul {
+                @for doubt in doubts { li.doubt { strong { "inconclusive: " } (doubt) } }
+                @for caveat in &all { li { (caveat) } }
+            }
+        }
+    }
+}
+
+fn of_run(nth: usize, run: &RunResult) -> Vec<String> {
+    let told = [
+        Some(accounting(run)),
+        Some(format!("spans: {}", run.analysis.completeness)),
+        Some(generator(run)),
+        run.host_busy.map(|busy| format!("the host was {} busy", percent(busy))),
+        is_censored(&run.generator).then(|| {
+            let gave_up = count(run.generator.gave_up);
+            format!("{gave_up} times the client gave up: those latencies are censored, the true ones longer")
+        }),
+        forwarded(run),
+    ];
+    let which = if nth == 0 { "" } else { "rerun: " };
+    let told = told.into_iter().flatten();
+    told.map(|caveat| format!("{which}{caveat}")).collect()
+}
+
+fn accounting(run: &RunResult) -> String {
+    let counts = &run.generator.counts;
+    let causes = counts.failed_by_cause.iter();
+    let causes: Vec<_> = causes
+        .map(|(cause, n)| format!("{cause} {}", count(*n)))
+        .collect();
+    let causes = if causes.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", causes.join(", "))
+    };
+    let [offered, ok, degraded, failed] =
+        [counts.offered, counts.ok, counts.degraded, counts.failed].map(count);
+    let sum =
+        format!("{offered} offered = {ok} ok + {degraded} degraded + {failed} failed{causes}");
+    let lines = run.accounting.lines.len();
+    if run.accounting.agrees() {
+        return format!(
+            "{sum}; generator, metrics and spans agree to the request ({lines} counts)"
+        );
+    }
+    let apart = run.accounting.disagreements().map(|line| {
+        let (left, right) = (&line.left, &line.right);
+        let (one, other) = (count(left.count), count(right.count));
+        format!("{}: {} {one}, {} {other}", line.what, left.by, right.by)
+    });
+    format!(
+        "{sum}; NOT all counts agree: {}",
+        apart.collect::<Vec<_>>().join("; ")
+    )
+}
+
+fn generator(run: &RunResult) -> String {
+    let worst = millis(run.generator.worst_lateness_ms);
+    let late = match run.generator.late {
+        0 => "no request".to_owned(),
+        1 => "1 request".to_owned(),
+        late => format!("{} requests", count(late)),
+    };
+    format!(
+        "{late} left more than {} late; the generator was at most {worst} late",
+        duration(LATE)
+    )
+}
+
+fn forwarded(run: &RunResult) -> Option<String> {
+    let forward = run.forwarded.as_ref()?;
+    let (sent, dropped) = (count(forward.forwarded), count(forward.dropped));
+    let why = forward.last_error.as_ref();
+    let why = why.map_or_else(String::new, |error| format!(" (last error: {error})"));
+    Some(format!(
+        "{sent} spans passed on to a collector, {dropped} dropped{why}"
+    ))
+}

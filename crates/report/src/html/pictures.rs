@@ -1,0 +1,281 @@
+//! The pictures of one scenario, and what is taken from the results for them.
+
+use super::table::scrolling;
+use crate::{
+    facts,
+    figure::{
+        Seen, curve, graph, latency, load, staircase,
+        timeline::{self, Band, Breaker, Course, Slice},
+    },
+    results::{RunResult, ScenarioResult, Timeline},
+    svg::Picture,
+    words::{is_out_of_the_usual, phase_name},
+};
+use maud::{Markup, html};
+use scenario::{Plan, Topology};
+use traces::analysis::{Latency, Stretch};
+use types::BreakerState;
+
+const GRAPH: &str = "Own: availability of a service’s own work. Call: of calls to it. \
+                     Thick frame: most was lost here.";
+const LOAD: &str = "Bars: measured, with 99 % intervals. Upright lines: predicted.";
+const COURSE: &str = "Answered: share of the requests that began then. \
+                      Latency: p50 (line), p99 (dashed). At a hop: attempts a second.";
+
+/// The small pictures, side by side where there is room.
+pub(super) fn gallery(id: &str, result: &ScenarioResult, run: &RunResult) -> Markup {
+    let hops = if facts::is_curve(result) {
+        figure(
+            &curve_of(format!("{id}-curve"), result, run),
+            "Line: predicted. Dots: measured, with intervals that together have 99 %.",
+        )
+    } else {
+        figure(
+            &stairs_of(format!("{id}-stairs"), result, run),
+            "Line: predicted. Dots: measured, with their 99 % intervals.",
+        )
+    };
+    let latency_caption = match (answered_apart(run), run.analysis.root.latency_ok) {
+        (Some(_), _) => "Dots: all requests. Squares: those answered in full.",
+        (None, Some(_)) => "All requests; those answered in full are within 5 % of it.",
+        (None, None) => "All requests; none was answered in full.",
+    };
+    html! {
+        div.gallery {
+            (hops)
+            (figure(&graph_of(format!("{id}-graph"), result, run), GRAPH))
+            @if result.tries_again() {
+                (figure(&load_of(format!("{id}-load"), result, run), LOAD))
+            }
+            @if let Some(picture) = latency_of(format!("{id}-latency"), result, run) {
+                (figure(&picture, latency_caption))
+            }
+        }
+    }
+}
+
+/// The latency of what was answered in full, where it is not that of all requests.
+fn answered_apart(run: &RunResult) -> Option<&Latency> {
+    let root = &run.analysis.root;
+    let (all, answered) = (root.latency.as_ref()?, root.latency_ok.as_ref()?);
+    let apart = |of: fn(&Latency) -> f64| (of(answered) / of(all) - 1.0).abs() > 0.05;
+    let parts: [fn(&Latency) -> f64; 4] = [|l| l.p50_ms, |l| l.p90_ms, |l| l.p99_ms, |l| l.p999_ms];
+    parts.into_iter().any(apart).then_some(answered)
+}
+
+fn figure(picture: &Picture, caption: &str) -> Markup {
+    html! { figure { p.title { (picture.title) } (picture) figcaption { (caption) } } }
+}
+
+/// The run over time: wider than a phone, so that it scrolls in a box of its own.
+pub(super) fn timeline(id: &str, result: &ScenarioResult, run: &RunResult) -> Markup {
+    let course = course(result, run);
+    if course.slices.is_empty() {
+        return html! {};
+    }
+    let picture = timeline::draw(format!("{id}-time"), &course);
+    let mut caption = COURSE.to_owned();
+    if !course.breakers.is_empty() {
+        caption += " Breakers: thin line closed, hatched block open, low block half-open.";
+    }
+    html! {
+        figure.wide {
+            p.title { (picture.title) }
+            (scrolling("The run over time", &html! { (picture) }))
+            figcaption { (caption) }
+        }
+    }
+}
+
+fn stairs_of(id: String, result: &ScenarioResult, run: &RunResult) -> Picture {
+    let predicted = |name: &str| {
+        let mut hops = result.prediction.hops.iter();
+        hops.find(|hop| &*hop.service == name)
+            .map(|hop| hop.cumulative.get())
+    };
+    let steps = run.analysis.hops.iter().map(|hop| staircase::Step {
+        hop: &hop.hop,
+        predicted: predicted(&hop.hop),
+        seen: Seen::of(hop.cumulative),
+    });
+    staircase::draw(id, &steps.collect::<Vec<_>>())
+}
+
+fn curve_of(id: String, result: &ScenarioResult, run: &RunResult) -> Picture {
+    let depths = facts::depths(&result.prediction, run);
+    let depth = |depth: &facts::SeenDepth<'_>| curve::Depth {
+        hops: depth.predicted.hops,
+        predicted: depth.predicted.availability.get(),
+        seen: depth.seen.map(|(seen, interval)| Seen {
+            value: seen.estimate().get(),
+            low: interval.low.get(),
+            high: interval.high.get(),
+        }),
+    };
+    curve::draw(id, &depths.iter().map(depth).collect::<Vec<_>>())
+}
+
+fn load_of(id: String, result: &ScenarioResult, run: &RunResult) -> Picture {
+    let rows = run.analysis.hops.iter().map(|hop| load::Row {
+        hop: &hop.hop,
+        seen: facts::load(hop, run),
+        predicted: facts::predicted_load(&result.prediction, &hop.hop),
+    });
+    load::draw(id, &rows.collect::<Vec<_>>())
+}
+
+fn latency_of(id: String, result: &ScenarioResult, run: &RunResult) -> Option<Picture> {
+    let root = &run.analysis.root;
+    let patience = result.plan.phases().first();
+    let patience = patience.map(|phase| phase.load.patience.as_secs_f64() * 1e3);
+    Some(latency::draw(
+        id,
+        root.latency.as_ref()?,
+        answered_apart(run),
+        patience,
+    ))
+}
+
+/// The services in the order of their first visit, and the calls between them.
+fn graph_of(id: String, result: &ScenarioResult, run: &RunResult) -> Picture {
+    let topology = result.plan.topology();
+    let mut depths: Vec<(scenario::Name, usize)> = Vec::new();
+    for visit in topology.visits() {
+        match depths.iter_mut().find(|(name, _)| *name == visit.service) {
+            Some((_, depth)) => *depth = visit.depth.max(*depth),
+            None => depths.push((visit.service, visit.depth)),
+        }
+    }
+    let most = run.analysis.hops.iter().map(|hop| hop.lost_here).max();
+    let nodes: Vec<_> = depths
+        .iter()
+        .map(|(name, depth)| {
+            let hop = run.analysis.hop(name);
+            let lost = hop.map_or(0, |hop| hop.lost_here);
+            let is_worst = lost > 0 && Some(lost) == most;
+            graph::Node {
+                name,
+                depth: *depth,
+                own: hop.and_then(|hop| hop.own.value()),
+                call: hop.and_then(|hop| hop.effective.value()),
+                is_worst,
+            }
+        })
+        .collect();
+    graph::draw(id, &nodes, &arrows(topology, &depths))
+}
+
+fn arrows(topology: &Topology, services: &[(scenario::Name, usize)]) -> Vec<graph::Arrow> {
+    let place = |name: &scenario::Name| services.iter().position(|(known, _)| known == name);
+    let mut arrows = Vec::new();
+    for (from, (caller, _)) in services.iter().enumerate() {
+        let calls = topology.calls(caller);
+        let to = calls.iter().map(place).enumerate();
+        arrows.extend(to.filter_map(|(nth, to)| {
+            let nth = (calls.len() > 1).then_some(nth + 1);
+            Some(graph::Arrow { from, to: to?, nth })
+        }));
+    }
+    arrows
+}
+
+/// The run over time as it is drawn.
+fn course(result: &ScenarioResult, run: &RunResult) -> Course {
+    let timeline = &run.timeline;
+    let end = timeline
+        .phases
+        .last()
+        .map_or(0.0, |last| timeline.seconds(last.end));
+    let slice = |slice: &Stretch| Slice {
+        start: timeline.seconds(slice.start),
+        end: timeline.seconds(slice.end),
+        answered: slice.requests.availability().value(),
+        latency: slice
+            .latency
+            .map(|latency| (latency.p50_ms, latency.p99_ms)),
+    };
+    let load = |name: &String| {
+        let per_second = |slice: &Stretch| {
+            let attempts = slice.hops.get(name).map_or(0, |hop| hop.attempts);
+            attempts as f64 * 1e9 / (slice.end - slice.start).max(1) as f64
+        };
+        (
+            name.clone(),
+            timeline.slices.iter().map(per_second).collect(),
+        )
+    };
+    Course {
+        seconds: end,
+        bands: bands(&result.plan, timeline),
+        slices: timeline.slices.iter().map(slice).collect(),
+        loads: run.analysis.hops.iter().map(|hop| load(&hop.hop)).collect(),
+        breakers: breakers(timeline, end),
+    }
+}
+
+fn bands(plan: &Plan, timeline: &Timeline) -> Vec<Band> {
+    let phases = plan.phases().iter().zip(&timeline.phases);
+    let band = |(phase, stretch): (&scenario::Phase, &Stretch)| Band {
+        start: timeline.seconds(stretch.start),
+        end: timeline.seconds(stretch.end),
+        title: phase_name(plan, phase),
+        is_trouble: is_out_of_the_usual(plan, phase),
+    };
+    phases.map(band).collect()
+}
+
+/// Each breaker that did anything: closed at first, then as it told.
+fn breakers(timeline: &Timeline, end: f64) -> Vec<Breaker> {
+    let mut breakers: Vec<((&str, &str), Breaker)> = Vec::new();
+    for change in &timeline.transitions {
+        let pair = (change.caller.as_str(), change.callee.as_str());
+        let place = breakers.iter().position(|(known, _)| *known == pair);
+        let place = place.unwrap_or_else(|| {
+            let name = format!("{} → {}", pair.0, pair.1);
+            let states = vec![(0.0, end, BreakerState::Closed)];
+            breakers.push((pair, Breaker { name, states }));
+            breakers.len() - 1
+        });
+        let (at, states) = (timeline.seconds(change.at), &mut breakers[place].1.states);
+        if let Some(last) = states.last_mut() {
+            last.1 = at;
+        }
+        states.push((at, end, change.to));
+    }
+    breakers.into_iter().map(|(_, breaker)| breaker).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use traces::analysis::Transition;
+    use types::BreakerState::{Closed, HalfOpen, Open};
+
+    #[test]
+    fn a_state_of_a_breaker_lasts_until_the_next_and_the_last_until_the_end() {
+        let change = |at, callee: &str, from, to| Transition {
+            at,
+            caller: "a".to_owned(),
+            callee: callee.to_owned(),
+            from,
+            to,
+        };
+        let timeline = Timeline {
+            begin: 1_000_000_000,
+            phases: Vec::new(),
+            slices: Vec::new(),
+            transitions: vec![
+                change(2_000_000_000, "b", Closed, Open),
+                change(2_500_000_000, "c", Closed, Open),
+                change(3_000_000_000, "b", Open, HalfOpen),
+            ],
+        };
+        let found: Vec<_> = breakers(&timeline, 5.0)
+            .into_iter()
+            .map(|breaker| (breaker.name, breaker.states))
+            .collect();
+        let b = vec![(0.0, 1.0, Closed), (1.0, 2.0, Open), (2.0, 5.0, HalfOpen)];
+        let c = vec![(0.0, 1.5, Closed), (1.5, 5.0, Open)];
+        assert_eq!(found, [("a → b".to_owned(), b), ("a → c".to_owned(), c)]);
+    }
+}
