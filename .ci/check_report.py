@@ -63,6 +63,7 @@ class Browser:
             for place, fd in zip((3, 4), (os.dup2(spare[0], 30), os.dup2(spare[1], 31))):
                 os.dup2(fd, place)
 
+        # Its sandbox does not start for root, which one often is in a container.
         command = [program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-pipe",
                    "--disable-background-networking", "--no-first-run", f"--user-data-dir={folder}", "about:blank"]
         self.process = subprocess.Popen(
@@ -107,6 +108,9 @@ class Browser:
     def show(self, width, theme, media):
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600)
         self.call("Emulation.setEmulatedMedia", media=media, features=[{"name": "prefers-color-scheme", "value": theme}])
+        # The layout follows with the next frame.
+        frame = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        self.call("Runtime.evaluate", expression=frame, awaitPromise=True)
 
     def probe(self):
         return self.call("Runtime.evaluate", expression=PROBE, returnByValue=True)["result"]["value"]
@@ -169,6 +173,8 @@ def main():
         pictures.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         browser = Browser(program, folder)
+        signal.signal(signal.SIGALRM, lambda *_: sys.exit("the browser took more than 180 s"))
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
         signal.alarm(180)
         try:
             browser.open(report.as_uri())

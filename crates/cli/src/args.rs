@@ -78,7 +78,7 @@ pub enum Verb {
 /// How scenarios are run.
 #[derive(Debug, ClapArgs)]
 pub struct Lab {
-    /// The folder for result.json and the spans
+    /// The folder for the report, result.json and the spans
     #[arg(long, default_value = "out", value_name = "FOLDER")]
     pub out: PathBuf,
     /// Forward all spans to this OTLP endpoint as well, for example <http://127.0.0.1:4318>

@@ -37,7 +37,7 @@ pub(super) fn gallery(id: &str, result: &ScenarioResult, run: &RunResult) -> Mar
     };
     let latency_caption = match (answered_apart(run), run.analysis.root.latency_ok) {
         (Some(_), _) => "Dots: all requests. Squares: those answered in full.",
-        (None, Some(_)) => "All requests; those answered in full are within 5 % of it.",
+        (None, Some(_)) => "All requests; those answered in full differ by less than 5 %.",
         (None, None) => "All requests; none was answered in full.",
     };
     html! {
