@@ -154,7 +154,9 @@ def check_all(engine, nines, schemathesis, wanted, store, folder):
 
 
 def main():
-    nines, schemathesis, *wanted = sys.argv[1:]
+    # They are run from another folder.
+    nines, schemathesis = map(os.path.abspath, sys.argv[1:3])
+    wanted = sys.argv[3:]
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         postgres = Postgres(folder)
         stack.callback(postgres.stop)
