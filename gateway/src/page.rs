@@ -18,7 +18,7 @@ use types::{
     audit::NewEvent,
     database::{PutRecord, Record},
     gateway::{Page, PutMe},
-    is_name,
+    is_name, not_valid,
 };
 
 /// The page of whoever asks.
@@ -157,17 +157,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Owner {
         if is_name(&user) {
             return Ok(Self(user));
         }
-        let shown: String = user.chars().take(80).collect();
-        Err(Refusal::bad_request(format!(
-            "user: {shown:?} is not a name; allowed: {NAME_ALLOWED}"
-        )))
+        let detail = not_valid("user", &user, NAME_ALLOWED);
+        Err(Refusal::bad_request(detail))
     }
 }
 
 fn not_on_page(key: &str, keys: &[String]) -> Refusal {
-    let shown: String = key.chars().take(80).collect();
-    let allowed = keys.join(", ");
-    Refusal::forbidden(format!(
-        "key: {shown:?} is not on your page; allowed: {allowed}"
-    ))
+    let allowed = format!("what is on your page: {}", keys.join(", "));
+    Refusal::forbidden(not_valid("key", key, &allowed))
 }

@@ -12,6 +12,7 @@ mod content;
 pub mod database;
 pub mod gateway;
 pub mod header;
+mod message;
 mod name;
 mod outcome;
 mod probability;
@@ -22,6 +23,7 @@ mod secret;
 pub mod service;
 
 pub use content::Content;
+pub use message::not_valid;
 pub use name::{NAME_ALLOWED, NAME_PATTERN, is_name};
 pub use outcome::{BreakerState, Cause, Outcome, StoppedBy, UnknownWord};
 pub use probability::{NotAProbability, Probability};

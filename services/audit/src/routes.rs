@@ -16,6 +16,7 @@ use std::sync::Arc;
 use types::{
     Cause, Problem,
     audit::{Event, Events, NewEvent, Verification},
+    not_valid,
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -120,22 +121,17 @@ async fn verify(
 }
 
 fn hash(text: &str) -> Result<Hash, Refusal> {
-    chain::from_hex(text).ok_or_else(|| {
-        let shown: String = text.chars().take(80).collect();
-        let allowed = "64 digits from 0 to 9 and a to f";
-        Refusal::bad_request(format!("noted: {shown:?} is not valid; allowed: {allowed}"))
-    })
+    let allowed = "64 digits from 0 to 9 and a to f";
+    let hash = chain::from_hex(text);
+    hash.ok_or_else(|| Refusal::bad_request(not_valid("noted", text, allowed)))
 }
 
 fn check(field: &str, value: &str, longest: usize) -> Result<(), Refusal> {
     if (1..=longest).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic()) {
         return Ok(());
     }
-    let shown: String = value.chars().take(80).collect();
-    let more = if shown.len() < value.len() { "…" } else { "" };
     let allowed = format!("1 to {longest} visible ASCII characters");
-    let detail = format!("{field}: {shown:?}{more} is not valid; allowed: {allowed}");
-    Err(Refusal::bad_request(detail))
+    Err(Refusal::bad_request(not_valid(field, value, &allowed)))
 }
 
 fn key_reused() -> Refusal {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use types::{
-    NAME_ALLOWED, is_name,
+    NAME_ALLOWED, is_name, not_valid,
     profile::{Page, PutProfile},
 };
 
@@ -19,14 +19,14 @@ pub(crate) fn user(user: &str) -> Result<(), String> {
     if user.len() <= MAX_USER && is_name(user) {
         Ok(())
     } else {
-        Err(wrong("user", user, USER_ALLOWED))
+        Err(not_valid("user", user, USER_ALLOWED))
     }
 }
 
 /// What is wrong with the new page, if anything.
 pub(crate) fn page(page: &Page) -> Result<(), String> {
     if !is_name(&page.collection) {
-        return Err(wrong("collection", &page.collection, NAME_ALLOWED));
+        return Err(not_valid("collection", &page.collection, NAME_ALLOWED));
     }
     if page.keys.len() > MAX_KEYS {
         let count = page.keys.len();
@@ -35,11 +35,11 @@ pub(crate) fn page(page: &Page) -> Result<(), String> {
         ));
     }
     if let Some(key) = page.keys.iter().find(|key| !is_name(key)) {
-        return Err(wrong("keys", key, NAME_ALLOWED));
+        return Err(not_valid("keys", key, NAME_ALLOWED));
     }
     let mut seen = HashSet::new();
     match page.keys.iter().find(|key| !seen.insert(*key)) {
-        Some(key) => Err(wrong("keys", key, "each key once")),
+        Some(key) => Err(not_valid("keys", key, "each key once")),
         None => Ok(()),
     }
 }
@@ -49,11 +49,11 @@ pub(crate) fn profile(put: &PutProfile) -> Result<(), String> {
     let (name, language) = (&put.display_name, &put.language);
     if !is_display_name(name) {
         let allowed = "1 to 100 characters, not all of them blank, no control characters";
-        return Err(wrong("display_name", name, allowed));
+        return Err(not_valid("display_name", name, allowed));
     }
     if !is_language_tag(language) {
         let allowed = "a language tag such as en, en-GB or zh-Hant-TW";
-        return Err(wrong("language", language, allowed));
+        return Err(not_valid("language", language, allowed));
     }
     Ok(())
 }
@@ -76,14 +76,6 @@ fn is_language_tag(tag: &str) -> bool {
         && (2..=8).contains(&language.len())
         && language.bytes().all(|b| b.is_ascii_alphabetic())
         && rest.is_none_or(|rest| rest.split('-').all(is_subtag))
-}
-
-/// A long value is shown as far as it helps.
-fn wrong(field: &str, value: &str, allowed: &str) -> String {
-    const SHOWN: usize = 120;
-    let shown: String = value.chars().take(SHOWN).collect();
-    let more = if shown.len() < value.len() { "…" } else { "" };
-    format!("{field}: {shown:?}{more} is not valid; allowed: {allowed}")
 }
 
 #[cfg(test)]

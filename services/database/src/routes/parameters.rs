@@ -9,7 +9,7 @@ use chassis::{Refusal, RequestContext, conditional::Preconditions};
 use http::request::Parts;
 use serde::Deserialize;
 use std::fmt;
-use types::{NAME_ALLOWED, header::ACTOR, is_name};
+use types::{NAME_ALLOWED, header::ACTOR, is_name, not_valid};
 use utoipa::IntoParams;
 
 /// The most records read at once.
@@ -196,13 +196,8 @@ pub(super) fn name(field: &str, value: &str) -> Result<(), Refusal> {
     Err(wrong(field, value, NAME_ALLOWED))
 }
 
-/// A long value is shown as far as it helps.
 fn wrong(field: &str, value: &str, allowed: &str) -> Refusal {
-    let shown: String = value.chars().take(80).collect();
-    let more = if shown.len() < value.len() { "…" } else { "" };
-    Refusal::bad_request(format!(
-        "{field}: {shown:?}{more} is not valid; allowed: {allowed}"
-    ))
+    Refusal::bad_request(not_valid(field, value, allowed))
 }
 
 #[cfg(test)]
