@@ -22,6 +22,8 @@ impl Confidence {
     pub const P95: Self = Self(0.95);
     /// 99 %: the level of the intervals that are shown, and of a first look.
     pub const P99: Self = Self(0.99);
+    /// 99.5 %: of two intervals that hold together at 99 %.
+    pub const P995: Self = Self(0.995);
     /// 99.9 %: the level at which a rerun is judged.
     pub const P999: Self = Self(0.999);
 

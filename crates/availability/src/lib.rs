@@ -15,6 +15,9 @@
 //! | [`breaker`], [`trips`] | what does a circuit breaker save, and what does it cost? |
 //! | [`nines`] | what does a number close to one mean in minutes? |
 //! | [`interval`] | successes were counted: which availabilities do they allow? |
+//! | [`difference`] | two availabilities were measured: how far apart may they be? |
+//! | [`quantile`] | times were measured: which quantiles do they allow? |
+//! | [`perfect`] | what would be gained if one hop never failed? |
 //! | [`power`] | how many requests tell one availability from another? |
 //! | [`verdict`] | does the measurement agree with the prediction? |
 //!
@@ -39,6 +42,7 @@ pub mod budget;
 pub mod call_tree;
 mod confidence;
 mod dependency;
+pub mod difference;
 mod doubt;
 pub mod interval;
 mod linear;
@@ -46,8 +50,10 @@ pub mod nines;
 pub mod omission;
 pub mod outage;
 pub mod outages;
+pub mod perfect;
 pub mod power;
 mod probability;
+pub mod quantile;
 pub mod redundancy;
 pub mod replicas;
 pub mod retry;

@@ -1,4 +1,5 @@
-//! Where results go: the terminal, and files: `result.json`, `report.html`, `report.csv`.
+//! Where results go: the terminal, and files: `result.json`, `report.html`, `report.csv`,
+//! and the pictures by themselves.
 
 use crate::say;
 use lab::LabError;
@@ -39,7 +40,24 @@ pub fn write(results: &Results, out: &Path) -> Result<(), LabError> {
     let lines = report::csv::lines(results);
     whole(&out.join("report.csv"), |file| {
         file.write_all(lines.as_bytes())
-    })
+    })?;
+    write_pictures(results, &out.join(PICTURES))
+}
+
+/// The folder of the pictures.
+const PICTURES: &str = "pictures";
+
+fn write_pictures(results: &Results, folder: &Path) -> Result<(), LabError> {
+    fs::create_dir_all(folder).map_err(|source| LabError::Output {
+        path: folder.to_owned(),
+        source,
+    })?;
+    for picture in report::pictures::files(results) {
+        whole(&folder.join(&picture.name), |file| {
+            file.write_all(picture.svg.as_bytes())
+        })?;
+    }
+    Ok(())
 }
 
 /// Writes the file at `path`: complete, or not at all.
@@ -83,9 +101,10 @@ pub fn close(results: &Results, out: &Path) {
         out.join("report.html").display()
     ));
     say::out(format!(
-        "results      {}, {}",
+        "results      {}, {}, {}",
         out.join("result.json").display(),
-        out.join("report.csv").display()
+        out.join("report.csv").display(),
+        out.join(PICTURES).join("*.svg").display()
     ));
     say::out(format!(
         "traces       {} (open them in Jaeger's UI: Upload)",

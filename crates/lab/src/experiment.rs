@@ -53,6 +53,7 @@ pub async fn experiment(
     Ok(ScenarioResult {
         name: name.to_owned(),
         plan,
+        variant: None,
         prediction,
         runs,
         judgement,

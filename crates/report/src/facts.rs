@@ -1,18 +1,22 @@
 //! What is told of results, however it is shown.
 
 use crate::results::{Generator, RunResult, ScenarioResult, proportion};
-use availability::{Confidence, Interval, Proportion};
+use availability::{
+    Confidence, Interval, Proportion,
+    perfect::{Fates, Gain, gain},
+};
 use scenario::{Load, Phase, Plan, Prediction};
 use traces::{HopAnalysis, Ratio};
 
-/// Scenarios that differ in nothing but their policy, in the order of their runs.
+/// Scenarios that belong side by side, in the order of their runs: variants of one, and those
+/// that differ in nothing but their policy.
 pub(crate) fn groups(results: &[ScenarioResult]) -> Vec<Vec<&ScenarioResult>> {
     let mut groups: Vec<Vec<&ScenarioResult>> = Vec::new();
     for result in results {
         let same = |group: &&mut Vec<&ScenarioResult>| {
             group
                 .first()
-                .is_some_and(|first| only_policies_differ(&first.plan, &result.plan))
+                .is_some_and(|first| belong_together(first, result))
         };
         match groups.iter_mut().find(same) {
             Some(group) => group.push(result),
@@ -20,6 +24,14 @@ pub(crate) fn groups(results: &[ScenarioResult]) -> Vec<Vec<&ScenarioResult>> {
         }
     }
     groups
+}
+
+fn belong_together(one: &ScenarioResult, other: &ScenarioResult) -> bool {
+    match (&one.variant, &other.variant) {
+        (Some(one), Some(other)) => one.scenario == other.scenario,
+        (None, None) => only_policies_differ(&one.plan, &other.plan),
+        _ => false,
+    }
 }
 
 fn only_policies_differ(one: &Plan, other: &Plan) -> bool {
@@ -62,6 +74,56 @@ pub(crate) fn predicted_load(prediction: &Prediction, name: &str) -> Option<f64>
     let visits = || prediction.hops.iter().filter(|hop| &*hop.service == name);
     visits().next()?;
     Some(visits().map(|hop| hop.load).sum())
+}
+
+/// What a hop has lost, and what users would gain if it never failed by itself.
+pub(crate) struct Loss<'a> {
+    /// The hop.
+    pub(crate) hop: &'a HopAnalysis,
+    /// Its part of everything that was lost.
+    pub(crate) share: f64,
+    /// The gain.
+    pub(crate) gain: Gain,
+}
+
+/// The losses of all hops, in the order in which requests reach them; none if nothing was lost.
+pub(crate) fn losses(run: &RunResult) -> Vec<Loss<'_>> {
+    let outcomes = &run.analysis.root.outcomes;
+    let lost = outcomes.failed.total;
+    if lost == 0 {
+        return Vec::new();
+    }
+    let mut before = 0;
+    let loss = |hop: &'_ HopAnalysis| {
+        let fates = Fates {
+            before,
+            here: hop.lost_here,
+            after: lost.saturating_sub(before + hop.lost_here),
+            answered: outcomes.ok + outcomes.degraded,
+        };
+        before += hop.lost_here;
+        (fates, hop.lost_here as f64 / lost as f64)
+    };
+    let fates: Vec<_> = run.analysis.hops.iter().map(loss).collect();
+    let with_gain = fates.into_iter().zip(&run.analysis.hops);
+    let losses = with_gain.filter_map(|((fates, share), hop)| {
+        let gain = gain(&fates).ok()?;
+        Some(Loss { hop, share, gain })
+    });
+    losses.collect()
+}
+
+/// Attempts at all hops for one request; none without requests.
+pub(crate) fn attempts_per_request(run: &RunResult) -> Option<f64> {
+    let each = run.analysis.hops.iter().map(|hop| hop.load_amplification);
+    each.sum()
+}
+
+/// Processor time of all services for one request, in microseconds; none if it is not known.
+pub(crate) fn cpu_per_request_us(run: &RunResult) -> Option<f64> {
+    let requests = run.generator.counts.offered as f64;
+    let all: f64 = run.cpu_s.values().sum();
+    (requests > 0.0 && all > 0.0).then(|| all * 1e6 / requests)
 }
 
 /// One depth of a nested chain: what was seen, and the interval at its share of 99 %.

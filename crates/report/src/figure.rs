@@ -10,6 +10,8 @@ pub(crate) mod forest;
 pub(crate) mod graph;
 pub(crate) mod latency;
 pub(crate) mod load;
+pub(crate) mod losses;
+pub(crate) mod policies;
 pub(crate) mod staircase;
 pub(crate) mod timeline;
 

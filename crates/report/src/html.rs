@@ -5,8 +5,8 @@
 //! well-formed XML as well, which is what lets tests read it with a strict parser.
 
 mod caveats;
-mod compare;
-mod pictures;
+pub(crate) mod compare;
+pub(crate) mod pictures;
 mod scenario;
 mod summary;
 mod table;
@@ -18,12 +18,13 @@ mod tests;
 use crate::{
     facts::groups,
     results::{Results, ScenarioResult},
+    svg,
     words::count,
 };
 use availability::Verdict;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-const STYLE: &str = include_str!("html/style.css");
+const STYLE: &str = include_str!("html/page.css");
 /// What `maud` has no closed form of.
 const META: &str = r#"
 <meta charset="utf-8"/>
@@ -40,7 +41,7 @@ pub fn page(results: &Results) -> String {
             head {
                 (PreEscaped(META))
                 title { (title) " · " (verdicts(&results.scenarios)) }
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(svg::STYLE)) (PreEscaped(STYLE)) }
             }
             body {
                 (textures())
@@ -122,8 +123,7 @@ fn comparisons(results: &[ScenarioResult]) -> Markup {
             section aria-labelledby="side-by-side" {
                 h2 id="side-by-side" { "Side by side" }
                 p.lead {
-                    "The same chain, faults and rate of requests; "
-                    "only what is done about failures differs."
+                    "The same seed; only what is named in each row differs."
                 }
                 @for (nth, group) in compared.iter().enumerate() { (compare::group(nth, group, results)) }
             }
@@ -134,19 +134,7 @@ fn comparisons(results: &[ScenarioResult]) -> Markup {
 /// Textures for surfaces that a colour alone would tell apart.
 fn textures() -> Markup {
     html! {
-        svg.textures width="0" height="0" aria-hidden="true" {
-            defs {
-                pattern id="hatch" width="6" height="6"
-                    patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
-                    rect width="6" height="6" class="hatch-ground" {}
-                    line x1="1" y1="0" x2="1" y2="6" class="hatch-line" {}
-                }
-                pattern id="trouble" width="8" height="8"
-                    patternUnits="userSpaceOnUse" patternTransform="rotate(-45)" {
-                    line x1="1" y1="0" x2="1" y2="8" class="trouble-line" {}
-                }
-            }
-        }
+        svg.textures width="0" height="0" aria-hidden="true" { defs { (svg::textures()) } }
     }
 }
 

@@ -5,6 +5,7 @@
 //! | [`results`] | the document: what was predicted, what was measured, the verdict |
 //! | [`terminal`] | the same as tables for a terminal |
 //! | [`html`] | the same as one page with pictures, for a browser or paper |
+//! | [`pictures`] | its pictures as files of their own |
 //! | [`csv`] | the hops of all scenarios as lines, for a spreadsheet |
 //!
 //! Nothing here runs anything: a report can be made from a stored result as well.
@@ -13,6 +14,7 @@ pub mod csv;
 mod facts;
 mod figure;
 pub mod html;
+pub mod pictures;
 pub mod results;
 mod svg;
 mod tables;

@@ -43,12 +43,24 @@ pub struct ScenarioResult {
     pub name: String,
     /// What was run.
     pub plan: Plan,
+    /// What it is a variant of; none of a scenario by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant: Option<VariantOf>,
     /// What was predicted.
     pub prediction: Prediction,
     /// The run, and its rerun if the first one missed the prediction.
     pub runs: Vec<RunResult>,
     /// What the runs say about the expectation.
     pub judgement: Judgement,
+}
+
+/// One of several versions of a scenario that are compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VariantOf {
+    /// The scenario.
+    pub scenario: String,
+    /// What this version is called.
+    pub title: String,
 }
 
 impl ScenarioResult {

@@ -8,8 +8,11 @@ mod scale;
 
 pub(crate) use scale::Scale;
 
-use maud::{Markup, Render, html};
+use maud::{Markup, PreEscaped, Render, html};
 use std::fmt::Write;
+
+/// The colours, light and dark, and how marks look.
+pub(crate) const STYLE: &str = include_str!("svg/picture.css");
 
 /// A place on the canvas: to the right, and down.
 pub(crate) type Point = (f64, f64);
@@ -26,6 +29,44 @@ pub(crate) struct Picture {
     pub(crate) description: String,
     /// What is drawn.
     pub(crate) marks: Markup,
+}
+
+impl Picture {
+    /// The picture as a file of its own.
+    pub(crate) fn file(&self) -> String {
+        let (title, description) = (format!("{}-t", self.id), format!("{}-d", self.id));
+        let (width, height) = (px(self.size.0), px(self.size.1));
+        html! {
+            svg xmlns="http://www.w3.org/2000/svg" width=(width) height=(height)
+                viewBox={"0 0 " (width) " " (height)} role="img"
+                aria-labelledby={(title) " " (description)} {
+                title id=(title) { (self.title) }
+                desc id=(description) { (self.description) }
+                style { (PreEscaped(STYLE)) (PreEscaped(ALONE)) }
+                defs { (textures()) }
+                (self.marks)
+            }
+        }
+        .into_string()
+    }
+}
+
+/// What a picture needs where there is no page around it.
+const ALONE: &str = "svg { background: var(--paper); font-family: system-ui, sans-serif; }\n";
+
+/// Textures for surfaces that a colour alone would tell apart.
+pub(crate) fn textures() -> Markup {
+    html! {
+        pattern id="hatch" width="6" height="6"
+            patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
+            rect width="6" height="6" class="hatch-ground" {}
+            line x1="1" y1="0" x2="1" y2="6" class="hatch-line" {}
+        }
+        pattern id="trouble" width="8" height="8"
+            patternUnits="userSpaceOnUse" patternTransform="rotate(-45)" {
+            line x1="1" y1="0" x2="1" y2="8" class="trouble-line" {}
+        }
+    }
 }
 
 impl Render for Picture {

@@ -3,6 +3,7 @@
 pub(crate) mod compare;
 pub(crate) mod curve;
 pub(crate) mod load;
+pub(crate) mod losses;
 mod outage;
 pub(crate) mod phases;
 pub(crate) mod staircase;

@@ -5,6 +5,7 @@ use crate::results::ScenarioResult;
 use availability::{
     Interval, Probability,
     nines::{Downtime, Period, nines},
+    perfect::Gain,
 };
 use resilience::circuit_breaker::BreakerSettings;
 use scenario::{Class, Expected, Length, Limit, OutagePrediction, Phase, Plan, Policy, Prediction};
@@ -68,6 +69,16 @@ pub fn brief(nanos: u64) -> String {
 pub fn difference(share: f64) -> String {
     let sign = if share < 0.0 { '−' } else { '+' };
     format!("{sign}{:.2} points", share.abs() * 100.0)
+}
+
+/// What would be gained, in percentage points: `+0.95 points`.
+pub fn gained(share: f64) -> String {
+    format!("+{}", points(share))
+}
+
+/// The interval of a gain: `+0.72 to +1.23 points`.
+pub fn gained_between(gain: &Gain) -> String {
+    format!("+{:.2} to +{}", gain.low * 100.0, points(gain.high))
 }
 
 /// A distance of shares in percentage points: `0.90 points`.
@@ -226,12 +237,23 @@ pub fn plan_policy(plan: &Plan) -> String {
     first.map_or_else(String::new, |phase| policy(&phase.policy).join(", "))
 }
 
+/// What a scenario is called among those it is compared with: the title of the variant, or
+/// what is done about failures.
+pub fn called(result: &ScenarioResult) -> String {
+    match &result.variant {
+        Some(variant) => variant.title.clone(),
+        None => plan_policy(&result.plan),
+    }
+}
+
 /// The same, where what matters is who stops waiting.
 pub fn waiting_policy(result: &ScenarioResult) -> String {
     let policy = result.plan.phases().first().map(|phase| phase.policy);
     match policy {
-        Some(policy) if policy != Policy::default() => plan_policy(&result.plan),
-        _ => "nobody stops waiting".to_owned(),
+        Some(policy) if policy == Policy::default() && result.variant.is_none() => {
+            "nobody stops waiting".to_owned()
+        }
+        _ => called(result),
     }
 }
 

@@ -1,7 +1,20 @@
-//! Scenarios that differ in nothing but their policy.
+//! Scenarios that differ in one thing, side by side: an ablation.
 
-use super::{anchor, table};
-use crate::{results::ScenarioResult, tables::compare};
+use super::{
+    anchor,
+    pictures::{Captioned, figure},
+    table,
+};
+use crate::{
+    facts::{attempts_per_request, cpu_per_request_us},
+    figure::{
+        Seen,
+        policies::{self, Mark, Row},
+    },
+    results::{RunResult, ScenarioResult},
+    tables::compare,
+    words::{called, millis, percent, times},
+};
 use maud::{Markup, html};
 
 /// `all` are those that the page shows; links lead there.
@@ -17,7 +30,83 @@ pub(super) fn group(nth: usize, group: &[&ScenarioResult], all: &[ScenarioResult
                     a href={"#" (link(result))} { bdi { (result.name) } }
                 }
             }
+            div.gallery { @for one in pictures(&id, group) { (figure(&one)) } }
             @for sheet in compare::sheets(group) { (table::of(&sheet)) }
         }
     }
+}
+
+/// What is measured of a run, and how it is said.
+type Measure = fn(&ScenarioResult, &RunResult) -> Option<(Mark, String)>;
+
+const MEASURES: [(&str, &str, &str, Measure); 4] = [
+    (
+        "answered",
+        "Answered",
+        "Dots: measured, with 99 % intervals. Upright lines: predicted.",
+        answered,
+    ),
+    (
+        "latency",
+        "Latency",
+        "Dot: p50. Square: p99. Stroke: p99.9. Beside it: p99.",
+        latency,
+    ),
+    (
+        "attempts",
+        "Attempts for one request",
+        "At all services together.",
+        attempts,
+    ),
+    (
+        "cpu",
+        "Processor time for one request",
+        "Of all services together, in milliseconds.",
+        cpu,
+    ),
+];
+
+/// A picture for each thing that is measured.
+pub(crate) fn pictures(id: &str, group: &[&ScenarioResult]) -> Vec<Captioned> {
+    let of_measure = |(name, title, caption, measure): (&'static str, &str, &str, Measure)| {
+        let rows: Vec<_> = group.iter().map(|result| row(result, measure)).collect();
+        Captioned {
+            name,
+            picture: policies::draw(format!("{id}-{name}"), title.to_owned(), &rows),
+            caption: caption.to_owned(),
+        }
+    };
+    MEASURES.into_iter().map(of_measure).collect()
+}
+
+fn row(result: &ScenarioResult, measure: Measure) -> Row {
+    let seen = result.shown().and_then(|run| measure(result, run));
+    let (mark, words) = seen.unzip();
+    Row {
+        name: called(result),
+        words: words.unwrap_or_else(|| "nothing".to_owned()),
+        mark,
+    }
+}
+
+fn answered(result: &ScenarioResult, run: &RunResult) -> Option<(Mark, String)> {
+    let seen = Seen::of(run.analysis.root.outcomes.availability())?;
+    let predicted = result.prediction.availability.get();
+    Some((Mark::Share(seen, predicted), percent(seen.value)))
+}
+
+fn latency(_: &ScenarioResult, run: &RunResult) -> Option<(Mark, String)> {
+    let latency = run.analysis.root.latency?;
+    let marks = [latency.p50_ms, latency.p99_ms, latency.p999_ms];
+    Some((Mark::Latency(marks), millis(latency.p99_ms)))
+}
+
+fn attempts(_: &ScenarioResult, run: &RunResult) -> Option<(Mark, String)> {
+    let attempts = attempts_per_request(run)?;
+    Some((Mark::Amount(attempts), times(attempts)))
+}
+
+fn cpu(_: &ScenarioResult, run: &RunResult) -> Option<(Mark, String)> {
+    let ms = cpu_per_request_us(run)? / 1e3;
+    Some((Mark::Amount(ms), format!("{ms:.2} ms")))
 }

@@ -4,12 +4,12 @@ use super::table::scrolling;
 use crate::{
     facts,
     figure::{
-        Seen, curve, graph, latency, load, staircase,
+        Seen, curve, graph, latency, load, losses, staircase,
         timeline::{self, Band, Breaker, Course, Slice},
     },
     results::{RunResult, ScenarioResult, Timeline},
     svg::Picture,
-    words::{is_out_of_the_usual, phase_name},
+    words::{is_out_of_the_usual, percent, phase_name},
 };
 use maud::{Markup, html};
 use scenario::{Plan, Topology};
@@ -22,35 +22,64 @@ const LOAD: &str = "Bars: measured, with 99 % intervals. Upright lines: predicte
 const COURSE: &str = "Answered: share of the requests that began then. \
                       Latency: p50 (line), p99 (dashed). At a hop: attempts a second.";
 
+const LOSSES: &str = "Bars: what was lost at each hop. Dots: what users would gain if it \
+                      never failed, with 99 % intervals.";
+
+/// A picture, and what it shows.
+pub(crate) struct Captioned {
+    /// What it is called among those of its scenario.
+    pub(crate) name: &'static str,
+    /// The picture.
+    pub(crate) picture: Picture,
+    /// What its marks mean.
+    pub(crate) caption: String,
+}
+
 /// The small pictures, side by side where there is room.
 pub(super) fn gallery(id: &str, result: &ScenarioResult, run: &RunResult) -> Markup {
-    let hops = if facts::is_curve(result) {
-        figure(
-            &curve_of(format!("{id}-curve"), result, run),
-            "Line: predicted. Dots: measured, with intervals that together have 99 %.",
-        )
-    } else {
-        figure(
-            &stairs_of(format!("{id}-stairs"), result, run),
-            "Line: predicted. Dots: measured, with their 99 % intervals.",
-        )
+    html! {
+        div.gallery {
+            @for one in small(id, result, run) { (figure(&one)) }
+        }
+    }
+}
+
+/// The small pictures of a scenario.
+pub(crate) fn small(id: &str, result: &ScenarioResult, run: &RunResult) -> Vec<Captioned> {
+    let captioned = |name, caption: &str, draw: &dyn Fn(String) -> Picture| Captioned {
+        name,
+        picture: draw(format!("{id}-{name}")),
+        caption: caption.to_owned(),
     };
-    let latency_caption = match (answered_apart(run), run.analysis.root.latency_ok) {
+    let hops = if facts::is_curve(result) {
+        let caption = "Line: predicted. Dots: measured, with intervals that together have 99 %.";
+        captioned("curve", caption, &|id| curve_of(id, result, run))
+    } else {
+        let caption = "Line: predicted. Dots: measured, with their 99 % intervals.";
+        captioned("stairs", caption, &|id| stairs_of(id, result, run))
+    };
+    let graph = captioned("graph", GRAPH, &|id| graph_of(id, result, run));
+    let losses = facts::losses(run);
+    let lost = (!losses.is_empty() && !facts::is_curve(result))
+        .then(|| captioned("losses", LOSSES, &|id| losses_of(id, &losses, run)));
+    let load = result
+        .tries_again()
+        .then(|| captioned("load", LOAD, &|id| load_of(id, result, run)));
+    let latency = run.analysis.root.latency.as_ref().map(|all| {
+        let caption = latency_caption(run);
+        captioned("latency", caption, &|id| latency_of(id, result, run, all))
+    });
+    [Some(hops), Some(graph), lost, load, latency]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn latency_caption(run: &RunResult) -> &'static str {
+    match (answered_apart(run), run.analysis.root.latency_ok) {
         (Some(_), _) => "Dots: all requests. Squares: those answered in full.",
         (None, Some(_)) => "All requests; those answered in full differ by less than 5 %.",
         (None, None) => "All requests; none was answered in full.",
-    };
-    html! {
-        div.gallery {
-            (hops)
-            (figure(&graph_of(format!("{id}-graph"), result, run), GRAPH))
-            @if result.tries_again() {
-                (figure(&load_of(format!("{id}-load"), result, run), LOAD))
-            }
-            @if let Some(picture) = latency_of(format!("{id}-latency"), result, run) {
-                (figure(&picture, latency_caption))
-            }
-        }
     }
 }
 
@@ -63,28 +92,60 @@ fn answered_apart(run: &RunResult) -> Option<&Latency> {
     parts.into_iter().any(apart).then_some(answered)
 }
 
-fn figure(picture: &Picture, caption: &str) -> Markup {
+pub(super) fn figure(one: &Captioned) -> Markup {
+    let Captioned {
+        picture, caption, ..
+    } = one;
     html! { figure { p.title { (picture.title) } (picture) figcaption { (caption) } } }
 }
 
 /// The run over time: wider than a phone, so that it scrolls in a box of its own.
 pub(super) fn timeline(id: &str, result: &ScenarioResult, run: &RunResult) -> Markup {
+    let Some(one) = over_time(id, result, run) else {
+        return html! {};
+    };
+    html! {
+        figure.wide {
+            p.title { (one.picture.title) }
+            (scrolling("The run over time", &html! { (one.picture) }))
+            figcaption { (one.caption) }
+        }
+    }
+}
+
+/// The run over time; none if nothing happened.
+pub(crate) fn over_time(id: &str, result: &ScenarioResult, run: &RunResult) -> Option<Captioned> {
     let course = course(result, run);
     if course.slices.is_empty() {
-        return html! {};
+        return None;
     }
-    let picture = timeline::draw(format!("{id}-time"), &course);
     let mut caption = COURSE.to_owned();
     if !course.breakers.is_empty() {
         caption += " Breakers: thin line closed, hatched block open, low block half-open.";
     }
-    html! {
-        figure.wide {
-            p.title { (picture.title) }
-            (scrolling("The run over time", &html! { (picture) }))
-            figcaption { (caption) }
+    Some(Captioned {
+        name: "time",
+        picture: timeline::draw(format!("{id}-time"), &course),
+        caption,
+    })
+}
+
+fn losses_of(id: String, losses: &[facts::Loss<'_>], run: &RunResult) -> Picture {
+    let offered = run.analysis.root.outcomes.offered.max(1) as f64;
+    let row = |loss: &facts::Loss<'_>| {
+        let (lost, gain) = (loss.hop.lost_here as f64 / offered, loss.gain);
+        losses::Row {
+            hop: loss.hop.hop.clone(),
+            lost,
+            gain: Seen {
+                value: gain.value,
+                low: gain.low,
+                high: gain.high,
+            },
+            words: format!("lost {}, to gain {}", percent(lost), percent(gain.value)),
         }
-    }
+    };
+    losses::draw(id, &losses.iter().map(row).collect::<Vec<_>>())
 }
 
 fn stairs_of(id: String, result: &ScenarioResult, run: &RunResult) -> Picture {
@@ -124,16 +185,10 @@ fn load_of(id: String, result: &ScenarioResult, run: &RunResult) -> Picture {
     load::draw(id, &rows.collect::<Vec<_>>())
 }
 
-fn latency_of(id: String, result: &ScenarioResult, run: &RunResult) -> Option<Picture> {
-    let root = &run.analysis.root;
+fn latency_of(id: String, result: &ScenarioResult, run: &RunResult, all: &Latency) -> Picture {
     let patience = result.plan.phases().first();
     let patience = patience.map(|phase| phase.load.patience.as_secs_f64() * 1e3);
-    Some(latency::draw(
-        id,
-        root.latency.as_ref()?,
-        answered_apart(run),
-        patience,
-    ))
+    latency::draw(id, all, answered_apart(run), patience)
 }
 
 /// The services in the order of their first visit, and the calls between them.

@@ -4,7 +4,7 @@ use super::{anchor, badge, caveats, pictures, table, waterfall};
 use crate::{
     facts::is_curve,
     results::{RunResult, ScenarioResult, shown_interval},
-    tables::{Sheet, curve, load, phases, staircase},
+    tables::{Sheet, curve, load, losses, phases, staircase},
     words::{
         censored, class, count, difference, expected, in_nines, interval, limit, millis, offered,
         percent, plan_policy, points, probability, reason,
@@ -129,11 +129,12 @@ fn tables(result: &ScenarioResult, run: &RunResult) -> Markup {
     let loads = result
         .tries_again()
         .then(|| load::sheet(&result.prediction, run));
+    let losses = losses::sheet(result, run);
     let several = result.plan.phases().len() > 1;
     let phases = several.then(|| phases::measured(result, run)).flatten();
     html! {
         (table::of(&hops))
-        @for sheet in loads.iter().chain(&phases) { (table::of(sheet)) }
+        @for sheet in losses.iter().chain(&loads).chain(&phases) { (table::of(sheet)) }
         @if let Some(sheet) = latency(result, run) { (table::of(&sheet)) }
     }
 }

@@ -3,11 +3,11 @@
 
 use super::{Sheet, load, outage};
 use crate::{
-    facts::waits,
+    facts::{attempts_per_request, cpu_per_request_us, waits},
     results::{RunResult, ScenarioResult, shown_interval},
     words::{
-        censored, count, interval, is_out_of_the_usual, millis, percent, plan_policy, probability,
-        recovery,
+        called, censored, count, interval, is_out_of_the_usual, millis, percent, probability,
+        recovery, times,
     },
 };
 
@@ -41,9 +41,11 @@ fn success(shown: &[(&ScenarioResult, &RunResult)]) -> Sheet {
         "predicted",
         "p50",
         "p99",
-        "lost",
+        "p99.9",
+        "attempts",
+        "CPU",
     ];
-    let mut table = Sheet::new("What each policy buys", &header, 1);
+    let mut table = Sheet::new("What each buys and costs", &header, 1);
     for (result, run) in shown {
         let root = &run.analysis.root;
         let ratio = root.outcomes.availability();
@@ -52,7 +54,7 @@ fn success(shown: &[(&ScenarioResult, &RunResult)]) -> Sheet {
             latency.map_or_else(|| "-".to_owned(), |l| censored(of(l), &result.plan))
         };
         table.add_row([
-            plan_policy(&result.plan),
+            called(result),
             count(root.outcomes.offered),
             ratio.value().map_or_else(|| "-".to_owned(), percent),
             shown_interval(ratio)
@@ -61,9 +63,12 @@ fn success(shown: &[(&ScenarioResult, &RunResult)]) -> Sheet {
             probability(result.prediction.availability),
             latency(|latency| latency.p50_ms),
             latency(|latency| latency.p99_ms),
-            count(root.outcomes.failed.total),
+            latency(|latency| latency.p999_ms),
+            attempts_per_request(run).map_or_else(dash, times),
+            cpu_per_request_us(run).map_or_else(dash, |cpu| millis(cpu / 1e3)),
         ]);
     }
+    table.note = Some("attempts and CPU: of all services, for one request".to_owned());
     table
 }
 
@@ -86,7 +91,7 @@ fn loads(shown: &[(&ScenarioResult, &RunResult)]) -> Option<Sheet> {
             let hop = run.analysis.hop(name);
             hop.map_or_else(|| "0 ×".to_owned(), |hop| load::measured(hop, run))
         });
-        table.add_row([plan_policy(&result.plan)].into_iter().chain(measured));
+        table.add_row([called(result)].into_iter().chain(measured));
         let predicted = hops
             .iter()
             .map(|name| load::predicted(&result.prediction, name));
@@ -140,7 +145,7 @@ fn outage_row(result: &ScenarioResult, run: &RunResult, place: usize) -> Option<
     let requests = result.prediction.phases.get(place)?.requests;
     let expected = requests * place_of(&at).unwrap_or(1.0);
     Some([
-        plan_policy(&result.plan),
+        called(result),
         stretch
             .latency
             .map_or_else(dash, |latency| millis(latency.p50_ms)),

@@ -2,7 +2,9 @@
 
 use super::Style;
 use crate::{
+    facts,
     results::{RunResult, ScenarioResult, shown_interval},
+    tables::losses,
     words::{
         censored, count, expected, in_nines, interval, limit, millis, offered, percent,
         probability, reason,
@@ -69,6 +71,9 @@ pub(super) fn footer(result: &ScenarioResult, run: &RunResult, style: Style) -> 
     let mut text = predicted(&result.prediction);
     text += &measured(run);
     text += &verdict(result, style);
+    if let Some(most) = losses::most(run).filter(|_| !facts::is_curve(result)) {
+        let _ = writeln!(text, "to gain      {most}");
+    }
     text += &latency(result, run);
     text += &accounting(run);
     let _ = writeln!(text, "spans        {}", run.analysis.completeness);

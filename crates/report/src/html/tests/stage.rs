@@ -58,6 +58,7 @@ pub fn scenario(name: &str, title: &str) -> ScenarioResult {
         name: name.to_owned(),
         prediction: scenario::predict(&plan),
         plan,
+        variant: None,
         runs: vec![run()],
         judgement: Judgement::from(Verdict::Holds),
     }

@@ -1,0 +1,129 @@
+//! What would users gain if one hop never failed by itself?
+//!
+//! Of the requests that got past the hops before it, the hop lost some; had it not, they
+//! would have gone on, and some would have been lost further on. Failures of different hops
+//! are taken as independent, so those would have fared as the others did that got so far:
+//! with `here` of all requests lost at the hop, and `answered` of those that got past it,
+//!
+//! ```text
+//! gain = here / all · answered / (answered + lost after it)
+//! ```
+//!
+//! which for hops in series is A / a − A (Birnbaum 1969, *On the Importance of Different
+//! Components in a Multicomponent System*: the importance of the hop times its failures). It
+//! holds for calls with retries too, as long as each failure is tried again where it arose;
+//! where callers also retry what came from further down, more attempts would have followed,
+//! and it is near the truth only. Without independence the gain lies between 0 and `here` of
+//! all.
+
+use crate::{Confidence, InvalidProportion, Proportion};
+use serde::Serialize;
+
+/// All requests by where they ended, as seen from one hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fates {
+    /// Lost at a hop before it.
+    pub before: u64,
+    /// Lost at the hop.
+    pub here: u64,
+    /// Lost at a hop after it.
+    pub after: u64,
+    /// Answered.
+    pub answered: u64,
+}
+
+/// By how much the availability would rise, as a share of all requests.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Gain {
+    /// The estimate.
+    pub value: f64,
+    /// The lower end of its 99 % interval.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+}
+
+/// What would be gained if the hop never failed by itself. An error if there are no requests.
+///
+/// Both factors have Wilson intervals at 99.5 %, so that both hold, and with them the
+/// product, at 99 % (Bonferroni).
+///
+/// ```
+/// use availability::perfect::{Fates, gain};
+/// // Half of all requests are lost at the first of two hops, half of the others at the second.
+/// let first = Fates { before: 0, here: 500, after: 250, answered: 250 };
+/// assert!((gain(&first)?.value - 0.25).abs() < 1e-12);
+/// # Ok::<(), availability::InvalidProportion>(())
+/// ```
+pub fn gain(fates: &Fates) -> Result<Gain, InvalidProportion> {
+    let Fates {
+        before,
+        here,
+        after,
+        answered,
+    } = *fates;
+    let past = answered.saturating_add(after);
+    let all = before.saturating_add(here).saturating_add(past);
+    let lost = Proportion::new(here, all)?;
+    // Where nobody got past the hop, nothing is known of what comes after it.
+    let (fate, known) = match Proportion::new(answered, past) {
+        Ok(went_on) => {
+            let interval = went_on.wilson(BOTH);
+            let ends = (interval.low.get(), interval.high.get());
+            (went_on.estimate().get(), ends)
+        }
+        Err(_) => (1.0, (0.0, 1.0)),
+    };
+    let interval = lost.wilson(BOTH);
+    Ok(Gain {
+        value: lost.estimate().get() * fate,
+        low: interval.low.get() * known.0,
+        high: interval.high.get() * known.1,
+    })
+}
+
+/// So that two intervals hold together at 99 %.
+const BOTH: Confidence = Confidence::P995;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fates(before: u64, here: u64, after: u64, answered: u64) -> Fates {
+        Fates {
+            before,
+            here,
+            after,
+            answered,
+        }
+    }
+
+    #[test]
+    fn in_a_series_the_gain_is_what_the_product_has_without_the_hop() {
+        // 0.9 · 0.8 · 0.5 of 1,000: without the second, 0.9 · 0.5.
+        let gain = gain(&fates(100, 180, 360, 360)).unwrap();
+        assert!((gain.value - (0.45 - 0.36)).abs() < 1e-12, "{gain:?}");
+        assert!(gain.low < gain.value && gain.value < gain.high);
+    }
+
+    #[test]
+    fn the_last_hop_gives_back_all_that_it_lost_and_a_perfect_one_nothing() {
+        let last = gain(&fates(100, 50, 0, 850)).unwrap();
+        assert!((last.value - 0.05).abs() < 1e-12);
+        let perfect = gain(&fates(100, 0, 50, 850)).unwrap();
+        assert!(perfect.value.abs() < 1e-12 && perfect.low.abs() < 1e-12);
+        assert!(perfect.high > 0.0, "a thousand requests don't prove that it never fails");
+    }
+
+    #[test]
+    fn where_nobody_got_past_the_hop_the_gain_may_be_anything_up_to_all() {
+        let dead = gain(&fates(0, 1000, 0, 0)).unwrap();
+        assert!(dead.low.abs() < 1e-12);
+        assert!((dead.high - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn of_no_requests_nothing_is_known() {
+        assert!(gain(&fates(0, 0, 0, 0)).is_err());
+    }
+}
