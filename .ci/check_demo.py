@@ -41,7 +41,7 @@ stairs = [hop["cumulative"] for hop in a1["prediction"]["hops"]]
 check("A1: the staircase", all(near(s, 0.99 ** (i + 1), 1e-12) for i, s in enumerate(stairs)))
 check("A1: at least 20,000 requests", a1["runs"][0]["generator"]["counts"]["offered"] >= 20_000)
 check("A5: every depth from 1 to 12", [d["hops"] for d in a5["prediction"]["depths"]] == list(range(1, 13)))
-naive, bounded = results["r1-dead-database-naive"], results["r1-dead-database-deadline"]
+naive, bounded = results["r1-dead-database"], results["r1-dead-database.time-outs-and-a-deadline"]
 stuck = [r["runs"][0]["analysis"]["root"]["max_concurrency"] for r in (naive, bounded)]
 check(f"R1: {stuck[0]} requests stuck without limits, {stuck[1]} with them", stuck[0] > 5 * stuck[1])
 
@@ -60,16 +60,16 @@ def measured_load(name):
     return [hop["load_amplification"] for hop in hops(name, "analysis").values()]
 
 
-check("R2: naive 65.61 %", near(predicted("r2-retries-naive"), 0.6561, 1e-9))
-check("R2: local 99.601 %", near(predicted("r2-retries-local"), 0.99601, 5e-6))
-check("R2: all 99.892 %", near(predicted("r2-retries-all"), 0.99892, 5e-6))
-for name in ("r2-retries-local", "r2-retries-all"):
+check("R2: naive 65.61 %", near(predicted("r2-retries"), 0.6561, 1e-9))
+check("R2: local 99.601 %", near(predicted("r2-retries.retries-where-it-failed"), 0.99601, 5e-6))
+check("R2: all 99.892 %", near(predicted("r2-retries.retries-of-everything"), 0.99892, 5e-6))
+for name in ("r2-retries.retries-where-it-failed", "r2-retries.retries-of-everything"):
     loads = [(hop["load"], hops(name, "analysis")[service]["load_amplification"]) for service, hop in hops(name).items()]
     check(f"{name}: measured load {[round(m, 3) for _, m in loads]}", all(near(m, p, 0.03) for p, m in loads))
-storm, bounded = (measured_load(f"r3-amplification-{kind}") for kind in ("none", "budget"))
+storm, bounded = (measured_load(name) for name in ("r3-amplification", "r3-amplification.a-retry-budget"))
 check(f"R3: amplification {storm}", storm == [1, 3, 9, 27])
 check(f"R3: with a budget {[round(load, 2) for load in bounded]}", bounded[3] < 1.5)
-without, guarded = (results[f"r4-hanging-database-{kind}"]["runs"][0] for kind in ("naive", "breaker"))
+without, guarded = (results[name]["runs"][0] for name in ("r4-hanging-database", "r4-hanging-database.a-circuit-breaker"))
 reached = [run["timeline"]["phases"][1]["hops"]["database"]["attempts"] for run in (without, guarded)]
 check(f"R4: {reached} attempts reach the hanging database", reached[1] * 3 < reached[0])
 waits = [run["timeline"]["phases"][1]["latency"]["p50_ms"] for run in (without, guarded)]
@@ -79,5 +79,5 @@ check(f"R4: a breaker alone saves no request: {ok} answered", ok[1] <= ok[0])
 states = [change["to"] for change in guarded["timeline"]["transitions"]]
 check(f"R4: the breaker {states}", states[0] == "open" and states[-1] == "closed")
 recovery = guarded["timeline"]["phases"][2]["first_answer"] / 1e9
-most = results["r4-hanging-database-breaker"]["prediction"]["phases"][1]["outage"]["recovery_at_most_s"]
+most = results["r4-hanging-database.a-circuit-breaker"]["prediction"]["phases"][1]["outage"]["recovery_at_most_s"]
 check(f"R4: answers again after {recovery:.2f} s, at most {most:.2f} s", recovery <= most + 0.2)

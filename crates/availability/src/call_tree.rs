@@ -1,8 +1,9 @@
 //! Any tree of calls, with retries on every edge.
 //!
-//! A service calls others in turn, needs all of them, and stops at the first that fails.
-//! Its own fault strikes before it calls anybody. Each caller tries a failed call again; a
-//! chain ([`retry::nested`](crate::retry::nested)) and a sequence
+//! A service calls others in turn, needs all of them but soft ones, and stops at the first
+//! needed one that fails; or it calls them all at once. What it answers without a soft one
+//! is not of full quality. Its own fault strikes before it calls anybody. Each caller tries
+//! a failed call again; a chain ([`retry::nested`](crate::retry::nested)) and a sequence
 //! ([`retry::orchestrated`](crate::retry::orchestrated)) are special cases.
 //!
 //! One attempt at a visit ends in one of four ways: it succeeds (probability s), it fails so
@@ -36,7 +37,12 @@ pub struct Visit {
     /// The share of attempts that never get here, because the caller's breaker is open: 0
     /// without a breaker. They are not tried again.
     pub refused: Probability,
-    /// Whom it calls, in turn.
+    /// Whether its caller answers without it too.
+    pub is_soft: bool,
+    /// Whether it makes its calls at once, and not in turn: then each is made, whatever
+    /// becomes of the others.
+    pub is_parallel: bool,
+    /// Whom it calls.
     pub calls: Vec<Visit>,
 }
 
@@ -61,6 +67,8 @@ pub struct VisitForecast {
     pub attempt: Probability,
     /// The success of one call, after its retries.
     pub call: Probability,
+    /// The same with nothing missing: no soft call below has failed.
+    pub full: Probability,
     /// The probability that an attempt that gets here fails so that its caller would try again.
     pub retried: Probability,
     /// Expected attempts per call, without those that a breaker refuses.
@@ -113,6 +121,8 @@ struct Ends {
     refused: f64,
     /// A call succeeds.
     call: f64,
+    /// A call succeeds, and nothing is missing.
+    full: f64,
     /// Silence takes a call, by who hears it.
     silences: Silences,
 }
@@ -121,6 +131,15 @@ impl Ends {
     /// A call fails, and its caller learns it.
     fn failed(&self) -> f64 {
         (1.0 - self.call - self.silences.total()).max(0.0)
+    }
+
+    /// The caller goes on after a call.
+    fn goes_on(&self, is_soft: bool) -> f64 {
+        if is_soft {
+            self.call + self.failed()
+        } else {
+            self.call
+        }
     }
 }
 
@@ -151,17 +170,20 @@ fn rise(visit: &Visit, depth: usize, retry_on: RetryOn, all: &mut Vec<Ends>) {
     let place = all.len();
     all.push(Ends::default());
     let (failure, silence) = own_ends(visit);
-    let mut reach = passing(visit);
+    let (mut reach, mut full) = (passing(visit), passing(visit));
     let (mut silences, mut from_below) = (Silences::default(), 0.0);
     silences.add(visit.heard_by, silence);
     for callee in &visit.calls {
         let next = all.len();
         rise(callee, depth + 1, retry_on, all);
         let ends = &all[next];
-        from_below += reach * ends.failed();
+        if !callee.is_soft {
+            from_below += reach * ends.failed();
+        }
         let passed_up = ends.silences.0.iter();
         passed_up.for_each(|(by, share)| silences.add(*by, reach * share));
-        reach *= ends.call;
+        reach *= ends.goes_on(callee.is_soft);
+        full *= ends.full;
     }
     let (cut, told) = (
         silences.take(Heard::At(depth)),
@@ -185,6 +207,7 @@ fn rise(visit: &Visit, depth: usize, retry_on: RetryOn, all: &mut Vec<Ends>) {
         attempts,
         refused: tries * visit.refused.get(),
         call: reach * attempts,
+        full: full * attempts,
         silences,
     };
 }
@@ -224,7 +247,8 @@ struct Descent<'a> {
 struct Level {
     /// The probability that the user loses the request if a call here fails.
     lost_if_failed: f64,
-    /// The probability that an attempt of the caller makes this call.
+    /// The probability that an attempt of the caller is still good when it comes to this
+    /// call, in the order in which failures are blamed.
     reach: f64,
     /// Expected attempts per call: how often a failure for good has its chance.
     attempts: f64,
@@ -240,9 +264,11 @@ impl Descent<'_> {
         let depth = self.levels.len();
         let place = self.forecasts.len();
         let ends = &self.ends[place];
-        let lost_if_failed = self.levels.last().map_or(1.0, |above| {
-            above.reach_of_loss(reach, self.retry_on == RetryOn::All)
-        });
+        let lost_if_failed = match self.levels.last() {
+            Some(_) if visit.is_soft => 0.0,
+            Some(above) => above.reach_of_loss(reach, self.retry_on == RetryOn::All),
+            None => 1.0,
+        };
         let level = Level {
             lost_if_failed,
             reach,
@@ -258,6 +284,7 @@ impl Descent<'_> {
             depth,
             attempt: nearest(ends.success),
             call: nearest(ends.call),
+            full: nearest(ends.full),
             retried: nearest(ends.retried),
             attempts_per_call: ends.attempts,
             calls,
@@ -270,8 +297,13 @@ impl Descent<'_> {
         });
         let (mut next, mut reach) = (place + 1, passing(visit));
         for callee in &visit.calls {
-            self.call(callee, attempts * reach, reach);
-            reach *= self.ends[next].call;
+            let made = if visit.is_parallel {
+                passing(visit)
+            } else {
+                reach
+            };
+            self.call(callee, attempts * made, reach);
+            reach *= self.ends[next].goes_on(callee.is_soft);
             next += self.ends[next].size;
         }
         self.levels.pop();

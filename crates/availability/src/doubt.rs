@@ -17,6 +17,11 @@ pub enum Doubt {
         /// How many would be enough; none if no number is.
         enough: Option<u64>,
     },
+    /// The interval of a measurement lies across a bound.
+    AcrossBound {
+        /// How many requests it is from.
+        requests: u64,
+    },
     /// The load generator fell behind its own schedule: the load was not the one stated.
     LateGenerator {
         /// Requests that left too late.
@@ -57,6 +62,12 @@ impl fmt::Display for Doubt {
                 write!(
                     f,
                     "{requests} requests can't tell, and no number can: the measurement lies on the bound"
+                )
+            }
+            Self::AcrossBound { requests } => {
+                write!(
+                    f,
+                    "the interval of {requests} requests lies across a bound; more would make it shorter"
                 )
             }
             Self::LateGenerator { late, requests } => {

@@ -111,15 +111,9 @@ impl Proportion {
 
     /// The score interval of Wilson 1927: all p whose normal test does not reject the data.
     pub fn wilson(self, level: Confidence) -> Interval {
-        let (n, p, z) = (
-            self.trials as f64,
-            self.estimate().get(),
-            level.two_sided_z(),
-        );
-        let shrink = 1.0 + z * z / n;
-        let centre = (p + z * z / (2.0 * n)) / shrink;
-        let half = z / shrink * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
-        self.with_exact_ends(nearest(centre - half), nearest(centre + half), level)
+        let Interval { low, high, .. } =
+            wilson_of(self.estimate().get(), self.trials as f64, level);
+        self.with_exact_ends(low, high, level)
     }
 
     /// The exact interval of Clopper and Pearson 1934: all p whose binomial tails, on either
@@ -147,6 +141,19 @@ impl Proportion {
             high
         };
         Interval { low, high, level }
+    }
+}
+
+/// Wilson's interval of a share `p` of `n` trials, which need not be a whole number.
+pub(crate) fn wilson_of(p: f64, n: f64, level: Confidence) -> Interval {
+    let z = level.two_sided_z();
+    let shrink = 1.0 + z * z / n;
+    let centre = (p + z * z / (2.0 * n)) / shrink;
+    let half = z / shrink * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
+    Interval {
+        low: nearest(centre - half),
+        high: nearest(centre + half),
+        level,
     }
 }
 

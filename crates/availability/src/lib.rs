@@ -17,6 +17,7 @@
 //! | [`interval`] | successes were counted: which availabilities do they allow? |
 //! | [`difference`] | two availabilities were measured: how far apart may they be? |
 //! | [`quantile`] | times were measured: which quantiles do they allow? |
+//! | [`batches`] | the same where failures cluster in time |
 //! | [`perfect`] | what would be gained if one hop never failed? |
 //! | [`power`] | how many requests tell one availability from another? |
 //! | [`verdict`] | does the measurement agree with the prediction? |
@@ -35,6 +36,7 @@
 //! Failures of different hops, and of different requests, are taken as independent unless a
 //! function says otherwise.
 
+pub mod batches;
 mod binomial;
 mod bounds;
 pub mod breaker;

@@ -112,7 +112,10 @@ mod tests {
         assert!((last.value - 0.05).abs() < 1e-12);
         let perfect = gain(&fates(100, 0, 50, 850)).unwrap();
         assert!(perfect.value.abs() < 1e-12 && perfect.low.abs() < 1e-12);
-        assert!(perfect.high > 0.0, "a thousand requests don't prove that it never fails");
+        assert!(
+            perfect.high > 0.0,
+            "a thousand requests don't prove that it never fails"
+        );
     }
 
     #[test]

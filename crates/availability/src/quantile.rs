@@ -68,7 +68,7 @@ fn first(values: u64, holds: impl Fn(u64) -> bool) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::{RngExt, SeedableRng, rngs::StdRng};
+    use statrs::distribution::DiscreteCDF;
 
     fn of(values: u64, q: f64, level: Confidence) -> (u64, Option<u64>, Option<u64>) {
         let ranks = ranks(values, Probability::new(q).unwrap(), level).unwrap();
@@ -106,19 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_covers_as_often_as_it_claims() {
-        const SAMPLES: u32 = 4_000;
-        let mut rng = StdRng::seed_from_u64(1);
-        let (_, low, high) = of(500, 0.9, Confidence::P95);
+    fn the_interval_covers_as_much_as_it_claims_and_a_narrower_one_would_not() {
+        let (values, q, tail) = (500, 0.9, 0.025);
+        let (_, low, high) = of(values, q, Confidence::P95);
         let (low, high) = (low.unwrap(), high.unwrap());
-        let mut covered = 0.0;
-        for _ in 0..SAMPLES {
-            // Of uniform values, the quantile 0.9 is 0.9.
-            let below = (0..500).filter(|_| rng.random::<f64>() < 0.9).count() as u64;
-            covered += f64::from(u8::from((low..high).contains(&below)));
-        }
-        let share = covered / f64::from(SAMPLES);
-        // At least 95 %, less five standard errors; the seed is fixed.
-        assert!(share > 0.95 - 5.0 * (0.05 * 0.95 / f64::from(SAMPLES)).sqrt(), "{share}");
+        // How many of the values are below the quantile, by a second implementation.
+        let below = statrs::distribution::Binomial::new(q, values).unwrap();
+        assert!(below.cdf(low - 1) <= tail && below.cdf(low) > tail);
+        assert!(below.sf(high - 1) <= tail && below.sf(high - 2) > tail);
     }
 }

@@ -84,6 +84,23 @@ impl From<Verdict> for Judgement {
 }
 
 impl Judgement {
+    /// The worse of two: one that fails, else one that could not have told; with the doubts of
+    /// both.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        let verdicts = [self.verdict, other.verdict];
+        let any = |verdict| verdicts.contains(&verdict);
+        self.verdict = if any(Verdict::Fails) {
+            Verdict::Fails
+        } else if any(Verdict::Inconclusive) {
+            Verdict::Inconclusive
+        } else {
+            Verdict::Holds
+        };
+        self.doubts.extend(other.doubts);
+        self
+    }
+
     /// The judgement in view of further doubts: with any that matters, it is inconclusive.
     ///
     /// A small run matters only to what holds: a contradiction found with few requests is
@@ -138,6 +155,12 @@ impl Miss {
     /// The side on which the first run missed.
     pub const fn side(self) -> Side {
         self.side
+    }
+
+    /// The same miss, for a rerun of which something else is predicted.
+    #[must_use]
+    pub const fn against(self, prediction: Probability) -> Self {
+        Self { prediction, ..self }
     }
 
     /// Judges by the rerun.

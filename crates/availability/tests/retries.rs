@@ -35,6 +35,8 @@ fn plain(hop: RetriedHop, calls: Vec<Visit>) -> Visit {
         retries: hop.retries,
         granted: Probability::ONE,
         refused: Probability::ZERO,
+        is_soft: false,
+        is_parallel: false,
         calls,
     }
 }
@@ -316,4 +318,62 @@ fn calls_to_trip_at_the_ends() {
     let certain = trips::calls_to_full_window(Probability::ONE, 5, 2).unwrap();
     assert!((certain - 5.0).abs() < 1e-12);
     assert_eq!(trips::refused(p(0.5), 3, 10.0, &[], 1), Probability::ZERO);
+}
+
+fn needs(failure: f64, calls: Vec<Visit>) -> Visit {
+    let failure = Probability::new(failure).unwrap();
+    let hop = RetriedHop {
+        failure,
+        retries: 0,
+    };
+    plain(hop, calls)
+}
+
+fn soft(failure: f64) -> Visit {
+    Visit {
+        is_soft: true,
+        ..needs(failure, Vec::new())
+    }
+}
+
+#[test]
+fn a_soft_call_costs_quality_and_no_availability() {
+    let root = needs(0.1, vec![soft(0.2), needs(0.3, Vec::new())]);
+    let forecast = call_tree::forecast(&root, RetryOn::Local);
+    assert!(close(forecast[0].call.get(), 0.9 * 0.7));
+    assert!(close(forecast[0].full.get(), 0.9 * 0.8 * 0.7));
+    // Whatever becomes of the soft call, the next is made.
+    assert!(close(forecast[2].calls, 0.9));
+    assert!(close(forecast[1].lost.get(), 0.0));
+    assert!(close(lost(&forecast), 1.0 - 0.9 * 0.7));
+}
+
+#[test]
+fn a_soft_call_is_tried_again_and_what_it_repairs_is_quality() {
+    let again = Visit {
+        retries: 2,
+        ..soft(0.2)
+    };
+    let forecast = call_tree::forecast(&needs(0.0, vec![again]), RetryOn::Local);
+    assert!(close(forecast[0].full.get(), 1.0 - 0.008));
+    assert!(close(forecast[0].call.get(), 1.0));
+    assert!(close(forecast[1].attempts, 1.24));
+}
+
+#[test]
+fn calls_at_once_are_all_made_and_fail_no_less() {
+    let calls = vec![needs(0.2, Vec::new()), needs(0.3, Vec::new())];
+    let in_turn = needs(0.1, calls);
+    let at_once = Visit {
+        is_parallel: true,
+        ..in_turn.clone()
+    };
+    let [in_turn, at_once] =
+        [in_turn, at_once].map(|root| call_tree::forecast(&root, RetryOn::Local));
+    assert!(close(in_turn[2].calls, 0.9 * 0.8));
+    assert!(close(at_once[2].calls, 0.9));
+    assert!(close(at_once[0].call.get(), 0.9 * 0.8 * 0.7));
+    for (in_turn, at_once) in in_turn.iter().zip(&at_once) {
+        assert_eq!(in_turn.lost, at_once.lost);
+    }
 }

@@ -1,9 +1,9 @@
-//! Probes, metrics, faults, and the description of the routes, on a listener of their own that no fault ever touches.
+//! Probes, metrics, faults, policy, and the description of the routes, on a listener of their own that no fault ever touches.
 //!
 //! Liveness and readiness say nothing about other services: a dependency that is down must
 //! not get its callers restarted or taken out of rotation one after the other.
 
-use crate::{Json, Refusal, options::Secret, refusal};
+use crate::{Json, Policy, PolicyControl, Refusal, options::Secret, refusal};
 use axum::{
     Router,
     extract::{Request, State},
@@ -41,6 +41,7 @@ pub(crate) struct Admin {
     pub service: Arc<str>,
     pub readiness: Readiness,
     pub faults: FaultControl,
+    pub policy: PolicyControl,
     pub telemetry: Arc<Telemetry>,
     pub token: Option<Secret>,
     pub document: Arc<str>,
@@ -54,6 +55,7 @@ impl Admin {
             .route("/readyz", get(ready))
             .route("/metrics", get(metrics))
             .route("/faults", get(read_faults).put(write_faults))
+            .route("/policy", get(read_policy).put(write_policy))
             .route("/openapi.json", get(document))
             .with_state(self.clone())
             .merge(self.guarded(own))
@@ -140,4 +142,21 @@ async fn write_faults(
     );
     admin.faults.set(faults);
     Ok(read_faults(State(admin)).await)
+}
+
+async fn read_policy(State(admin): State<Admin>) -> Json<Policy> {
+    Json(*admin.policy.get())
+}
+
+/// Replaces the policy, as a whole; the answer is what is in force now.
+async fn write_policy(
+    State(admin): State<Admin>,
+    headers: HeaderMap,
+    body: Result<Json<Policy>, Refusal>,
+) -> Result<Json<Policy>, Refusal> {
+    admin.authorize(&headers)?;
+    let Json(policy) = body?;
+    tracing::info!(?policy, "policy replaced");
+    admin.policy.set(policy);
+    Ok(read_policy(State(admin)).await)
 }

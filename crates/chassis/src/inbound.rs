@@ -5,7 +5,7 @@ mod identity;
 mod limits;
 mod panic;
 
-use crate::{Instruments, Refusal};
+use crate::{Instruments, PolicyControl, Refusal};
 use accounting::AccountingLayer;
 use axum::{
     Router,
@@ -19,7 +19,7 @@ use limits::Refused;
 use opentelemetry::{KeyValue, trace::TraceContextExt};
 use opentelemetry_sdk::trace::SdkTracer;
 use resilience::deadline::DeadlineLayer;
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc};
 use tokio::sync::Semaphore;
 use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::LoadShedLayer};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -76,7 +76,7 @@ pub struct Inbound {
     /// The faults to inject.
     pub faults: FaultControl,
     /// The most a request may take, and what it gets if its caller sets no time.
-    pub deadline: Option<Duration>,
+    pub policy: PolicyControl,
     /// The most requests handled at once.
     pub max_in_flight: NonZeroUsize,
     /// The largest body accepted, in bytes.
@@ -98,7 +98,7 @@ impl Inbound {
                 .layer(HandleErrorLayer::new(async |refused: Refused| {
                     Refusal::from(refused)
                 }))
-                .map_request(limits::set_deadline(self.deadline))
+                .map_request(limits::set_deadline(self.policy.clone()))
                 .layer(DeadlineLayer)
                 .map_err(Refused::from)
                 .layer(LoadShedLayer::new())

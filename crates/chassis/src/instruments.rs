@@ -4,10 +4,7 @@ use opentelemetry::{
     KeyValue,
     metrics::{Counter, Histogram, Meter, UpDownCounter},
 };
-use resilience::{
-    circuit_breaker::{State, Transition},
-    retry::RetryBudget,
-};
+use resilience::circuit_breaker::{State, Transition};
 use std::{sync::Arc, time::Duration};
 use telemetry::DURATION_BUCKETS;
 use types::{Cause, Outcome, StoppedBy};
@@ -88,24 +85,34 @@ impl Instruments {
         self.calls.add(1, &[peer, outcome, cause, stopped_by]);
     }
 
-    /// Shows how many retries of calls to `callee` its budget has left, whenever asked.
-    pub(crate) fn show_budget(&self, callee: &Arc<str>, budget: Arc<RetryBudget>) {
+    /// Shows how many retries of calls to `callee` its budget has left, whenever asked and if
+    /// there is one.
+    pub(crate) fn show_budget(
+        &self,
+        callee: &Arc<str>,
+        level: impl Fn() -> Option<u32> + Send + Sync + 'static,
+    ) {
         let peer = [KeyValue::new("peer", callee.clone())];
         self.meter
             .u64_observable_gauge("nines.retry.budget")
             .with_description("Retries that could be made right now, by callee.")
-            .with_callback(move |gauge| gauge.observe(budget.level().into(), &peer))
+            .with_callback(move |gauge| {
+                if let Some(level) = level() {
+                    gauge.observe(level.into(), &peer);
+                }
+            })
             .build();
     }
 
-    /// Shows the state of the circuit breaker before `callee`, whenever asked.
+    /// Shows the state of the circuit breaker before `callee`, whenever asked and if there is
+    /// one.
     pub(crate) fn show_breaker(
         &self,
         callee: &Arc<str>,
-        state: impl Fn() -> State + Send + Sync + 'static,
+        state: impl Fn() -> Option<State> + Send + Sync + 'static,
     ) {
         let peer = [KeyValue::new("peer", callee.clone())];
-        let openness = move || match state() {
+        let openness = |state| match state {
             State::Closed => 0,
             State::HalfOpen => 1,
             State::Open => 2,
@@ -113,7 +120,11 @@ impl Instruments {
         self.meter
             .u64_observable_gauge("nines.breaker.state")
             .with_description("Circuit breaker, by callee: 0 closed, 1 half-open, 2 open.")
-            .with_callback(move |gauge| gauge.observe(openness(), &peer))
+            .with_callback(move |gauge| {
+                if let Some(state) = state() {
+                    gauge.observe(openness(state), &peer);
+                }
+            })
             .build();
     }
 

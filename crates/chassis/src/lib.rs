@@ -7,7 +7,8 @@
 //! | [`Chassis`] | the life of a service: listen, serve, drain, flush |
 //! | [`inbound`] | the layers that every request received passes |
 //! | [`outbound`] | the layers that every call to another service passes |
-//! | [`admin`] | probes, metrics and faults, on a listener of their own |
+//! | [`PolicyControl`] | what is done about time and failures, replaced while the service runs |
+//! | [`admin`] | probes, metrics, faults and policy, on a listener of their own |
 //! | [`conditional`] | requests that depend on what is there: entity tags |
 //! | [`Refusal`] | problems (RFC 9457) as answers |
 //! | [`openapi`] | the description of a service's routes |
@@ -23,6 +24,7 @@ mod instruments;
 pub mod openapi;
 pub mod options;
 pub mod outbound;
+mod policy;
 mod refusal;
 pub mod replicas;
 mod request;
@@ -34,8 +36,9 @@ pub use connections::PeerAddress;
 pub use extract::Json;
 pub use instruments::Instruments;
 pub use options::Options;
-pub use outbound::{Answer, Call, CallError, Policy, Upstream};
+pub use outbound::{Answer, Call, CallError, Upstream};
+pub use policy::{Policy, PolicyControl};
 pub use refusal::{Degraded, Refusal};
 pub use request::RequestContext;
-pub use run::{EXIT_BAD_INPUT, EXIT_ENVIRONMENT, run};
+pub use run::{EXIT_BAD_INPUT, EXIT_ENVIRONMENT, raise_file_limit, run};
 pub use service::{Addresses, Chassis, Error};

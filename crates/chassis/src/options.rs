@@ -7,6 +7,7 @@
 mod secrets;
 mod wrong;
 
+use crate::Policy;
 use clap::{Arg, Command, error::ErrorKind, parser::ValueSource};
 use faults::{CrashAt, FaultSet};
 use resilience::{circuit_breaker::BreakerPolicy, retry::RetryPolicy};
@@ -34,7 +35,7 @@ pub struct Options {
         value_name = "ADDRESS"
     )]
     pub listen: SocketAddr,
-    /// Where probes, metrics and faults listen
+    /// Where probes, metrics, faults and policy listen
     #[arg(
         long,
         env = "NINES_ADMIN",
@@ -42,7 +43,7 @@ pub struct Options {
         value_name = "ADDRESS"
     )]
     pub admin: SocketAddr,
-    /// The token needed to change faults; without one they can only be read
+    /// The token needed to change faults and policy; without one they can only be read
     #[arg(
         long,
         env = "NINES_ADMIN_TOKEN",
@@ -107,6 +108,18 @@ pub struct Options {
     /// A TOML file with any of these settings, for example `deadline = "1s"`
     #[arg(long, env = "NINES_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+impl Options {
+    /// What the service does about time and failures, until somebody replaces it.
+    pub(crate) const fn policy(&self) -> Policy {
+        Policy {
+            attempt_timeout: self.attempt_timeout,
+            deadline: self.deadline,
+            retry: self.retry,
+            breaker: self.breaker,
+        }
+    }
 }
 
 /// A text that is never shown.

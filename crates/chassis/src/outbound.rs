@@ -6,20 +6,19 @@ mod call;
 mod error;
 mod exchange;
 mod retry;
+mod switch;
 mod upstream;
 
-use crate::Instruments;
+use crate::{Instruments, PolicyControl};
 use attempt::AttemptLayer;
 use bytes::Bytes;
 use call::CallLayer;
 use exchange::Exchange;
 use http::{Request, Response};
 use opentelemetry_sdk::trace::SdkTracer;
-use resilience::{
-    attempt_timeout::AttemptTimeoutLayer, circuit_breaker::BreakerPolicy, deadline::DeadlineLayer,
-    retry::RetryPolicy,
-};
+use resilience::{attempt_timeout::AttemptTimeoutLayer, deadline::DeadlineLayer};
 use std::{sync::Arc, time::Duration};
+use switch::Parts;
 use tower::{ServiceBuilder, util::BoxCloneSyncService};
 use url::Url;
 
@@ -55,17 +54,6 @@ pub const STACK: &[(&str, &str)] = &[
     ),
 ];
 
-/// What to do about a callee that fails or does not answer.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Policy {
-    /// How long one attempt may take; `None`: as long as it likes.
-    pub attempt_timeout: Option<Duration>,
-    /// Whether to try again; `None`: never.
-    pub retry: Option<RetryPolicy>,
-    /// When to stop calling for a while; `None`: never.
-    pub breaker: Option<BreakerPolicy>,
-}
-
 /// What the outbound stack needs to know of its service and its callee.
 #[derive(Debug, Clone)]
 pub struct Outbound {
@@ -79,23 +67,23 @@ pub struct Outbound {
     pub instruments: Instruments,
     /// The connections, shared by all callees.
     pub client: reqwest::Client,
-    /// What to do about failures.
-    pub policy: Policy,
+    /// What to do about failures, shared by all callees.
+    pub policy: PolicyControl,
 }
 
 type Stack = BoxCloneSyncService<Request<Bytes>, Response<Bytes>, CallError>;
 
 impl Outbound {
     /// Builds the stack.
-    fn stack(&self) -> Stack {
+    fn stack(&self, attempt_timeout: Option<Duration>, parts: &Parts) -> Stack {
         // Outermost first; the reasons are in `STACK`.
         let stack = ServiceBuilder::new()
             .layer(CallLayer::new(self))
             .layer(DeadlineLayer)
-            .option_layer(retry::layer(self))
-            .option_layer(breaker::layer(self))
+            .option_layer(parts.retry.clone())
+            .option_layer(parts.breaker.clone())
             .layer(AttemptLayer::new(self))
-            .layer(AttemptTimeoutLayer::new(self.policy.attempt_timeout))
+            .layer(AttemptTimeoutLayer::new(attempt_timeout))
             .service(Exchange::new(self.client.clone()));
         BoxCloneSyncService::new(stack)
     }

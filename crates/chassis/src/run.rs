@@ -38,9 +38,11 @@ where
     }
 }
 
+/// Allows as many open files as the system lets us.
+///
 /// Each connection is a file, and the usual limit of 1024 is one for programs that use
 /// `select`, which this one does not (systemd.exec(5), `LimitNOFILE=`).
-fn raise_file_limit() {
+pub fn raise_file_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {

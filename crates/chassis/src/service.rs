@@ -1,7 +1,7 @@
 //! The life of a service: listen, serve, drain, flush.
 
 use crate::{
-    Instruments, Options, Policy, Upstream,
+    Instruments, Options, PolicyControl, Upstream,
     admin::{Admin, Readiness},
     connections::{self, Limits},
     inbound::Inbound,
@@ -93,6 +93,7 @@ pub struct Chassis {
     telemetry: Arc<Telemetry>,
     instruments: Instruments,
     faults: FaultControl,
+    policy: PolicyControl,
     client: reqwest::Client,
     admin_routes: Router,
 }
@@ -100,7 +101,7 @@ pub struct Chassis {
 impl Chassis {
     /// Binds the listeners of `service` and sets up its telemetry.
     pub async fn start(service: &str, options: Options) -> Result<Self, Error> {
-        check_policy(&options)?;
+        let policy = policy(&options)?;
         if let Some(crash) = options.crash_at {
             crash.arm();
         }
@@ -129,6 +130,7 @@ impl Chassis {
             telemetry: Arc::new(telemetry),
             instruments,
             faults,
+            policy,
             client: outbound::client()?,
             admin_routes: Router::new(),
         })
@@ -142,11 +144,7 @@ impl Chassis {
             tracer: self.telemetry.tracer(),
             instruments: self.instruments.clone(),
             client: self.client.clone(),
-            policy: Policy {
-                attempt_timeout: self.options.attempt_timeout,
-                retry: self.options.retry,
-                breaker: self.options.breaker,
-            },
+            policy: self.policy.clone(),
         })
     }
 
@@ -222,7 +220,7 @@ impl Chassis {
             tracer: self.telemetry.tracer(),
             instruments: self.instruments.clone(),
             faults: self.faults.clone(),
-            deadline: self.options.deadline,
+            policy: self.policy.clone(),
             max_in_flight: self.options.max_in_flight,
             max_body: self.options.max_body,
         }
@@ -233,6 +231,7 @@ impl Chassis {
             service: self.service.clone(),
             readiness: readiness.clone(),
             faults: self.faults.clone(),
+            policy: self.policy.clone(),
             telemetry: self.telemetry.clone(),
             token: self.options.admin_token.clone(),
             document: document.into(),
@@ -249,15 +248,13 @@ impl Chassis {
     }
 }
 
-/// Refuses policies that can't be carried out together.
-fn check_policy(options: &Options) -> Result<(), Error> {
-    let Some(retry) = &options.retry else {
-        return Ok(());
-    };
-    let fits = retry.check_fits(options.attempt_timeout, options.deadline);
-    fits.map_err(Error::setup(|| {
+/// The policy at the start, unless its parts can't be carried out together.
+fn policy(options: &Options) -> Result<PolicyControl, Error> {
+    let policy = options.policy();
+    policy.check().map_err(Error::setup(|| {
         "--retry does not go with --attempt-timeout and --deadline".to_owned()
-    }))
+    }))?;
+    Ok(policy.into())
 }
 
 async fn bind(flag: &'static str, address: SocketAddr) -> Result<TcpListener, Error> {

@@ -1,9 +1,15 @@
 //! What can be asked for.
 
+mod chain;
+mod load;
+
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::{ffi::OsString, path::PathBuf};
 use url::Url;
+
+pub use chain::{CHAIN, Fault, FaultChange, FaultSet, Policy, PolicyChange, Scope, Up, Where};
+pub use load::Load;
 
 /// Nines shows where your nines go: a chain of REST services whose availability is
 /// predicted, measured from OpenTelemetry traces, and explained
@@ -15,8 +21,14 @@ pub struct Args {
     pub verb: Verb,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 fine, 1 an expectation failed, 2 bad input, \
-3 the environment does not allow it, 4 inconclusive, 130 interrupted";
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    all is fine
+  1    an expectation failed, or a comparison found something worse
+  2    bad input: a flag, a file, a scenario, a name that is not there
+  3    the environment does not allow it: a port, a folder, a service that does not answer
+  4    inconclusive: no expectation failed, and a run could not have told
+  130  interrupted";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -38,6 +50,25 @@ pub enum Verb {
         /// Scenario files, or names of built-in scenarios (see `nines list`)
         #[arg(required = true, value_name = "SCENARIO")]
         scenarios: Vec<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Keep a chain running, for curl, load generators and Jaeger, until Ctrl-C
+    Up(Up),
+    /// Show the faults of a running chain, or change them
+    Fault(Fault),
+    /// Show the policies of a running chain, or replace them
+    Policy(Policy),
+    /// Send load to any HTTP service and show what its users would have found
+    Load(Load),
+    /// Compare two results: exit code 1 if availability got worse, or an expectation that
+    /// held fails now
+    Compare {
+        /// The result.json of before
+        before: PathBuf,
+        /// The result.json of after
+        after: PathBuf,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -87,6 +118,16 @@ pub struct Lab {
     /// Which spans to write: a sample of whole traces, or all of them
     #[arg(long, default_value = "sample", value_name = "WHICH")]
     pub spans: Spans,
+    /// Run each scenario so many times more, with other seeds: how much of a result is chance
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1000), value_name = "COUNT")]
+    pub repeat: u32,
+    /// Run each scenario once more, in which this service never fails: does that give what
+    /// the first run promised?
+    #[arg(long, value_name = "SERVICE")]
+    pub fix: Option<String>,
+    /// Write the verdicts to this file as well, as JUnit's XML, which build servers show
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
     /// Print the results as JSON instead of tables
     #[arg(long)]
     pub json: bool,

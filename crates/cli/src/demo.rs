@@ -7,19 +7,14 @@ use crate::{
 };
 
 /// What the demo shows, in this order.
-const SHOWN: [&str; 12] = [
+const SHOWN: [&str; 7] = [
     "a1-four-in-series",
     "a2-a-fifth-service",
     "a5-relay-chain",
-    "r1-dead-database-naive",
-    "r1-dead-database-deadline",
-    "r2-retries-naive",
-    "r2-retries-local",
-    "r2-retries-all",
-    "r3-amplification-none",
-    "r3-amplification-budget",
-    "r4-hanging-database-naive",
-    "r4-hanging-database-breaker",
+    "r1-dead-database",
+    "r2-retries",
+    "r3-amplification",
+    "r4-hanging-database",
 ];
 
 /// Runs the demo.

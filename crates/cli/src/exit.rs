@@ -3,7 +3,7 @@
 use crate::say;
 use availability::{Doubt, Verdict};
 use chassis::{EXIT_BAD_INPUT, EXIT_ENVIRONMENT};
-use lab::LabError;
+use lab::{LabError, remote::RemoteError};
 use report::results::ScenarioResult;
 use std::{error::Error, process::ExitCode};
 
@@ -14,8 +14,14 @@ pub enum Failure {
     #[error("{0}")]
     BadInput(String),
     /// The environment does not allow it.
+    #[error("{0}")]
+    Environment(String),
+    /// A run could not be made.
     #[error(transparent)]
     Lab(#[from] LabError),
+    /// A running service did not do what it was asked.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
 }
 
 /// How a command ended that could do what it was asked.
@@ -64,9 +70,13 @@ pub fn code(done: Result<Done, Failure>) -> ExitCode {
         Err(failure) => {
             say(&failure);
             match failure {
-                Failure::BadInput(_) => ExitCode::from(EXIT_BAD_INPUT),
+                Failure::BadInput(_) | Failure::Remote(RemoteError::Refused { .. }) => {
+                    ExitCode::from(EXIT_BAD_INPUT)
+                }
                 Failure::Lab(LabError::Interrupted) => ExitCode::from(130),
-                Failure::Lab(_) => ExitCode::from(EXIT_ENVIRONMENT),
+                Failure::Environment(_) | Failure::Lab(_) | Failure::Remote(_) => {
+                    ExitCode::from(EXIT_ENVIRONMENT)
+                }
             }
         }
     }

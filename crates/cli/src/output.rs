@@ -60,13 +60,34 @@ fn write_pictures(results: &Results, folder: &Path) -> Result<(), LabError> {
     Ok(())
 }
 
+/// The folder that the file at `path` is to be in can be written to, or is made.
+pub fn check_file(path: &Path) -> Result<(), LabError> {
+    check_folder(folder(path))
+}
+
+/// Writes the verdicts as JUnit's XML.
+pub fn write_junit(results: &Results, path: &Path) -> Result<(), LabError> {
+    let document = report::junit::document(results);
+    whole(path, |file| file.write_all(document.as_bytes()))
+}
+
+/// The folder that the file at `path` is in: the current one of a bare name.
+fn folder(path: &Path) -> &Path {
+    let folder = path.parent().unwrap_or(path);
+    if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    }
+}
+
 /// Writes the file at `path`: complete, or not at all.
 fn whole(
     path: &Path,
     contents: impl FnOnce(&mut NamedTempFile) -> io::Result<()>,
 ) -> Result<(), LabError> {
     let write = || {
-        let mut file = temporary(path.parent().unwrap_or(path))?;
+        let mut file = temporary(folder(path))?;
         contents(&mut file)?;
         file.flush()?;
         file.persist(path).map_err(|error| error.error)

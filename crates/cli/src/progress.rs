@@ -93,6 +93,7 @@ impl Progress for Bar {
     fn step(&self, step: Step) {
         let text = match step {
             Step::Starting { started, of } => format!("starting services, {started} of {of}"),
+            Step::Predicting => "playing it in virtual time".to_owned(),
             Step::LoggingIn => "users log in".to_owned(),
             Step::Loading {
                 done,

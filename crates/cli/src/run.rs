@@ -7,8 +7,10 @@ use crate::{
     progress::Bar,
     scenarios::{self, Named},
 };
-use lab::{LabError, Setup, experiment};
-use report::results::{Results, ScenarioResult};
+use availability::Verdict;
+use lab::{LabError, Setup, experiment, fix};
+use report::results::{Results, ScenarioResult, VariantOf};
+use scenario::Plan;
 
 /// Runs the scenarios that `arguments` name.
 pub fn run(arguments: &[String], lab: &Lab) -> Result<Done, Failure> {
@@ -19,6 +21,8 @@ pub fn run(arguments: &[String], lab: &Lab) -> Result<Done, Failure> {
 /// files.
 pub fn experiments(scenarios: Vec<Named>, lab: &Lab) -> Result<Done, Failure> {
     output::check_folder(&lab.out)?;
+    lab.junit.as_deref().map_or(Ok(()), output::check_file)?;
+    check_fix(&scenarios, lab)?;
     scenarios.iter().for_each(Named::warn);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -28,6 +32,9 @@ pub fn experiments(scenarios: Vec<Named>, lab: &Lab) -> Result<Done, Failure> {
     let done = Done::of(&results);
     let results = Results::new(results);
     output::write(&results, &lab.out)?;
+    if let Some(file) = &lab.junit {
+        output::write_junit(&results, file)?;
+    }
     if lab.json {
         output::print_json(&results)?;
     } else {
@@ -43,16 +50,103 @@ async fn all(scenarios: Vec<Named>, lab: &Lab) -> Result<Vec<ScenarioResult>, La
         out: lab.out.clone(),
         otlp: lab.otlp.clone(),
         all_spans: lab.spans == Spans::All,
+        repeat: lab.repeat,
         stop: interrupt::token().map_err(broken)?,
     };
-    let bar = Bar::new(scenarios.len());
-    let mut results = Vec::new();
-    for Named { name, plan } in scenarios {
-        let result = experiment(&name, plan, &setup, &bar).await?;
+    let trials: Vec<_> = scenarios.into_iter().flat_map(trials).collect();
+    let bar = Bar::new(trials.len());
+    let show = |result: &ScenarioResult| {
         if !lab.json {
-            bar.print(&output::scenario(&result));
+            bar.print(&output::scenario(result));
         }
-        results.push(result);
+    };
+    let mut results = Vec::new();
+    for trial in trials {
+        let (name, plan) = (trial.name.clone(), trial.plan.clone());
+        let mut result = experiment(&name, plan, &setup, &bar).await?;
+        result.variant = trial.variant.clone();
+        let fixed = match &lab.fix {
+            Some(hop) => Some(fixed(hop, trial, &mut result, &setup, &bar).await?),
+            None => None,
+        };
+        for result in [result].into_iter().chain(fixed) {
+            show(&result);
+            results.push(result);
+        }
     }
     Ok(results)
+}
+
+/// One plan to be run.
+struct Trial {
+    name: String,
+    plan: Plan,
+    variant: Option<VariantOf>,
+}
+
+/// A scenario, and what it is compared with.
+fn trials(Named { name, plan }: Named) -> Vec<Trial> {
+    let variants = plan.variants().to_vec();
+    let of = |title| {
+        (!variants.is_empty()).then(|| VariantOf {
+            scenario: name.clone(),
+            title,
+        })
+    };
+    let first = Trial {
+        name: name.clone(),
+        variant: of(title(&plan)),
+        plan,
+    };
+    let others = variants.iter().map(|variant| Trial {
+        name: format!("{name}.{}", scenarios::file_name(&variant.title)),
+        plan: variant.plan.clone(),
+        variant: of(Some(variant.title.clone())),
+    });
+    [first].into_iter().chain(others).collect()
+}
+
+/// What a scenario is called among its variants: what it does about failures says enough,
+/// unless they do the same.
+fn title(plan: &Plan) -> Option<String> {
+    let policy = |plan: &Plan| plan.phases()[0].policy;
+    let mut variants = plan.variants().iter();
+    let same = variants.any(|variant| policy(&variant.plan) == policy(plan));
+    same.then(|| plan.title().to_owned())
+}
+
+/// The same plan, in which `hop` never fails; and in `before`, whether that kept its promise.
+async fn fixed(
+    hop: &str,
+    Trial { name, plan, .. }: Trial,
+    before: &mut ScenarioResult,
+    setup: &Setup,
+    bar: &Bar,
+) -> Result<ScenarioResult, LabError> {
+    let plan = plan.without_failures_of(hop);
+    let after = experiment(&format!("{name}.fixed"), plan, setup, bar).await?;
+    before.fix = fix::check(hop, before, &after);
+    let agrees = before.fix.as_ref().is_none_or(|fix| fix.agrees);
+    if !agrees {
+        before.judgement = before.judgement.clone().and(Verdict::Fails.into());
+    }
+    Ok(after)
+}
+
+/// Refuses a service to be fixed that a scenario does not have.
+fn check_fix(scenarios: &[Named], lab: &Lab) -> Result<(), Failure> {
+    let Some(hop) = &lab.fix else {
+        return Ok(());
+    };
+    let lacks = |scenario: &&Named| !scenario.plan.services().iter().any(|name| **name == **hop);
+    let Some(scenario) = scenarios.iter().find(lacks) else {
+        return Ok(());
+    };
+    let services = scenario.plan.services();
+    let names: Vec<_> = services.iter().rev().map(|name| &**name).collect();
+    Err(Failure::BadInput(format!(
+        "--fix {hop}: {} has no such service; allowed: {}",
+        scenario.name,
+        names.join(", ")
+    )))
 }

@@ -4,7 +4,7 @@ use crate::{
     exit::{Done, Failure},
     say,
 };
-use scenario::{Plan, builtin, find, parse, warnings};
+use scenario::{Plan, builtin, find, warnings};
 use std::{fs, path::Path};
 
 /// A scenario to run, and what its files are called.
@@ -40,27 +40,43 @@ pub fn load(arguments: &[String]) -> Result<Vec<Named>, Failure> {
     Ok(scenarios)
 }
 
+/// A title as a part of file names: `a retry budget` is `a-retry-budget`.
+pub fn file_name(title: &str) -> String {
+    let plain = |c: char| {
+        if c.is_alphanumeric() {
+            c.to_ascii_lowercase()
+        } else {
+            '-'
+        }
+    };
+    let words: String = title.chars().map(plain).collect();
+    let words: Vec<_> = words.split('-').filter(|word| !word.is_empty()).collect();
+    words.join("-").chars().take(60).collect()
+}
+
 fn load_one(argument: &str) -> Result<Named, Failure> {
     let path = Path::new(argument);
     let looks_like_file = path.extension().is_some() || argument.contains('/') || path.is_file();
     if !looks_like_file {
         let scenario = find(argument).map_err(|error| Failure::BadInput(error.to_string()))?;
-        return named(scenario.name, scenario.name, scenario.text);
+        return parse(scenario.name, scenario.name, scenario.text);
     }
     let text = fs::read_to_string(path)
         .map_err(|error| Failure::BadInput(format!("scenario {argument}: {error}")))?;
     let name = path
         .file_stem()
         .map(|stem| stem.to_string_lossy().into_owned());
-    named(
+    parse(
         argument,
         &name.unwrap_or_else(|| "scenario".to_owned()),
         &text,
     )
 }
 
-fn named(file: &str, name: &str, text: &str) -> Result<Named, Failure> {
-    let plan = parse(file, text).map_err(|errors| Failure::BadInput(errors.to_string()))?;
+/// The scenario `text`, of `file`.
+pub fn parse(file: &str, name: &str, text: &str) -> Result<Named, Failure> {
+    let plan =
+        scenario::parse(file, text).map_err(|errors| Failure::BadInput(errors.to_string()))?;
     Ok(Named {
         name: name.to_owned(),
         plan,
@@ -72,7 +88,8 @@ pub fn list() -> Done {
     let width = builtin().iter().map(|scenario| scenario.name.len()).max();
     let width = width.unwrap_or_default();
     for scenario in builtin() {
-        let title = parse(scenario.name, scenario.text).map(|plan| plan.title().to_owned());
+        let title =
+            scenario::parse(scenario.name, scenario.text).map(|plan| plan.title().to_owned());
         let (name, title) = (scenario.name, title.unwrap_or_default());
         say::out(format!("{name:width$}  {title}"));
     }

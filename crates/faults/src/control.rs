@@ -1,7 +1,11 @@
 //! Reading and replacing the faults of a running service.
 
-use crate::{Decision, FaultSet, RequestKey};
-use std::sync::{Arc, PoisonError, RwLock};
+use crate::{Decision, FaultSet, Injector, RequestKey};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, SystemTime},
+};
+use tokio::time::Instant;
 
 /// The faults of one replica of one service, shared between the layer that injects them
 /// and whoever changes them. A request keeps the decision it began with.
@@ -9,39 +13,133 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub struct FaultControl {
     service: Arc<str>,
     replica: Arc<str>,
-    current: Arc<RwLock<Arc<FaultSet>>>,
+    current: Arc<RwLock<Arc<InForce>>>,
+}
+
+/// Faults, and how long after their time zero they were put in force. From then on only
+/// tokio's clock counts, so that setting the wall clock moves no outage.
+#[derive(Debug)]
+struct InForce {
+    injector: Injector,
+    since: Instant,
+    begun: Duration,
 }
 
 impl FaultControl {
     /// No faults yet, for `replica` of `service`.
     pub fn new(service: impl Into<Arc<str>>, replica: impl Into<Arc<str>>) -> Self {
+        let (service, replica) = (service.into(), replica.into());
+        let none = InForce::new(FaultSet::default(), service.clone(), replica.clone());
         Self {
-            service: service.into(),
-            replica: replica.into(),
-            current: Arc::default(),
+            service,
+            replica,
+            current: Arc::new(RwLock::new(Arc::new(none))),
         }
     }
 
     /// The faults in force.
     pub fn get(&self) -> Arc<FaultSet> {
+        self.in_force().injector.faults().clone()
+    }
+
+    /// Replaces the faults in force, for requests that arrive from now on.
+    pub fn set(&self, faults: FaultSet) {
+        let new = InForce::new(faults, self.service.clone(), self.replica.clone());
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
+    }
+
+    /// Whether no request can be hit, now or later.
+    pub fn is_idle(&self) -> bool {
+        self.in_force().injector.faults().faults.is_empty()
+    }
+
+    /// Decides what happens to the request `key` that arrives now.
+    pub fn decide(&self, key: &RequestKey) -> Decision {
+        let current = self.in_force();
+        current.injector.decide(key, current.elapsed())
+    }
+
+    fn in_force(&self) -> Arc<InForce> {
         self.current
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
+}
 
-    /// Replaces the faults in force, for requests that arrive from now on.
-    pub fn set(&self, faults: FaultSet) {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(faults);
+impl InForce {
+    fn new(faults: FaultSet, service: Arc<str>, replica: Arc<str>) -> Self {
+        // Before their time zero, faults act as at that moment.
+        let begun = faults
+            .begin
+            .and_then(|begin| SystemTime::now().duration_since(begin).ok())
+            .unwrap_or_default();
+        Self {
+            injector: Injector::new(faults, service, replica),
+            since: Instant::now(),
+            begun,
+        }
     }
 
-    /// Whether no request can be hit now.
-    pub fn is_idle(&self) -> bool {
-        self.get().faults.is_empty()
+    fn elapsed(&self) -> Duration {
+        self.begun.saturating_add(self.since.elapsed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Fault, FaultKind, Scope, When, Window};
+    use types::Probability;
+
+    const MINUTE: Duration = Duration::from_mins(1);
+
+    /// Down in the second minute.
+    fn outage(begin: Option<SystemTime>) -> FaultControl {
+        let window = Window {
+            at: MINUTE,
+            length: MINUTE,
+        };
+        let fault = Fault {
+            id: "f".into(),
+            kind: FaultKind::Error,
+            probability: Probability::ONE,
+            scope: Scope::Attempt,
+            when: When::Windows(vec![window]),
+        };
+        let control = FaultControl::new("auth", "auth-0");
+        control.set(FaultSet {
+            seed: 1,
+            begin,
+            faults: vec![fault],
+        });
+        control
     }
 
-    /// Decides what happens to the request `key`.
-    pub fn decide(&self, key: &RequestKey) -> Decision {
-        self.get().decide(&self.service, &self.replica, key)
+    fn is_hit(control: &FaultControl) -> bool {
+        let key = RequestKey {
+            request_id: "r".into(),
+            attempt_path: "0".into(),
+        };
+        control.decide(&key).end().is_some()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_window_counts_from_the_moment_at_which_it_was_put_in_force() {
+        let control = outage(None);
+        let mut hits = Vec::new();
+        for _ in 0..6 {
+            hits.push(is_hit(&control));
+            tokio::time::advance(MINUTE / 2).await;
+        }
+        assert_eq!(hits, [false, false, true, true, false, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_set_that_names_its_time_zero_counts_from_there_whenever_it_is_put_in_force() {
+        let control = outage(Some(SystemTime::now() - MINUTE * 3 / 2));
+        assert!(is_hit(&control));
+        tokio::time::advance(MINUTE).await;
+        assert!(!is_hit(&control));
     }
 }

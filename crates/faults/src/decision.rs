@@ -1,15 +1,16 @@
 //! Whether a fault fires.
 //!
 //! A decision is a pure function of (seed, service, replica, fault, request id, attempt
-//! path). Arrival order, threads and clocks play no part, so the same seed gives the same
-//! faults request by request, and two faults, two services or two attempts never share a
-//! draw. The hash is SipHash-2-4 (Aumasson, Bernstein 2012) keyed by the seed: its output
-//! is indistinguishable from uniform, and the same on every platform.
+//! path), and for faults in time of the time since their begin. Arrival order, threads and
+//! clocks play no part, so the same seed gives the same faults request by request, and two
+//! faults, two services or two attempts never share a draw.
 
-use crate::{Fault, FaultKind, Scope};
+use crate::{Fault, FaultKind, Scope, When, draw::uniform, schedule};
 use serde::{Deserialize, Serialize};
-use siphasher::sip::SipHasher24;
-use std::{hash::Hasher, sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 /// Who is asking: the request and the attempt, as they arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,17 +64,52 @@ impl Decision {
 pub struct FaultSet {
     /// The seed.
     pub seed: u64,
+    /// Time zero of its faults in time; none: the moment at which it is put in force.
+    #[serde(
+        rename = "begin_ms",
+        with = "unix_millis",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub begin: Option<SystemTime>,
     /// The faults, each decided independently of the others.
     #[serde(default)]
     pub faults: Vec<Fault>,
 }
 
 impl FaultSet {
-    /// Decides what happens to the request `key` at `replica` of `service`.
-    pub fn decide(&self, service: &str, replica: &str, key: &RequestKey) -> Decision {
+    /// Decides what happens to the request `key` at `replica` of `service`, so long after
+    /// time zero.
+    ///
+    /// It goes through the schedules from their begin. Whoever asks often asks an
+    /// [`Injector`](crate::Injector).
+    pub fn decide(
+        &self,
+        service: &str,
+        replica: &str,
+        key: &RequestKey,
+        elapsed: Duration,
+    ) -> Decision {
+        let acts = |place: usize| {
+            let fault = &self.faults[place];
+            let mut windows = schedule(self.seed, service, replica, fault);
+            let next = windows.find(|window| window.end() > elapsed);
+            fault.when == When::Always || next.is_some_and(|window| window.holds(elapsed))
+        };
+        self.decide_if(service, replica, key, acts)
+    }
+
+    /// The same, if `acts` knows which faults act, by their place.
+    pub(crate) fn decide_if(
+        &self,
+        service: &str,
+        replica: &str,
+        key: &RequestKey,
+        acts: impl Fn(usize) -> bool,
+    ) -> Decision {
         let mut decision = Decision::default();
-        for fault in &self.faults {
-            if !self.fires(fault, service, replica, key) {
+        for (place, fault) in self.faults.iter().enumerate() {
+            if !acts(place) || !self.fires(fault, service, replica, key) {
                 continue;
             }
             decision.fired.push(Firing {
@@ -97,17 +133,35 @@ impl FaultSet {
     }
 }
 
-/// The distance between neighbouring draws: 2⁻⁵³.
-const SCALE: f64 = 1.0 / (1_u64 << 53) as f64;
+/// A moment as Unix milliseconds.
+mod unix_millis {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A number in [0, 1) with 53 random bits, drawn by hashing `words` under `seed`.
-fn uniform(seed: u64, words: &[&str]) -> f64 {
-    let mut hasher = SipHasher24::new_with_keys(seed, !seed);
-    for word in words {
-        hasher.write(&(word.len() as u64).to_le_bytes());
-        hasher.write(word.as_bytes());
+    #[expect(clippy::ref_option, reason = "the signature serde calls")]
+    pub(super) fn serialize<S: Serializer>(
+        moment: &Option<SystemTime>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let since = moment.map(|moment| moment.duration_since(UNIX_EPOCH).unwrap_or_default());
+        let millis = since.map(|since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+        millis.serialize(serializer)
     }
-    (hasher.finish() >> 11) as f64 * SCALE
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<SystemTime>, D::Error> {
+        let millis = Option::<u64>::deserialize(deserializer)?;
+        let moment = |millis| {
+            let moment = UNIX_EPOCH.checked_add(Duration::from_millis(millis));
+            moment.ok_or_else(|| {
+                D::Error::custom(format_args!(
+                    "begin_ms: {millis} is no moment; allowed: Unix milliseconds"
+                ))
+            })
+        };
+        millis.map(moment).transpose()
+    }
 }
 
 #[cfg(test)]
@@ -121,11 +175,16 @@ mod tests {
             kind,
             probability: Probability::new(probability).unwrap(),
             scope,
+            when: When::Always,
         }
     }
 
     fn set(faults: Vec<Fault>) -> FaultSet {
-        FaultSet { seed: 42, faults }
+        FaultSet {
+            seed: 42,
+            begin: None,
+            faults,
+        }
     }
 
     fn key(request: usize, path: &str) -> RequestKey {
@@ -136,7 +195,10 @@ mod tests {
     }
 
     fn hits(set: &FaultSet, service: &str, replica: &str, path: &str) -> Vec<bool> {
-        let hit = |n| set.decide(service, replica, &key(n, path)).end().is_some();
+        let hit = |n| {
+            let decision = set.decide(service, replica, &key(n, path), Duration::ZERO);
+            decision.end().is_some()
+        };
         (0..100_000).map(hit).collect()
     }
 
@@ -204,14 +266,6 @@ mod tests {
     }
 
     #[test]
-    fn words_that_run_together_are_told_apart() {
-        assert_ne!(
-            uniform(1, &["ab", "c"]).to_bits(),
-            uniform(1, &["a", "bc"]).to_bits()
-        );
-    }
-
-    #[test]
     fn delays_add_up_and_the_first_fault_that_ends_a_request_hides_the_later_ones() {
         let pause = FaultKind::Delay(Duration::from_millis(10));
         let set = set(vec![
@@ -220,12 +274,25 @@ mod tests {
             fault("c", FaultKind::Hang, 1.0, Scope::Attempt),
             fault("d", FaultKind::Error, 1.0, Scope::Attempt),
         ]);
-        let decision = set.decide("auth", "auth-0", &key(0, "0"));
+        let decision = set.decide("auth", "auth-0", &key(0, "0"), Duration::ZERO);
         assert_eq!(decision.delay(), Duration::from_millis(20));
         assert_eq!(
             decision.end().map(|firing| firing.kind),
             Some(FaultKind::Hang)
         );
         assert_eq!(decision.fired.len(), 3);
+    }
+
+    #[test]
+    fn the_begin_is_written_in_unix_milliseconds_or_left_out() {
+        let json = r#"{"seed":1,"begin_ms":1500,"faults":[]}"#;
+        let set: FaultSet = serde_json::from_str(json).unwrap();
+        let begin = SystemTime::UNIX_EPOCH + Duration::from_millis(1_500);
+        assert_eq!(set.begin, Some(begin));
+        assert_eq!(serde_json::to_string(&set).unwrap(), json);
+        let none = r#"{"seed":1,"faults":[]}"#;
+        let set: FaultSet = serde_json::from_str(none).unwrap();
+        assert_eq!(set.begin, None);
+        assert_eq!(serde_json::to_string(&set).unwrap(), none);
     }
 }

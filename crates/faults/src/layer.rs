@@ -131,7 +131,7 @@ async fn end<B: Default>(firing: &Firing, answer: Answer<B>) -> Response<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Fault, FaultSet, Scope};
+    use crate::{Fault, FaultSet, Scope, When};
     use std::{convert::Infallible, time::Duration};
     use tokio::time::{Instant, timeout};
     use tower::{ServiceExt, service_fn};
@@ -155,9 +155,11 @@ mod tests {
             kind,
             probability: Probability::ONE,
             scope: Scope::Attempt,
+            when: When::Always,
         };
         control.set(FaultSet {
             seed: 1,
+            begin: None,
             faults: vec![fault],
         });
         let layer = FaultLayer::new(

@@ -1,5 +1,6 @@
 //! What a fault is.
 
+use crate::when::{Law, Renewal, When, Window, millis};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc, time::Duration};
 use types::Probability;
@@ -68,7 +69,7 @@ pub enum Scope {
     Request,
 }
 
-/// A fault of a service: what happens, how often, and for how long one draw holds.
+/// A fault of a service: what happens, when, how often, and for how long one draw holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "RawFault", into = "RawFault")]
 pub struct Fault {
@@ -76,10 +77,12 @@ pub struct Fault {
     pub id: Arc<str>,
     /// What happens.
     pub kind: FaultKind,
-    /// How often.
+    /// How often, of what arrives while it acts.
     pub probability: Probability,
     /// For how long one draw holds.
     pub scope: Scope,
+    /// When it acts.
+    pub when: When,
 }
 
 /// Why a fault can't be.
@@ -97,6 +100,42 @@ pub enum InvalidFault {
     /// A duration that plays no part.
     #[error("delay: not allowed for a fault of kind `{0}`; only kind `delay` has one")]
     NeedlessDelay(&'static str),
+    /// A fault that always acts, and no probability.
+    #[error(
+        "probability: missing; only a fault with up_ms and down_ms, or with windows, needs none"
+    )]
+    MissingProbability,
+    /// Times of outages that are no times.
+    #[error("{field}: {millis} can't be; allowed: milliseconds from 1 to 86400000")]
+    NoTime {
+        /// Which of the two.
+        field: &'static str,
+        /// Its value.
+        millis: f64,
+    },
+    /// One of the two times without the other, or a law without them.
+    #[error("{0}: stands alone; allowed: up_ms and down_ms together, and law only with them")]
+    Alone(&'static str),
+    /// Outages that come and go and stated windows at once.
+    #[error("windows: up_ms, down_ms or law stand there as well; allowed: one of the two")]
+    TwoSchedules,
+    /// An empty list of windows.
+    #[error("windows: an empty list; allowed: at least one window")]
+    NoWindow,
+    /// A window of no length.
+    #[error("windows: a window lasts 0 ms; allowed: above zero")]
+    EmptyWindow,
+    /// Windows that overlap or are not in order.
+    #[error(
+        "windows: one begins at {at:?}, before the one before it ends at {end:?}; allowed: each \
+         after the end of the one before"
+    )]
+    WindowsMeet {
+        /// Where the later one begins.
+        at: Duration,
+        /// Where the earlier one ends.
+        end: Duration,
+    },
 }
 
 /// A fault as it is written in JSON.
@@ -105,31 +144,68 @@ pub enum InvalidFault {
 struct RawFault {
     id: Arc<str>,
     kind: String,
-    probability: Probability,
+    #[serde(default)]
+    probability: Option<Probability>,
     #[serde(default)]
     scope: Scope,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delay_ms: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    up_ms: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    down_ms: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    law: Option<Law>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    windows: Option<Vec<Window>>,
 }
 
 impl TryFrom<RawFault> for Fault {
     type Error = InvalidFault;
     fn try_from(raw: RawFault) -> Result<Self, InvalidFault> {
-        let RawFault {
-            id,
-            kind,
-            probability,
-            scope,
-            delay_ms,
-        } = raw;
-        let kind = FaultKind::parse(&kind, delay_ms.map(Duration::from_millis))?;
+        let when = raw.when()?;
+        let probability = match (raw.probability, &when) {
+            (Some(probability), _) => probability,
+            (None, When::Always) => return Err(InvalidFault::MissingProbability),
+            (None, _) => Probability::ONE,
+        };
         Ok(Self {
-            id,
-            kind,
+            id: raw.id,
+            kind: FaultKind::parse(&raw.kind, raw.delay_ms.map(Duration::from_millis))?,
             probability,
-            scope,
+            scope: raw.scope,
+            when,
         })
     }
+}
+
+impl RawFault {
+    fn when(&self) -> Result<When, InvalidFault> {
+        let law = self.law.unwrap_or_default();
+        match (self.up_ms, self.down_ms, &self.windows) {
+            (None, None, None) if self.law.is_some() => Err(InvalidFault::Alone("law")),
+            (None, None, None) => Ok(When::Always),
+            (Some(up), Some(down), None) => Ok(When::Renewal(Renewal {
+                up: mean("up_ms", up)?,
+                down: mean("down_ms", down)?,
+                law,
+            })),
+            (Some(_), None, None) => Err(InvalidFault::Alone("up_ms")),
+            (None, Some(_), None) => Err(InvalidFault::Alone("down_ms")),
+            (None, None, Some(windows)) if self.law.is_none() => When::windows(windows.clone()),
+            (_, _, Some(_)) => Err(InvalidFault::TwoSchedules),
+        }
+    }
+}
+
+/// A mean time: long enough for a day of outages to be counted, and no longer than that day.
+fn mean(field: &'static str, value: f64) -> Result<Duration, InvalidFault> {
+    let is_allowed = (1.0..=86_400_000.0).contains(&value);
+    let time = millis::to(value).filter(|_| is_allowed);
+    time.ok_or(InvalidFault::NoTime {
+        field,
+        millis: value,
+    })
 }
 
 impl From<Fault> for RawFault {
@@ -138,18 +214,21 @@ impl From<Fault> for RawFault {
             FaultKind::Delay(pause) => Some(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)),
             _ => None,
         };
-        let Fault {
-            id,
-            kind,
-            probability,
-            scope,
-        } = fault;
+        let (renewal, windows) = match fault.when {
+            When::Always => (None, None),
+            When::Renewal(renewal) => (Some(renewal), None),
+            When::Windows(windows) => (None, Some(windows)),
+        };
         Self {
-            id,
-            kind: kind.as_str().to_owned(),
-            probability,
-            scope,
+            id: fault.id,
+            kind: fault.kind.as_str().to_owned(),
+            probability: Some(fault.probability),
+            scope: fault.scope,
             delay_ms,
+            up_ms: renewal.map(|renewal| millis::from(renewal.up)),
+            down_ms: renewal.map(|renewal| millis::from(renewal.down)),
+            law: renewal.map(|renewal| renewal.law),
+            windows,
         }
     }
 }
@@ -169,6 +248,70 @@ mod tests {
         assert_eq!(fault.kind, FaultKind::Delay(Duration::from_millis(40)));
         let json = serde_json::to_string(&fault).unwrap();
         assert_eq!(parse(&json), Ok(fault));
+    }
+
+    #[test]
+    fn a_fault_in_time_survives_the_way_too_and_then_needs_no_probability() {
+        let renewal =
+            parse(r#"{"id":"f","kind":"error","up_ms":190.0,"down_ms":10.0,"law":"fixed"}"#);
+        let windows =
+            parse(r#"{"id":"f","kind":"error","windows":[{"at_ms":0,"for_ms":500},{"at_ms":500,"for_ms":1}]}"#).unwrap();
+        let renewal = renewal.unwrap();
+        let expected = Renewal {
+            up: Duration::from_millis(190),
+            down: Duration::from_millis(10),
+            law: Law::Fixed,
+        };
+        assert_eq!(renewal.when, When::Renewal(expected));
+        assert_eq!(renewal.probability, Probability::ONE);
+        for fault in [renewal, windows] {
+            let json = serde_json::to_string(&fault).unwrap();
+            assert_eq!(parse(&json), Ok(fault));
+        }
+    }
+
+    #[test]
+    fn a_time_that_can_not_be_is_refused_with_the_field_and_what_is_allowed() {
+        let cases = [
+            ("", "probability: missing"),
+            (r#","up_ms":5"#, "up_ms: stands alone"),
+            (r#","down_ms":5"#, "down_ms: stands alone"),
+            (r#","law":"fixed""#, "law: stands alone"),
+            (
+                r#","up_ms":0.5,"down_ms":5"#,
+                "up_ms: 0.5 can't be; allowed: milliseconds from 1",
+            ),
+            (r#","up_ms":5,"down_ms":-1"#, "down_ms: -1 can't be"),
+            (
+                r#","up_ms":5,"down_ms":1e9"#,
+                "down_ms: 1000000000 can't be",
+            ),
+            (
+                r#","up_ms":5,"down_ms":5,"law":"normal""#,
+                "unknown variant `normal`",
+            ),
+            (r#","windows":[]"#, "windows: an empty list"),
+            (
+                r#","windows":[{"at_ms":1,"for_ms":0}]"#,
+                "a window lasts 0 ms",
+            ),
+            (
+                r#","windows":[{"at_ms":-1,"for_ms":1}]"#,
+                "-1 is no duration; allowed",
+            ),
+            (
+                r#","windows":[{"at_ms":0,"for_ms":9},{"at_ms":5,"for_ms":9}]"#,
+                "begins at 5ms, before the one before it ends at 9ms",
+            ),
+            (
+                r#","law":"fixed","windows":[{"at_ms":0,"for_ms":9}]"#,
+                "up_ms, down_ms or law stand there as well",
+            ),
+        ];
+        for (rest, expected) in cases {
+            let error = parse(&format!(r#"{{"id":"x","kind":"error"{rest}}}"#)).unwrap_err();
+            assert!(error.contains(expected), "{rest}: {error}");
+        }
     }
 
     #[test]

@@ -5,10 +5,11 @@ use crate::{
     process::{Process, Spec},
 };
 use futures_util::future::join_all;
-use scenario::{Plan, Policy, Topology};
+use scenario::{Order, Plan, Policy, Relay, Topology};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -19,6 +20,9 @@ use url::Url;
 /// has ended, so whatever is left is stuck.
 const DRAIN: &str = "2s";
 
+/// This machine alone, at a port of the system's choice.
+const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 /// What a chain needs beside its plan.
 #[derive(Debug, Clone)]
 pub struct Ground {
@@ -26,8 +30,8 @@ pub struct Ground {
     pub program: PathBuf,
     /// A folder for stores and logs, removed by whoever made it.
     pub folder: PathBuf,
-    /// Where the services send their spans.
-    pub otlp: String,
+    /// Where the services send their spans; none: nowhere.
+    pub otlp: Option<String>,
     /// The token that their admin listeners ask for.
     pub admin_token: String,
     /// How many users are in the stores.
@@ -39,9 +43,19 @@ pub struct Ground {
 pub struct Chain {
     /// In the order of their start: the called before their callers.
     processes: Vec<Process>,
+    /// Where the edge listens, unless the system chooses.
+    edge: Option<SocketAddr>,
 }
 
 impl Chain {
+    /// A chain whose edge will listen at `address`.
+    pub const fn with_edge_at(address: Option<SocketAddr>) -> Self {
+        Self {
+            processes: Vec::new(),
+            edge: address,
+        }
+    }
+
     /// Starts all services of `plan` and adds each to `self` as soon as it runs, so that
     /// none is forgotten if a later one fails.
     pub async fn start(
@@ -111,11 +125,12 @@ impl Chain {
                 args.push(format!("--name={name}"));
             }
         }
-        args.push("--listen=127.0.0.1:0".to_owned());
+        args.push(format!("--listen={}", self.listen(name, plan.topology())));
         args.push("--admin=127.0.0.1:0".to_owned());
         args.push("--log=warn".to_owned());
         args.push(format!("--drain={DRAIN}"));
         args.extend(self.callees(name, plan.topology()));
+        args.extend(plan.topology().relay(name).map(duties).unwrap_or_default());
         args.extend(stores(name, ground));
         let policy = plan
             .phases()
@@ -128,6 +143,11 @@ impl Chain {
             args,
             env: environment(ground),
         }
+    }
+
+    fn listen(&self, name: &str, topology: &Topology) -> SocketAddr {
+        let edge = self.edge.filter(|_| *topology.edge() == *name);
+        edge.unwrap_or(ANY_PORT)
     }
 
     /// Where the services that `name` calls are. They run already.
@@ -151,6 +171,18 @@ impl Chain {
             }
         }
     }
+}
+
+/// What a relay is told besides whom to call.
+fn duties(relay: &Relay) -> Vec<String> {
+    let order = (relay.order == Order::Parallel).then(|| "--order=at-once".to_owned());
+    let soft = (!relay.soft.is_empty()).then(|| format!("--soft={}", relay.soft.join(",")));
+    let work = relay.work.map(|work| format!("--work={work}"));
+    let slots = relay.slots.map(|slots| format!("--slots={}", slots.slots));
+    let queue = relay.slots.and_then(|slots| slots.queue);
+    let queue = queue.map(|queue| format!("--queue={queue}"));
+    let all = [order, soft, work, slots, queue];
+    all.into_iter().flatten().collect()
 }
 
 /// The store of a service that has one, and the users in it.
@@ -194,16 +226,16 @@ fn json(name: &str, value: &impl Serialize) -> String {
 }
 
 fn environment(ground: &Ground) -> Vec<(String, String)> {
+    let traces = |base: &String| format!("{}/v1/traces", base.trim_end_matches('/'));
     let pairs = [
-        ("NINES_ADMIN_TOKEN", ground.admin_token.as_str()),
+        ("NINES_ADMIN_TOKEN", Some(ground.admin_token.clone())),
         (
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-            &format!("{}/v1/traces", ground.otlp),
+            ground.otlp.as_ref().map(traces),
         ),
         // A chain of many processes shares few cores: more threads would only switch more.
-        ("TOKIO_WORKER_THREADS", "1"),
+        ("TOKIO_WORKER_THREADS", Some("1".to_owned())),
     ];
-    pairs
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+    let given = |(name, value): (&str, Option<String>)| Some((name.to_owned(), value?));
+    pairs.into_iter().filter_map(given).collect()
 }

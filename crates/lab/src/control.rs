@@ -3,6 +3,7 @@
 use crate::{LabError, process::Process};
 use faults::FaultSet;
 use report::results::Counts;
+use serde::Serialize;
 use std::collections::BTreeMap;
 use types::{Cause, Outcome, StoppedBy};
 
@@ -21,8 +22,26 @@ impl Control {
 
     /// Replaces the faults of a service.
     pub async fn set_faults(&self, process: &Process, faults: &FaultSet) -> Result<(), LabError> {
-        let url = format!("http://{}/faults", process.addresses().admin);
-        let request = self.client.put(url).bearer_auth(&self.token).json(faults);
+        self.put(process, "faults", faults).await
+    }
+
+    /// Replaces the policy of a service, as a whole: calls that begin from now on have it.
+    pub async fn set_policy(
+        &self,
+        process: &Process,
+        policy: &scenario::Policy,
+    ) -> Result<(), LabError> {
+        self.put(process, "policy", &service_policy(policy)).await
+    }
+
+    async fn put(
+        &self,
+        process: &Process,
+        what: &str,
+        value: &impl Serialize,
+    ) -> Result<(), LabError> {
+        let url = format!("http://{}/{what}", process.addresses().admin);
+        let request = self.client.put(url).bearer_auth(&self.token).json(value);
         let answer = request
             .send()
             .await
@@ -38,6 +57,17 @@ impl Control {
         text.await
             .map(|text| Metrics::parse(&text))
             .map_err(|error| control(process, &error))
+    }
+}
+
+/// What a plan's policy asks of each service. Whether the client tries again is none of
+/// theirs.
+pub const fn service_policy(policy: &scenario::Policy) -> chassis::Policy {
+    chassis::Policy {
+        attempt_timeout: policy.attempt_timeout,
+        deadline: policy.deadline,
+        retry: policy.retry,
+        breaker: policy.breaker,
     }
 }
 

@@ -7,7 +7,9 @@ use crate::{
     cpu::Host,
     load::{self, Begin, Target},
 };
-use chassis::{Call, Instruments, Policy, RequestContext, Upstream, outbound::Outbound};
+use chassis::{
+    Call, Instruments, Policy, PolicyControl, RequestContext, Upstream, outbound::Outbound,
+};
 use faults::FaultSet;
 use report::results::Generator;
 use scenario::{Phase, Plan, Topology};
@@ -17,12 +19,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 use telemetry::Telemetry;
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use types::{
     auth::{LoginRequest, LoginResponse},
     service,
 };
 
+/// How long before the load begins its faults are put in place: they count their time from
+/// its begin, so that outages come when the seed says.
+const LEAD: Duration = Duration::from_millis(200);
 /// Users who ask in turn. Each logs in once before the load begins.
 pub(crate) const USERS: u32 = 8;
 /// The longest to wait for services to finish what they have begun.
@@ -40,6 +45,8 @@ pub(crate) struct Drive<'a> {
     pub control: Control,
     pub telemetry: &'a Telemetry,
     pub client: reqwest::Client,
+    /// What the client does about failures: beside its patience, it may try again.
+    pub client_policy: PolicyControl,
     pub progress: &'a dyn Progress,
 }
 
@@ -64,16 +71,11 @@ impl Drive<'_> {
         let target = self.target().await?;
         let prefix = target.prefix.clone();
         self.settle().await?;
-        self.inject(self.phase).await?;
         let before = self.read_all().await?;
+        let begin = self.prepare().await?;
+        sleep_until(begin.at).await;
         let (cpu_before, host_before) = (self.chain.cpu_seconds(), Host::now());
-        let begin = Begin::now();
-        let load = load::generate(
-            target,
-            &self.phase.load,
-            (self.plan.seed(), begin),
-            self.progress,
-        );
+        let load = load::generate(target, self.plan, begin, self.progress);
         let (generator, switches) = tokio::join!(load, self.go_through_phases(begin));
         let switches = switches?;
         let load_s = begin.at.elapsed().as_secs_f64();
@@ -94,9 +96,8 @@ impl Drive<'_> {
         })
     }
 
-    /// The edge as the chain's client sees it. Beside its patience, it may try again.
+    /// The edge as the chain's client sees it.
     fn edge(&self) -> Result<Upstream, LabError> {
-        let policy = &self.phase.policy;
         let name = self.plan.topology().edge();
         let missing = || LabError::Broken(format!("{name} is missing"));
         let url = self.chain.url(&name).ok_or_else(missing)?;
@@ -106,10 +107,7 @@ impl Drive<'_> {
             tracer: self.telemetry.tracer(),
             instruments: Instruments::new(&self.telemetry.metrics().meter()),
             client: self.client.clone(),
-            policy: Policy {
-                retry: policy.retry.filter(|_| policy.client_retries),
-                ..Policy::default()
-            },
+            policy: self.client_policy.clone(),
         }))
     }
 
@@ -131,30 +129,57 @@ impl Drive<'_> {
         Ok(Target {
             edge,
             call,
-            path,
+            request: load::get(path),
             tokens,
             prefix,
             patience,
         })
     }
 
-    /// Replaces the faults at the begin of each phase; the moments at which that was done.
+    /// Puts the faults of the first phase in place; the moment at which the load is to begin.
+    async fn prepare(&self) -> Result<Begin, LabError> {
+        let mut lead = LEAD;
+        loop {
+            let begin = Begin::after(lead);
+            self.inject(self.phase, begin).await?;
+            if Instant::now() < begin.at {
+                return Ok(begin);
+            }
+            // The machine is slow: more time, and once more.
+            lead *= 2;
+        }
+    }
+
+    /// Replaces faults and policies at the begin of each phase; the moments at which that was
+    /// done.
     async fn go_through_phases(&self, begin: Begin) -> Result<Vec<SystemTime>, LabError> {
         let mut switches = vec![begin.time];
-        for phase in self.plan.phases().iter().skip(1) {
+        for (before, phase) in self.plan.phases().windows(2).filter_map(pair) {
             sleep_until(begin.at + phase.start).await;
-            self.inject(phase).await?;
+            if before.policy != phase.policy {
+                self.apply(&phase.policy).await?;
+            }
+            self.inject(phase, begin).await?;
             switches.push(SystemTime::now());
         }
         Ok(switches)
     }
 
-    async fn inject(&self, phase: &Phase) -> Result<(), LabError> {
+    /// From now on the services, and the client, do this about failures.
+    async fn apply(&self, policy: &scenario::Policy) -> Result<(), LabError> {
         for process in self.chain.processes() {
-            let faults = phase.faults_of(process.name());
+            self.control.set_policy(process, policy).await?;
+        }
+        self.client_policy.set(of_client(policy));
+        Ok(())
+    }
+
+    async fn inject(&self, phase: &Phase, begin: Begin) -> Result<(), LabError> {
+        for process in self.chain.processes() {
             let faults = FaultSet {
                 seed: self.plan.seed(),
-                faults,
+                begin: Some(begin.time),
+                faults: phase.faults_of(process.name()),
             };
             self.control.set_faults(process, &faults).await?;
         }
@@ -188,6 +213,21 @@ impl Drive<'_> {
         let own = Metrics::parse(&self.telemetry.metrics().render());
         all.insert(service::CLIENT.to_owned(), own);
         Ok(all)
+    }
+}
+
+/// The client's part of a policy.
+pub(crate) fn of_client(policy: &scenario::Policy) -> Policy {
+    Policy {
+        retry: policy.retry.filter(|_| policy.client_retries),
+        ..Policy::default()
+    }
+}
+
+const fn pair(phases: &[Phase]) -> Option<(&Phase, &Phase)> {
+    match phases {
+        [before, after] => Some((before, after)),
+        _ => None,
     }
 }
 

@@ -1,12 +1,15 @@
 //! A run, its rerun if need be, and the verdict.
 
-use crate::{LabError, Progress, Setup, run::run};
+use crate::{LabError, Progress, Setup, Step, bounds, repeat::repeat, run::run};
 use availability::{
-    Bounds, Doubt, Judgement, Probability, Proportion,
-    verdict::{FirstLook, against_bounds, first_look, too_few},
+    Bounds, Doubt, Interval, Judgement, Probability, Proportion,
+    verdict::{FirstLook, Miss, against_bounds, first_look, too_few},
 };
 use report::results::{RunResult, ScenarioResult};
-use scenario::{Class, Expected, Plan, Prediction, predict};
+use scenario::{
+    Class, Expected, Model, Plan, Prediction, predict,
+    simulate::{GivenSchedule, given_schedule},
+};
 use traces::HopAnalysis;
 
 /// The share of requests that may leave late before the load is no longer the one stated.
@@ -20,7 +23,8 @@ const FRESH: u64 = 0x9E37_79B9_7F4A_7C15;
 /// Predicts, runs, and judges `plan`. The prediction is made before anything runs.
 ///
 /// If the first run misses the prediction there is one rerun of the same size with a fresh
-/// seed, and the prediction fails only if both miss it on the same side.
+/// seed, and the prediction fails only if both miss it on the same side. Then come the further
+/// runs that are asked for.
 pub async fn experiment(
     name: &str,
     plan: Plan,
@@ -29,40 +33,60 @@ pub async fn experiment(
 ) -> Result<ScenarioResult, LabError> {
     let prediction = predict(&plan);
     progress.begin(name, 1);
-    let first = run(name, &plan, setup, progress).await?;
-    let mut runs = vec![first];
-    let judgement = match look(&plan, &prediction, &runs[0]) {
-        Look::Judged(judgement) => judgement,
+    let first = trial(name, &plan, setup, progress).await?;
+    let (rerun, judgement) = match look(&plan, &prediction, &first) {
+        Look::Judged(judgement) => (None, judgement),
         Look::Rerun(miss) => {
             progress.begin(name, 2);
             let again = plan.clone().with_seed(plan.seed().wrapping_add(FRESH));
-            let rerun = run(&format!("{name}.rerun"), &again, setup, progress).await?;
-            let seen = rerun.availability();
-            runs.push(rerun);
-            seen.map_or_else(nothing_measured, |seen| {
-                let distance = plan.expectation().distance;
-                let value = nearest_predicted(&plan, &prediction, seen);
-                let doubt = too_few(value, distance, seen.trials());
-                Judgement::from(miss.judge(seen)).doubted(doubt)
-            })
+            let rerun = trial(&format!("{name}.rerun"), &again, setup, progress).await?;
+            let judgement = second_look(&plan, &prediction, miss, &rerun);
+            (Some(rerun), judgement)
         }
     };
+    let bounds = plan.expectation().bounds.iter();
+    let bounds: Vec<_> = bounds.map(|bound| bounds::judge(*bound, &first)).collect();
+    let judgement = bounds.iter().fold(judgement, |judgement, met| {
+        judgement.and(met.judgement.clone())
+    });
+    let runs: Vec<_> = [first].into_iter().chain(rerun).collect();
+    let judgement = judgement.doubted(runs.iter().flat_map(doubts));
+    let around = (setup, progress);
+    let repeats = repeat(name, &plan, &prediction, setup.repeat, around).await?;
     progress.end();
-    let doubts = runs.iter().flat_map(doubts);
-    let judgement = judgement.doubted(doubts);
     Ok(ScenarioResult {
         name: name.to_owned(),
         plan,
         variant: None,
         prediction,
         runs,
+        bounds,
+        repeats,
+        fix: None,
         judgement,
     })
 }
 
+/// One run. Where time plays a part, what it must come to is played before it.
+pub(crate) async fn trial(
+    name: &str,
+    plan: &Plan,
+    setup: &Setup,
+    progress: &dyn Progress,
+) -> Result<RunResult, LabError> {
+    if plan.depends_on_time() {
+        progress.step(Step::Predicting);
+    }
+    let played = plan.clone();
+    let given = tokio::task::spawn_blocking(move || given_schedule(&played)).await;
+    let given = given.map_err(|error| LabError::Broken(error.to_string()))?;
+    let run = run(name, plan, setup, progress).await?;
+    Ok(RunResult { given, ..run })
+}
+
 enum Look {
     Judged(Judgement),
-    Rerun(availability::verdict::Miss),
+    Rerun(Miss),
 }
 
 fn look(plan: &Plan, prediction: &Prediction, run: &RunResult) -> Look {
@@ -73,14 +97,31 @@ fn look(plan: &Plan, prediction: &Prediction, run: &RunResult) -> Look {
     match expectation.availability {
         Expected::Within(bounds) => Look::Judged(against_bounds(&bounds, seen)),
         Expected::Predicted => {
-            let value = nearest_predicted(plan, prediction, seen);
+            let value = nearest_predicted(plan, prediction, run, seen);
             against_prediction(value, expectation.distance, seen)
         }
     }
 }
 
-/// The predicted availability; of a range, the value that is nearest to what was seen.
-fn nearest_predicted(plan: &Plan, prediction: &Prediction, seen: Proportion) -> Probability {
+fn second_look(plan: &Plan, prediction: &Prediction, miss: Miss, rerun: &RunResult) -> Judgement {
+    let Some(seen) = rerun.availability() else {
+        return nothing_measured();
+    };
+    let value = nearest_predicted(plan, prediction, rerun, seen);
+    let doubt = too_few(value, plan.expectation().distance, seen.trials());
+    Judgement::from(miss.against(value).judge(seen)).doubted(doubt)
+}
+
+/// The predicted availability of `run`; of a range, the value that is nearest to what was seen.
+pub(crate) fn nearest_predicted(
+    plan: &Plan,
+    prediction: &Prediction,
+    run: &RunResult,
+    seen: Proportion,
+) -> Probability {
+    if let Some(given) = &run.given {
+        return played_range(plan, given).nearest(seen.estimate());
+    }
     let value = prediction.availability;
     let range = match prediction.class {
         Class::Exact => return value,
@@ -89,6 +130,16 @@ fn nearest_predicted(plan: &Plan, prediction: &Prediction, seen: Proportion) -> 
         Class::Bound => prediction.range.unwrap_or(Bounds::at_most(value)),
     };
     range.nearest(seen.estimate())
+}
+
+/// What agrees with a run that was played: its interval; of a closed model, whose workers ask
+/// as fast as this machine answers, what is as near as matters.
+fn played_range(plan: &Plan, GivenSchedule { availability, .. }: &GivenSchedule) -> Bounds {
+    let Interval { low, high, .. } = *availability;
+    match plan.load().model {
+        Model::Open => Bounds::new(Some(low), Some(high)).unwrap_or(Bounds::at_most(high)),
+        Model::Closed { .. } => Bounds::around(low, plan.expectation().distance),
+    }
 }
 
 fn against_prediction(prediction: Probability, distance: Probability, seen: Proportion) -> Look {

@@ -1,24 +1,30 @@
-//! The open-model load generator.
+//! The load generator.
 //!
-//! Requests arrive at random (Poisson) and wait for nobody: a slow answer delays no other
-//! request, as with real users, who do not know of each other. A generator that waits for
-//! answers before it sends more measures fewer requests the worse the service is
-//! (Schroeder, Wierman, Harchol-Balter 2006, *Open Versus Closed: A Cautionary Tale*), so
-//! latency counts from the moment at which a request should have left.
+//! In the open model, which is the default, requests arrive at random (Poisson) and wait for
+//! nobody: a slow answer delays no other request, as with real users, who do not know of each
+//! other. A generator that waits for answers before it sends more measures fewer requests the
+//! worse the service is (Schroeder, Wierman, Harchol-Balter 2006, *Open Versus Closed: A
+//! Cautionary Tale*), so latency counts from the moment at which a request should have left.
+//!
+//! The closed model is such a generator. It is there to show the difference, and for systems
+//! that really are asked by so many and no more.
 
 use crate::{Progress, Step};
+use bytes::Bytes;
 use chassis::{Answer, Call, CallError, RequestContext, Upstream};
-use http::header::AUTHORIZATION;
-use rand::{RngExt, SeedableRng, rngs::StdRng};
+use http::{HeaderValue, Request, Uri, header::AUTHORIZATION};
 use report::results::{Generator, LATE};
-use scenario::{Length, Load};
+use scenario::{Arrivals, Length, Load, Model, Plan};
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, SystemTime},
 };
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 use types::{Cause, Outcome};
 
@@ -29,14 +35,21 @@ pub struct Target {
     pub edge: Upstream,
     /// The call's name in traces.
     pub call: &'static str,
-    /// The path.
-    pub path: &'static str,
+    /// What is asked, of a path.
+    pub request: Request<Bytes>,
     /// Bearer tokens of the users who ask in turn; none for a chain without users.
     pub tokens: Vec<String>,
     /// What every request's id begins with.
     pub prefix: String,
     /// How long a request is waited for.
     pub patience: Duration,
+}
+
+/// A request to read `path`.
+pub fn get(path: &'static str) -> Request<Bytes> {
+    let mut request = Request::new(Bytes::new());
+    *request.uri_mut() = Uri::from_static(path);
+    request
 }
 
 /// When the load begins, by both clocks.
@@ -51,156 +64,211 @@ pub struct Begin {
 impl Begin {
     /// Now.
     pub fn now() -> Self {
+        Self::after(Duration::ZERO)
+    }
+
+    /// In so long.
+    pub fn after(pause: Duration) -> Self {
         Self {
-            at: Instant::now(),
-            time: SystemTime::now(),
+            at: Instant::now() + pause,
+            time: SystemTime::now() + pause,
         }
     }
 }
 
 impl Target {
-    /// Sends request number `n`, which should have left at `scheduled`.
-    async fn send(&self, n: u64, scheduled: SystemTime) -> Result<Answer, CallError> {
+    /// Sends request number `n`, which should have left at `due`.
+    async fn send(&self, n: u64, due: Begin) -> Ended {
+        // Here and not before: waiting for a worker makes a request late as well.
+        let lateness = due.at.elapsed();
         let context = RequestContext::new(format!("{}{n}", self.prefix));
-        let mut call = Call::get(self.call, self.path)
-            .scheduled(scheduled)
+        let call = Call::of(self.call, self.request_of(n))
+            .scheduled(due.time)
             .patience(self.patience);
-        if !self.tokens.is_empty() {
-            let user = usize::try_from(n).unwrap_or_default() % self.tokens.len();
-            call = call.header(
-                AUTHORIZATION.as_str(),
-                &format!("Bearer {}", self.tokens[user]),
-            );
+        let result = self.edge.call(&context, call).await;
+        Ended::new(&result, lateness, due.at.elapsed())
+    }
+
+    fn request_of(&self, n: u64) -> Request<Bytes> {
+        let mut request = self.request.clone();
+        let users = self.tokens.len().max(1);
+        let user = usize::try_from(n).unwrap_or_default() % users;
+        let token = self.tokens.get(user).map(|token| format!("Bearer {token}"));
+        if let Some(Ok(token)) = token.map(HeaderValue::try_from) {
+            request.headers_mut().insert(AUTHORIZATION, token);
         }
-        self.edge.call(&context, call).await
+        request
     }
 }
 
 /// How one request ended.
-struct Ended {
-    outcome: Outcome,
-    cause: Option<Cause>,
-    gave_up: bool,
-    lateness: Duration,
+#[derive(Debug, Clone, Copy)]
+pub struct Ended {
+    /// How, as the client sees it.
+    pub outcome: Outcome,
+    /// Why it failed, if it did.
+    pub cause: Option<Cause>,
+    /// The status of the answer, if there was one.
+    pub status: Option<u16>,
+    /// Whether the client's patience was up before there was an answer.
+    pub gave_up: bool,
+    /// How long after it should have it left.
+    pub lateness: Duration,
+    /// How long it took, from the moment at which it should have left.
+    pub latency: Duration,
 }
 
 impl Ended {
-    fn new(result: &Result<Answer, CallError>, lateness: Duration) -> Self {
-        match result {
-            Ok(answer) => Self {
-                outcome: answer.outcome(),
-                cause: None,
-                gave_up: false,
-                lateness,
-            },
-            Err(error) => {
-                // Without an answer, a time-out is the client's own: its patience was up.
-                let gave_up = error.cause == Cause::Timeout && error.status.is_none();
-                let cause = Some(error.cause);
-                Self {
-                    outcome: Outcome::Failed,
-                    cause,
-                    gave_up,
-                    lateness,
-                }
-            }
+    fn new(result: &Result<Answer, CallError>, lateness: Duration, latency: Duration) -> Self {
+        let (outcome, cause, status) = match result {
+            Ok(answer) => (answer.outcome(), None, Some(answer.status())),
+            Err(error) => (Outcome::Failed, Some(error.cause), error.status),
+        };
+        Self {
+            outcome,
+            cause,
+            status: status.map(|status| status.as_u16()),
+            // Without an answer, a time-out is the client's own: its patience was up.
+            gave_up: cause == Some(Cause::Timeout) && status.is_none(),
+            lateness,
+            latency,
         }
     }
 }
 
-/// Sends the load and waits for every answer, or for the client's patience.
+/// Sends the load of `plan` and waits for every answer, or for the client's patience.
 pub async fn generate(
     target: Target,
-    load: &Load,
-    (seed, begin): (u64, Begin),
+    plan: &Plan,
+    begin: Begin,
     progress: &dyn Progress,
 ) -> Generator {
-    let target = Arc::new(target);
-    let (ended, mut ends) = mpsc::unbounded_channel();
-    let mut tally = Tally::new(load);
-    let mut arrivals = Arrivals::new(load, seed);
-    let mut next = arrivals.next();
-    while let Some(offset) = next {
-        tokio::select! {
-            biased;
-            () = sleep_until(begin.at + offset) => {
-                spawn(&target, tally.sent, (begin.at + offset, begin.time + offset), &ended);
-                tally.sent += 1;
-                next = arrivals.next();
+    generate_and(target, plan, begin, progress, |_| ()).await
+}
+
+/// The same, and tells `each` how every request ended.
+pub async fn generate_and(
+    target: Target,
+    plan: &Plan,
+    begin: Begin,
+    progress: &dyn Progress,
+    each: impl FnMut(&Ended),
+) -> Generator {
+    let Some(phase) = plan.phases().first() else {
+        return Generator::default();
+    };
+    let (sender, ends) = mpsc::unbounded_channel();
+    let tally = Tally::new(&phase.load, ends, progress, each);
+    let lane = Lane {
+        target: Arc::new(target),
+        sent: tally.sent.clone(),
+        ended: sender,
+    };
+    match phase.load.model {
+        Model::Open => open(lane, Arrivals::new(plan, plan.seed()), begin, tally).await,
+        Model::Closed { workers, think } => {
+            let until = Until::new(phase.load.length, begin);
+            for _ in 0..workers {
+                tokio::spawn(work(lane.clone(), until, think));
             }
-            Some(end) = ends.recv() => tally.add(&end, progress),
+            drop(lane);
+            tally.finish().await
         }
     }
-    drop(ended);
-    while let Some(end) = ends.recv().await {
-        tally.add(&end, progress);
-    }
-    tally.generator
 }
 
-fn spawn(
-    target: &Arc<Target>,
-    n: u64,
-    (due, scheduled): (Instant, SystemTime),
-    ended: &mpsc::UnboundedSender<Ended>,
-) {
-    let (target, ended) = (target.clone(), ended.clone());
-    tokio::spawn(async move {
-        // Here and not before: waiting for a worker makes a request late as well.
-        let lateness = due.elapsed();
-        let result = target.send(n, scheduled).await;
+/// The way of requests out, and of what became of them back.
+#[derive(Clone)]
+struct Lane {
+    target: Arc<Target>,
+    /// How many requests have left.
+    sent: Arc<AtomicU64>,
+    ended: mpsc::UnboundedSender<Ended>,
+}
+
+impl Lane {
+    async fn send(&self, n: u64, due: Begin) {
+        let ended = self.target.send(n, due).await;
         // The receiver is gone only when the whole run was given up.
-        let _ = ended.send(Ended::new(&result, lateness));
-    });
+        let _ = self.ended.send(ended);
+    }
 }
 
-/// Moments at which requests leave, as offsets from the beginning.
-struct Arrivals {
-    rng: StdRng,
-    rate: f64,
-    length: Length,
-    sent: u64,
-    offset: Duration,
+/// The open model: requests leave when it is time.
+async fn open(
+    lane: Lane,
+    arrivals: Arrivals<'_>,
+    begin: Begin,
+    mut tally: Tally<'_, impl FnMut(&Ended)>,
+) -> Generator {
+    for offset in arrivals {
+        let due = Begin {
+            at: begin.at + offset,
+            time: begin.time + offset,
+        };
+        tally.add_until(due.at).await;
+        let (n, lane) = (lane.sent.fetch_add(1, Relaxed), lane.clone());
+        tokio::spawn(async move { lane.send(n, due).await });
+    }
+    drop(lane);
+    tally.finish().await
 }
 
-impl Arrivals {
-    fn new(load: &Load, seed: u64) -> Self {
-        let rng = StdRng::seed_from_u64(seed);
-        Self {
-            rng,
-            rate: load.rate,
-            length: load.length,
-            sent: 0,
-            offset: Duration::ZERO,
+/// A worker of the closed model: each of its requests waits for the one before.
+async fn work(lane: Lane, until: Until, think: Duration) {
+    while let Some(n) = until.next(&lane.sent) {
+        lane.send(n, Begin::now()).await;
+        if !think.is_zero() {
+            sleep(think).await;
         }
     }
 }
 
-impl Iterator for Arrivals {
-    type Item = Duration;
+/// When the workers of a closed model stop.
+#[derive(Clone, Copy)]
+enum Until {
+    Requests(u64),
+    Moment(Instant),
+}
 
-    fn next(&mut self) -> Option<Duration> {
-        // The time between Poisson arrivals is exponential; 1 − u is in (0, 1].
-        let uniform: f64 = self.rng.random();
-        let gap = -(1.0 - uniform).ln() / self.rate;
-        self.offset += Duration::try_from_secs_f64(gap).unwrap_or(Duration::MAX);
-        let over = match self.length {
-            Length::Requests(requests) => self.sent >= requests,
-            Length::For(duration) => self.offset >= duration,
-        };
-        self.sent += 1;
-        (!over).then_some(self.offset)
+impl Until {
+    fn new(length: Length, begin: Begin) -> Self {
+        match length {
+            Length::Requests(requests) => Self::Requests(requests),
+            Length::For(duration) => Self::Moment(begin.at + duration),
+        }
+    }
+
+    /// The number of the next request, if there is to be one.
+    fn next(self, sent: &AtomicU64) -> Option<u64> {
+        match self {
+            Self::Requests(most) => {
+                let next = |sent| (sent < most).then_some(sent + 1);
+                sent.fetch_update(Relaxed, Relaxed, next).ok()
+            }
+            Self::Moment(end) if Instant::now() >= end => None,
+            Self::Moment(_) => Some(sent.fetch_add(1, Relaxed)),
+        }
     }
 }
 
-struct Tally {
+/// Counts how requests ended.
+struct Tally<'a, F> {
     generator: Generator,
-    sent: u64,
+    sent: Arc<AtomicU64>,
     expected: u64,
+    ends: mpsc::UnboundedReceiver<Ended>,
+    progress: &'a dyn Progress,
+    each: F,
 }
 
-impl Tally {
-    fn new(load: &Load) -> Self {
+impl<'a, F: FnMut(&Ended)> Tally<'a, F> {
+    fn new(
+        load: &Load,
+        ends: mpsc::UnboundedReceiver<Ended>,
+        progress: &'a dyn Progress,
+        each: F,
+    ) -> Self {
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -209,12 +277,35 @@ impl Tally {
         let expected = load.expected_requests() as u64;
         Self {
             generator: Generator::default(),
-            sent: 0,
+            sent: Arc::default(),
             expected,
+            ends,
+            progress,
+            each,
         }
     }
 
-    fn add(&mut self, end: &Ended, progress: &dyn Progress) {
+    /// Counts until `moment`.
+    async fn add_until(&mut self, moment: Instant) {
+        loop {
+            tokio::select! {
+                biased;
+                () = sleep_until(moment) => return,
+                Some(end) = self.ends.recv() => self.add(&end),
+            }
+        }
+    }
+
+    /// Counts until every request has ended.
+    async fn finish(mut self) -> Generator {
+        while let Some(end) = self.ends.recv().await {
+            self.add(&end);
+        }
+        self.generator
+    }
+
+    fn add(&mut self, end: &Ended) {
+        (self.each)(end);
         let generator = &mut self.generator;
         generator.counts.add(end.outcome, end.cause);
         generator.gave_up += u64::from(end.gave_up);
@@ -223,50 +314,12 @@ impl Tally {
         generator.worst_lateness_ms = generator.worst_lateness_ms.max(ms);
         let done = generator.counts.offered;
         if done.is_multiple_of(64) {
-            let of = self.expected.max(self.sent);
-            progress.step(Step::Loading {
+            let sent = self.sent.load(Relaxed);
+            self.progress.step(Step::Loading {
                 done,
-                in_flight: self.sent - done,
-                of,
+                in_flight: sent.saturating_sub(done),
+                of: self.expected.max(sent),
             });
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(length: Length) -> Load {
-        Load {
-            rate: 1000.0,
-            length,
-            patience: Duration::from_secs(5),
-        }
-    }
-
-    #[test]
-    fn arrivals_are_as_many_as_asked_for_at_the_rate_asked_for() {
-        let offsets: Vec<_> = Arrivals::new(&load(Length::Requests(20_000)), 1).collect();
-        assert_eq!(offsets.len(), 20_000);
-        assert!(offsets.is_sorted());
-        // 20 s, give or take 0.14 s (one sigma); the seed is fixed.
-        let last = offsets[19_999].as_secs_f64();
-        assert!((19.3..20.7).contains(&last), "{last}");
-    }
-
-    #[test]
-    fn a_run_by_time_ends_in_time() {
-        let duration = Duration::from_secs(2);
-        let offsets: Vec<_> = Arrivals::new(&load(Length::For(duration)), 1).collect();
-        assert!(offsets.iter().all(|offset| *offset < duration));
-        assert!((1_800..2_200).contains(&offsets.len()), "{}", offsets.len());
-    }
-
-    #[test]
-    fn the_same_seed_gives_the_same_arrivals() {
-        let arrivals = |seed| Arrivals::new(&load(Length::Requests(100)), seed).collect::<Vec<_>>();
-        assert_eq!(arrivals(7), arrivals(7));
-        assert_ne!(arrivals(7), arrivals(8));
     }
 }

@@ -3,6 +3,8 @@
 /// What a run is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
+    /// What the run must come to is played in virtual time.
+    Predicting,
     /// Services are being started: so many of so many.
     Starting {
         /// Started so far.

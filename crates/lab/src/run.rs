@@ -4,7 +4,7 @@ use crate::{
     LabError, Progress, Step, accounting,
     chain::{Chain, Ground},
     control::Control,
-    drive::{Drive, Driven, USERS},
+    drive::{Drive, Driven, USERS, of_client},
     timeline,
 };
 use chassis::outbound;
@@ -37,6 +37,8 @@ pub struct Setup {
     pub otlp: Option<Url>,
     /// Whether all spans are written, or a sample of whole traces.
     pub all_spans: bool,
+    /// How many further runs with other seeds each experiment has.
+    pub repeat: u32,
     /// Stops the run when cancelled.
     pub stop: CancellationToken,
 }
@@ -82,7 +84,7 @@ async fn measure(
     let ground = Ground {
         program: setup.program.clone(),
         folder: folder.to_owned(),
-        otlp: receiver.endpoint(),
+        otlp: Some(receiver.endpoint()),
         admin_token: format!("{:032x}", rand::random::<u128>()),
         users: USERS,
     };
@@ -102,6 +104,7 @@ async fn measure(
         control,
         telemetry: telemetry_of,
         client,
+        client_policy: of_client(&phase.policy).into(),
         progress,
     };
     let driven = drive.run().await;
@@ -150,6 +153,8 @@ async fn conclude(
     let accounting = accounting::compare(&generator.counts, &metrics, &analysis);
     Ok(RunResult {
         seed: plan.seed(),
+        given: None,
+        schedule: timeline::schedule(plan, load_s),
         load_s,
         generator,
         analysis,

@@ -1,7 +1,8 @@
 //! What happened when: the stretches of a run that are looked at by themselves.
 
-use report::results::Timeline;
-use scenario::Plan;
+use faults::{Fault, When, Window};
+use report::results::{Scheduled, Timeline};
+use scenario::{Name, Plan, PlannedFault};
 use std::{
     ops::Range,
     time::{Duration, SystemTime},
@@ -41,6 +42,57 @@ pub(crate) fn of(analysis: &mut Analysis, switches: &[SystemTime]) -> Timeline {
         slices,
         transitions: std::mem::take(&mut analysis.transitions),
     }
+}
+
+/// When the faults of `plan` struck that come and go, of all services and of each phase that
+/// has them, in a run of so many seconds.
+pub(crate) fn schedule(plan: &Plan, load_s: f64) -> Vec<Scheduled> {
+    let run = Duration::try_from_secs_f64(load_s).unwrap_or_default();
+    let mut all = Vec::new();
+    for phase in plan.phases() {
+        let end = phase.end().unwrap_or(run).min(run);
+        let comes_and_goes = |planned: &&PlannedFault| planned.fault.when != When::Always;
+        for PlannedFault { fault, on } in phase.faults.iter().filter(comes_and_goes) {
+            for service in on {
+                let windows = faults::schedule(plan.seed(), service, &replica(service), fault);
+                let clipped = |window: Window| {
+                    let (from, to) = (window.at.max(phase.start), window.end().min(end));
+                    (from < to).then_some((from.as_secs_f64(), to.as_secs_f64()))
+                };
+                add(
+                    &mut all,
+                    service,
+                    fault,
+                    windows.within(end).filter_map(clipped),
+                );
+            }
+        }
+    }
+    all
+}
+
+/// A fault of several phases is one fault.
+fn add(
+    all: &mut Vec<Scheduled>,
+    service: &Name,
+    fault: &Fault,
+    windows: impl Iterator<Item = (f64, f64)>,
+) {
+    let known = |known: &Scheduled| known.service == *service && *known.fault == *fault.id;
+    let place = all.iter().position(known).unwrap_or_else(|| {
+        all.push(Scheduled {
+            service: service.clone(),
+            fault: fault.id.to_string(),
+            windows_s: Vec::new(),
+        });
+        all.len() - 1
+    });
+    all[place].windows_s.extend(windows);
+}
+
+/// The name of the one replica of a service.
+fn replica(service: &str) -> String {
+    format!("{service}-0")
 }
 
 fn slices(begin: u64, seconds: f64) -> Vec<Range<u64>> {

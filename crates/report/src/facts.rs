@@ -1,12 +1,15 @@
 //! What is told of results, however it is shown.
 
-use crate::results::{Generator, RunResult, ScenarioResult, proportion};
+use crate::{
+    results::{Generator, RunResult, ScenarioResult, proportion},
+    words::played,
+};
 use availability::{
-    Confidence, Interval, Proportion,
+    Confidence, Interval, Probability, Proportion, batches,
     perfect::{Fates, Gain, gain},
 };
-use scenario::{Load, Phase, Plan, Prediction};
-use traces::{HopAnalysis, Ratio};
+use scenario::{Load, Model, Phase, Plan, Prediction};
+use traces::{HopAnalysis, Ratio, analysis::Stretch};
 
 /// Scenarios that belong side by side, in the order of their runs: variants of one, and those
 /// that differ in nothing but their policy.
@@ -54,14 +57,29 @@ pub(crate) fn waits(result: &ScenarioResult) -> bool {
     result.prediction.wait.is_some() && result.plan.phases().len() == 1
 }
 
-/// Whether the scenario's picture is the curve over the depth of a nested chain.
+/// Whether the scenario's picture is the curve over the depth of a nested chain: one that is
+/// deep enough, and whose failures do not come in clusters.
 pub(crate) fn is_curve(result: &ScenarioResult) -> bool {
-    !result.tries_again() && !result.prediction.depths.is_empty()
+    let deep = result.prediction.depths.len() > 2;
+    deep && !result.tries_again() && !result.plan.depends_on_time()
+}
+
+/// Whether each hop has a prediction of its own. Where outages meet retries, breakers or
+/// workers who wait, only the whole is played.
+pub(crate) fn hops_are_predicted(result: &ScenarioResult) -> bool {
+    let closed = result.plan.load().model != Model::Open;
+    !(result.plan.depends_on_time() && (closed || result.tries_again()))
+}
+
+/// What was predicted of the run that is shown: of that run alone, if it was played.
+pub(crate) fn predicted(result: &ScenarioResult) -> Probability {
+    let given = result.shown().and_then(|run| run.given);
+    given.map_or(result.prediction.availability, |given| played(&given))
 }
 
 /// Attempts per request, and the half-width of their 99 % interval (the central limit
 /// theorem, over requests).
-pub(crate) fn load(hop: &HopAnalysis, run: &RunResult) -> Option<(f64, Option<f64>)> {
+pub fn load(hop: &HopAnalysis, run: &RunResult) -> Option<(f64, Option<f64>)> {
     let requests = run.analysis.root.outcomes.offered as f64;
     let half = hop
         .load_deviation
@@ -74,6 +92,25 @@ pub(crate) fn predicted_load(prediction: &Prediction, name: &str) -> Option<f64>
     let visits = || prediction.hops.iter().filter(|hop| &*hop.service == name);
     visits().next()?;
     Some(visits().map(|hop| hop.load).sum())
+}
+
+/// What the run says of the long run, where failures come in clusters: by batch means. None
+/// where they do not, or if the run is too short for batches.
+pub(crate) fn long_run(run: &RunResult) -> Option<Interval> {
+    if run.schedule.is_empty() {
+        return None;
+    }
+    let slices = &run.timeline.slices;
+    let length = slices.len().div_ceil(batches::BATCHES).max(1);
+    let batch = |slices: &[Stretch]| {
+        let shares = slices.iter().map(|slice| slice.requests.availability());
+        let (answered, offered) = shares.fold((0, 0), |(answered, offered), share| {
+            (answered + share.successes(), offered + share.trials())
+        });
+        Proportion::new(answered, offered).ok()
+    };
+    let batches: Option<Vec<_>> = slices.chunks(length).map(batch).collect();
+    batches::wilson(&batches?, Confidence::P99)
 }
 
 /// What a hop has lost, and what users would gain if it never failed by itself.
@@ -94,7 +131,7 @@ pub(crate) fn losses(run: &RunResult) -> Vec<Loss<'_>> {
         return Vec::new();
     }
     let mut before = 0;
-    let loss = |hop: &'_ HopAnalysis| {
+    let fates_of = |hop: &HopAnalysis| {
         let fates = Fates {
             before,
             here: hop.lost_here,
@@ -104,13 +141,21 @@ pub(crate) fn losses(run: &RunResult) -> Vec<Loss<'_>> {
         before += hop.lost_here;
         (fates, hop.lost_here as f64 / lost as f64)
     };
-    let fates: Vec<_> = run.analysis.hops.iter().map(loss).collect();
+    let fates: Vec<_> = run.analysis.hops.iter().map(fates_of).collect();
     let with_gain = fates.into_iter().zip(&run.analysis.hops);
     let losses = with_gain.filter_map(|((fates, share), hop)| {
         let gain = gain(&fates).ok()?;
         Some(Loss { hop, share, gain })
     });
     losses.collect()
+}
+
+/// What users would gain if the hop `name` never failed by itself; none if there is no such
+/// hop, or nothing was lost.
+pub fn gain_of(name: &str, run: &RunResult) -> Option<Gain> {
+    let losses = losses(run);
+    let found = losses.iter().find(|loss| loss.hop.hop == name);
+    found.map(|loss| loss.gain)
 }
 
 /// Attempts at all hops for one request; none without requests.

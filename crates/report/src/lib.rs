@@ -6,6 +6,7 @@
 //! | [`terminal`] | the same as tables for a terminal |
 //! | [`html`] | the same as one page with pictures, for a browser or paper |
 //! | [`pictures`] | its pictures as files of their own |
+//! | [`junit`] | the verdicts as tests, for build servers |
 //! | [`csv`] | the hops of all scenarios as lines, for a spreadsheet |
 //!
 //! Nothing here runs anything: a report can be made from a stored result as well.
@@ -14,6 +15,7 @@ pub mod csv;
 mod facts;
 mod figure;
 pub mod html;
+pub mod junit;
 pub mod pictures;
 pub mod results;
 mod svg;
@@ -21,4 +23,5 @@ mod tables;
 pub mod terminal;
 mod words;
 
+pub use facts::{gain_of, load as load_per_request};
 pub use results::Results;

@@ -1,7 +1,9 @@
 //! The document that a run leaves behind, `result.json`.
 
-use availability::{Confidence, Interval, Judgement, Proportion};
-use scenario::{Plan, Prediction};
+use availability::{
+    Confidence, Interval, Judgement, Probability, Proportion, difference::Difference, perfect::Gain,
+};
+use scenario::{Bound, Name, Plan, Prediction, simulate::GivenSchedule};
 use serde::Serialize;
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use traces::{
@@ -37,7 +39,7 @@ impl Results {
 }
 
 /// One scenario: the prediction, made before any measurement; the runs; the verdict.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ScenarioResult {
     /// The scenario's name.
     pub name: String,
@@ -50,8 +52,61 @@ pub struct ScenarioResult {
     pub prediction: Prediction,
     /// The run, and its rerun if the first one missed the prediction.
     pub runs: Vec<RunResult>,
-    /// What the runs say about the expectation.
+    /// What else was expected, and how it came out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bounds: Vec<Met>,
+    /// Further runs with other seeds: how much chance does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub repeats: Vec<Repeat>,
+    /// What was promised of a hop that never fails, and what came of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<FixCheck>,
+    /// What the runs say about all expectations.
     pub judgement: Judgement,
+}
+
+/// A bound, and what was measured.
+#[derive(Debug, Clone, Serialize)]
+pub struct Met {
+    /// The bound.
+    #[serde(flatten)]
+    pub bound: Bound,
+    /// What was measured, in the unit of the bound; none if nothing was.
+    pub seen: Option<f64>,
+    /// The lower end of its 99 % interval; none if it is not known.
+    pub low: Option<f64>,
+    /// The upper end.
+    pub high: Option<f64>,
+    /// Whether it keeps to the bound.
+    pub judgement: Judgement,
+}
+
+/// A run with another seed, in short.
+#[derive(Debug, Clone, Serialize)]
+pub struct Repeat {
+    /// Its seed.
+    pub seed: u64,
+    /// Requests answered, of those offered.
+    pub answered: Proportion,
+    /// What was predicted of it.
+    pub expected: Probability,
+    /// Whether that lies in its 99 % interval.
+    pub holds: bool,
+    /// Where its spans are: kept of the worst one alone.
+    pub spans_file: Option<PathBuf>,
+}
+
+/// A promise about a hop that never fails, and the run that checks it.
+#[derive(Debug, Clone, Serialize)]
+pub struct FixCheck {
+    /// The hop.
+    pub hop: String,
+    /// What users would gain, from the spans of the run with its failures.
+    pub promised: Gain,
+    /// What they gained in a run without them.
+    pub measured: Difference,
+    /// Whether the two agree: their difference is none, at 99.9 %.
+    pub agrees: bool,
 }
 
 /// One of several versions of a scenario that are compared.
@@ -59,8 +114,8 @@ pub struct ScenarioResult {
 pub struct VariantOf {
     /// The scenario.
     pub scenario: String,
-    /// What this version is called.
-    pub title: String,
+    /// What this version is called; none of the scenario as it is without variants.
+    pub title: Option<String>,
 }
 
 impl ScenarioResult {
@@ -77,10 +132,17 @@ impl ScenarioResult {
 }
 
 /// One run of a plan.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct RunResult {
     /// The seed of its faults and arrivals.
     pub seed: u64,
+    /// What it must come to given the times of its outages, or the waiting of its workers:
+    /// played before the run; none where formulas say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given: Option<GivenSchedule>,
+    /// When faults struck that come and go.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub schedule: Vec<Scheduled>,
     /// How long the load took, in seconds.
     pub load_s: f64,
     /// What the load generator saw.
@@ -108,6 +170,17 @@ impl RunResult {
     pub fn availability(&self) -> Option<Proportion> {
         proportion(self.analysis.root.outcomes.availability())
     }
+}
+
+/// The times at which a fault of a service struck.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Scheduled {
+    /// The service.
+    pub service: Name,
+    /// The fault's name.
+    pub fault: String,
+    /// From when to when, in seconds since the load began, in the order of time.
+    pub windows_s: Vec<(f64, f64)>,
 }
 
 /// What happened when in a run.

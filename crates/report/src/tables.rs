@@ -2,10 +2,13 @@
 
 pub(crate) mod compare;
 pub(crate) mod curve;
+pub(crate) mod downtime;
+pub(crate) mod expected;
 pub(crate) mod load;
 pub(crate) mod losses;
 mod outage;
 pub(crate) mod phases;
+pub(crate) mod repeats;
 pub(crate) mod staircase;
 
 /// A table: a header, rows of cells, and what it is about.

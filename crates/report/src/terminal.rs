@@ -6,7 +6,7 @@ mod timeline;
 use crate::{
     facts::{self, groups, is_curve},
     results::{RunResult, ScenarioResult},
-    tables::{self, Sheet, compare, load, phases, staircase},
+    tables::{self, Sheet, compare, expected, load, phases, repeats, staircase},
 };
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 
@@ -37,11 +37,11 @@ pub fn scenario(result: &ScenarioResult, style: Style) -> String {
     text += &if is_curve(result) {
         curve(&result.prediction, run)
     } else {
-        table(&staircase::measured(&result.prediction, run))
+        table(&staircase::measured(result, run))
     };
     if result.tries_again() {
         text += "\n";
-        text += &table(&load::sheet(&result.prediction, run));
+        text += &table(&load::sheet(result, run));
     }
     if result.plan.phases().len() > 1 {
         text += "\n";
@@ -50,6 +50,10 @@ pub fn scenario(result: &ScenarioResult, style: Style) -> String {
         text += &timeline::strips(&result.plan, run);
     }
     text.push_str(&summary::footer(result, run, style));
+    let further = [expected::sheet(result), repeats::sheet(result)];
+    for sheet in further.iter().flatten() {
+        text = [&text, sheet.caption, "\n", &table(sheet)].concat();
+    }
     text
 }
 

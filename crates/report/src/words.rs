@@ -1,14 +1,17 @@
 //! Numbers and judgements in words: every number with its unit, every estimate with its
 //! interval.
 
-use crate::results::ScenarioResult;
+use crate::results::{FixCheck, RunResult, ScenarioResult};
 use availability::{
     Interval, Probability,
     nines::{Downtime, Period, nines},
     perfect::Gain,
 };
 use resilience::circuit_breaker::BreakerSettings;
-use scenario::{Class, Expected, Length, Limit, OutagePrediction, Phase, Plan, Policy, Prediction};
+use scenario::{
+    Class, Expected, Length, Limit, Model, OutagePrediction, Phase, Plan, Policy, Prediction,
+    simulate::GivenSchedule,
+};
 use std::time::Duration;
 
 /// A share in percent with two decimals: `96.06 %`.
@@ -129,7 +132,21 @@ pub fn offered(plan: &Plan) -> String {
         Length::For(duration) => format!("{} of requests", millis(duration.as_secs_f64() * 1e3)),
     };
     let (rate, seed) = (phase.load.rate, plan.seed());
-    format!("{length} at {rate:.0}/s, open model, seed {seed}")
+    match phase.load.model {
+        Model::Open => format!("{length} at {rate:.0}/s, open model, seed {seed}"),
+        Model::Closed { workers, think } => {
+            let plural = if workers == 1 { "" } else { "s" };
+            let pause = if think.is_zero() {
+                String::new()
+            } else {
+                format!(" and then {}", duration(think))
+            };
+            format!(
+                "{length} by {workers} worker{plural} who wait{} for each answer{pause}, closed model, seed {seed}",
+                if workers == 1 { "s" } else { "" }
+            )
+        }
+    }
 }
 
 /// What was predicted, as far as it can be told.
@@ -147,6 +164,52 @@ pub fn expected(prediction: &Prediction) -> String {
     }
 }
 
+/// The share of requests that was answered in the runs that were played.
+pub fn played(given: &GivenSchedule) -> Probability {
+    let Interval { low, high, .. } = given.availability;
+    let middle = f64::midpoint(low.get(), high.get());
+    Probability::new(middle).unwrap_or(low)
+}
+
+/// How a prediction was made for one run alone.
+pub fn how_played(run: &RunResult, given: &GivenSchedule) -> String {
+    let requests = count(given.requests);
+    let outages: usize = run.schedule.iter().map(|fault| fault.windows_s.len()).sum();
+    let what = if outages == 0 {
+        "with workers who wait for their answers".to_owned()
+    } else {
+        format!("with its {} outages", count(outages as u64))
+    };
+    let between = interval(&given.availability);
+    format!("predicted {what}: {requests} requests played before it ({between}, 99 %)")
+}
+
+/// What a run with outages says of the long run.
+pub fn long_run_of(seen: &Interval) -> String {
+    format!(
+        "{} (99 %, batch means: failures come in clusters, so this run says less of others)",
+        interval(seen)
+    )
+}
+
+/// What was promised of a hop that never fails, and what came of it.
+pub fn promise(fix: &FixCheck) -> String {
+    let measured = &fix.measured;
+    let (low, high) = (difference(measured.low), difference(measured.high));
+    let verdict = if fix.agrees {
+        "they agree"
+    } else {
+        "they do NOT agree"
+    };
+    format!(
+        "{} without failures would give {} ({}, 99 %); a run without them gave {} ({low} to {high}, 99 %): {verdict}",
+        fix.hop,
+        gained(fix.promised.value),
+        gained_between(&fix.promised),
+        difference(measured.value),
+    )
+}
+
 /// How far a prediction can be trusted.
 pub const fn class(class: Class) -> &'static str {
     match class {
@@ -158,6 +221,9 @@ pub const fn class(class: Class) -> &'static str {
 
 /// An availability in nines, and in the time lost in a year.
 pub fn in_nines(availability: Probability) -> String {
+    if availability == Probability::ONE {
+        return "nothing was lost".to_owned();
+    }
     let downtime = Downtime::of(availability, Period::Year);
     format!("{:.2} nines, down {downtime}", nines(availability))
 }
@@ -240,10 +306,9 @@ pub fn plan_policy(plan: &Plan) -> String {
 /// What a scenario is called among those it is compared with: the title of the variant, or
 /// what is done about failures.
 pub fn called(result: &ScenarioResult) -> String {
-    match &result.variant {
-        Some(variant) => variant.title.clone(),
-        None => plan_policy(&result.plan),
-    }
+    let title = result.variant.as_ref();
+    let title = title.and_then(|variant| variant.title.clone());
+    title.unwrap_or_else(|| plan_policy(&result.plan))
 }
 
 /// The same, where what matters is who stops waiting.

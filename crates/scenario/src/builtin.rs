@@ -37,15 +37,16 @@ const ALL: &[Builtin] = &[
     scenario!("textbook", "a1-four-in-series"),
     scenario!("textbook", "a2-a-fifth-service"),
     scenario!("textbook", "a5-relay-chain"),
-    scenario!("remedies", "r1-dead-database-naive"),
-    scenario!("remedies", "r1-dead-database-deadline"),
-    scenario!("remedies", "r2-retries-naive"),
-    scenario!("remedies", "r2-retries-local"),
-    scenario!("remedies", "r2-retries-all"),
-    scenario!("remedies", "r3-amplification-none"),
-    scenario!("remedies", "r3-amplification-budget"),
-    scenario!("remedies", "r4-hanging-database-naive"),
-    scenario!("remedies", "r4-hanging-database-breaker"),
+    scenario!("textbook", "a7-nines"),
+    scenario!("textbook", "a8-outages-in-time"),
+    scenario!("remedies", "r1-dead-database"),
+    scenario!("remedies", "r2-retries"),
+    scenario!("remedies", "r3-amplification"),
+    scenario!("remedies", "r4-hanging-database"),
+    scenario!("lessons", "l3-retries-inside-an-outage"),
+    scenario!("lessons", "l4-a-breaker-saves-no-request"),
+    scenario!("lessons", "l5-a-generator-that-waits"),
+    scenario!("lessons", "l6-attempts-are-a-biased-sample"),
 ];
 
 /// All built-in scenarios, in the order in which they are best read.
@@ -73,4 +74,28 @@ pub fn find(name: &str) -> Result<&'static Builtin, NoSuchScenario> {
 fn is_beginning(start: &str, name: &str) -> bool {
     name.strip_prefix(start)
         .is_some_and(|rest| rest.starts_with('-'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    #[test]
+    fn every_file_in_the_folder_of_scenarios_is_built_in() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
+        let below = |folder: &Path| {
+            fs::read_dir(folder)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+        };
+        let folders = below(&folder).filter(|path| path.is_dir());
+        let files = folders.flat_map(|folder| below(&folder).collect::<Vec<_>>());
+        let name =
+            |path: std::path::PathBuf| path.file_stem().unwrap().to_str().unwrap().to_owned();
+        let files: BTreeSet<_> = files.map(name).collect();
+        let known: BTreeSet<_> = names().map(str::to_owned).collect();
+        assert_eq!(known, files);
+        assert_eq!(known.len(), ALL.len());
+    }
 }

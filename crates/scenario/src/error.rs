@@ -90,6 +90,14 @@ pub enum Problem {
         /// Why not, and what is allowed.
         reason: String,
     },
+    /// What is wrong with a variant, and not with the scenario itself.
+    #[error("in the variant \"{variant}\": {problem}")]
+    InVariant {
+        /// Its title.
+        variant: String,
+        /// What is wrong.
+        problem: Box<Problem>,
+    },
 }
 
 /// Where a key stands.

@@ -4,7 +4,8 @@
 //! is expected. [`parse`] turns its text into a plan that can't be wrong, or into all its
 //! [`Errors`] at once: each with line, column, key, value and what is allowed. [`predict`]
 //! says what must come out before anything is measured, and [`warnings`] what about its
-//! limits and settings is probably not meant.
+//! limits and settings is probably not meant. What a scenario is to be compared with are its
+//! [`Variant`]s: whole plans, with some of its tables replaced.
 //!
 //! ```
 //! let plan = scenario::parse("example.toml", scenario::SHAPE)?;
@@ -21,6 +22,7 @@
 //!
 //! Durations are written as "250ms", "5s" or "1m 30s", in whole milliseconds.
 
+mod arrivals;
 mod builtin;
 mod check;
 mod error;
@@ -30,20 +32,25 @@ mod plan;
 mod predict;
 mod raw;
 mod schema;
+pub mod simulate;
 mod source;
 mod topology;
 mod warning;
 
+pub use arrivals::Arrivals;
 pub use builtin::{Builtin, NoSuchScenario, builtin, find};
 pub use check::{DEFAULT_DISTANCE, DEFAULT_PATIENCE, DEFAULT_SEED, parse};
 pub use error::{Error, Errors, Problem};
 pub use json_schema::json_schema;
-pub use plan::{Expectation, Expected, Length, Load, Phase, Plan, PlannedFault, Policy};
+pub use plan::{
+    Bound, Expectation, Expected, Length, Load, Measure, Model, Phase, Plan, PlannedFault, Policy,
+    Variant,
+};
 pub use predict::{
     Class, Depth, HopPrediction, Limit, OutagePrediction, PhasePrediction, Prediction, Wait,
     predict,
 };
-pub use topology::{Name, Relay, Topology, Visit};
+pub use topology::{Name, Order, Relay, Slots, Topology, Visit, Work};
 pub use warning::{Code, Futile, Inversion, Warning, warnings};
 
 /// A scenario that shows every key, with comments.

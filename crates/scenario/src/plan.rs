@@ -2,7 +2,7 @@
 
 use crate::topology::{Name, Topology};
 use availability::Bounds;
-use faults::Fault;
+use faults::{Fault, When};
 use resilience::{circuit_breaker::BreakerPolicy, retry::RetryPolicy};
 use serde::{Serialize, Serializer};
 use std::time::Duration;
@@ -16,6 +16,17 @@ pub struct Plan {
     pub(crate) topology: Topology,
     pub(crate) phases: Vec<Phase>,
     pub(crate) expectation: Expectation,
+    #[serde(skip)]
+    pub(crate) variants: Vec<Variant>,
+}
+
+/// The same experiment with something replaced, to be compared with it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Variant {
+    /// What is different, in one line; no other variant has the same.
+    pub title: String,
+    /// The experiment. Its seed is that of the scenario, and it has no variants of its own.
+    pub plan: Plan,
 }
 
 impl Plan {
@@ -32,7 +43,41 @@ impl Plan {
     /// The same experiment with fresh draws: for a rerun.
     #[must_use]
     pub fn with_seed(self, seed: u64) -> Self {
-        Self { seed, ..self }
+        let variant = |variant: Variant| Variant {
+            plan: variant.plan.with_seed(seed),
+            ..variant
+        };
+        Self {
+            seed,
+            variants: self.variants.into_iter().map(variant).collect(),
+            ..self
+        }
+    }
+
+    /// The same experiment, in which `service` never fails by itself.
+    #[must_use]
+    pub fn without_failures_of(mut self, service: &str) -> Self {
+        for phase in &mut self.phases {
+            for planned in &mut phase.faults {
+                planned.on.retain(|name| &**name != service);
+            }
+        }
+        self
+    }
+
+    /// Whether time plays a part in who fails: outages that come and go, or workers that wait
+    /// for answers before they ask again.
+    pub fn depends_on_time(&self) -> bool {
+        let comes_and_goes = |phase: &Phase| {
+            let mut faults = phase.faults.iter();
+            faults.any(|planned| planned.fault.when != When::Always)
+        };
+        self.load().model != Model::Open || self.phases.iter().any(comes_and_goes)
+    }
+
+    /// What it is compared with, in the order of the file.
+    pub fn variants(&self) -> &[Variant] {
+        &self.variants
     }
 
     /// Who calls whom.
@@ -48,9 +93,14 @@ impl Plan {
     /// The timeline: stretches that follow each other from 0 to the end of the run without a
     /// gap. Never empty; one phase, the whole run, if the scenario has no `[[phase]]`.
     ///
-    /// Load and policy are the same in all of them.
+    /// How long the load lasts and how patient the client is are the same in all of them.
     pub fn phases(&self) -> &[Phase] {
         &self.phases
+    }
+
+    /// The load of the run: that of its first phase.
+    pub fn load(&self) -> &Load {
+        &self.phases[0].load
     }
 
     /// What is expected.
@@ -71,7 +121,7 @@ pub struct Phase {
     /// How long it lasts; none if the run ends with its last request and not at a stated time.
     #[serde(rename = "length_ms", serialize_with = "optional_millis")]
     pub length: Option<Duration>,
-    /// The load: that of the whole run, of which this phase gets its share.
+    /// The load: that of the whole run, of which this phase gets its share, at its own rate.
     pub load: Load,
     /// What goes wrong: the faults of the whole run, then those of the phase, each in the
     /// order of the file.
@@ -111,18 +161,39 @@ impl Phase {
     }
 }
 
-/// Requests that arrive at random and do not wait for answers (an open model).
+/// The requests of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Load {
-    /// The mean rate of arrival, in requests per second.
+    /// The mean rate of arrival, in requests per second. Of a closed model, where it follows
+    /// from the answers, that which its workers have if each takes a millisecond.
     #[serde(rename = "rate_per_s")]
     pub rate: f64,
+    /// What makes a request leave.
+    #[serde(flatten)]
+    pub model: Model,
     /// How much of it.
     #[serde(flatten)]
     pub length: Length,
     /// How long the client waits for an answer before it gives up.
     #[serde(rename = "patience_ms", serialize_with = "millis")]
     pub patience: Duration,
+}
+
+/// What makes a request leave.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(tag = "model", rename_all = "snake_case")]
+pub enum Model {
+    /// Chance: requests arrive at random and do not wait for answers (a Poisson process).
+    #[default]
+    Open,
+    /// The answer to the one before: so a slow chain is asked less, and looks better.
+    Closed {
+        /// How many there are who ask.
+        workers: u32,
+        /// How long each thinks between an answer and its next request.
+        #[serde(rename = "think_ms", serialize_with = "millis")]
+        think: Duration,
+    },
 }
 
 /// How much load: so many requests, or for so long.
@@ -187,12 +258,60 @@ pub struct Policy {
 }
 
 /// What the run is expected to show.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Expectation {
     /// The availability.
     pub availability: Expected,
     /// The distance in availability that the run must be able to tell.
     pub distance: Probability,
+    /// What else must hold.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bounds: Vec<Bound>,
+}
+
+/// What a measured number must not pass; at least one side is there, and they are in order.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Bound {
+    /// Of what.
+    pub of: Measure,
+    /// The least that is allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// The most that is allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+}
+
+/// What is measured of a run besides availability.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// The share of requests that are answered with nothing missing.
+    FullQuality,
+    /// The time within which half of the requests are answered, in milliseconds.
+    P50,
+    /// The same for 99 of 100.
+    P99,
+    /// The same for 999 of 1000.
+    P999,
+    /// Attempts at the busiest hop for each request.
+    Amplification,
+    /// Requests without an outcome, of the whole run.
+    Lost,
+}
+
+impl Measure {
+    /// The word used in scenarios and results.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FullQuality => "full_quality",
+            Self::P50 => "p50",
+            Self::P99 => "p99",
+            Self::P999 => "p999",
+            Self::Amplification => "amplification",
+            Self::Lost => "lost",
+        }
+    }
 }
 
 /// The availability expected.

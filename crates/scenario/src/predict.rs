@@ -1,10 +1,11 @@
 //! What must come out, before anything is measured.
 //!
-//! Every service on the way of a request is needed, and each draws its faults for itself. A
-//! fault of scope `request` is drawn once for all attempts at a service; one of scope
-//! `attempt` anew by each. Without retries, availability is the product Π (1 − p) over all
-//! faults that can end the request; with them it is computed over the tree of calls. A run
-//! in phases is the mean of its phases, weighed by their requests.
+//! Every service on the way of a request is needed, unless its caller answers without it (a
+//! soft call), and each draws its faults for itself. A fault of scope `request` is drawn once
+//! for all attempts at a service; one of scope `attempt` anew by each; one in time counts by
+//! its share of time. Without retries, availability is the product Π (1 − p) over all faults
+//! that can end the request; with them it is computed over the tree of calls. A run in phases
+//! is the mean of its phases, weighed by their requests.
 
 mod breaker;
 mod budget;
@@ -22,7 +23,7 @@ pub use wait::{Limit, Wait};
 
 use endings::Fate;
 
-use crate::{plan::Plan, topology::Name};
+use crate::{plan::Plan, simulate, topology::Name};
 use availability::{
     Bounds,
     nines::{Downtime, Period, nines},
@@ -38,7 +39,8 @@ pub enum Class {
     Exact,
     /// Near equality: a mean value stands for something that varies. So it is where a retry
     /// budget runs dry while its calls differ, where breakers open now and then in a long run
-    /// and refuse little, and where time-outs of several callers race.
+    /// and refuse little, where time-outs of several callers race, and where outages in time
+    /// meet retries, breakers, or a load that waits for answers.
     Approximate,
     /// Only the range is certain. Delays, time-outs and pauses that each fit their limit may
     /// not fit together; or it is open whether a breaker opens, how long it stays open after
@@ -52,6 +54,9 @@ pub enum Class {
 pub struct Prediction {
     /// The share of requests that are answered well, end to end.
     pub availability: Probability,
+    /// The share of requests that are answered with nothing missing: the same, unless there
+    /// are soft calls.
+    pub full_quality: Probability,
     /// Between which bounds it must lie, if it can't be told more exactly: of class
     /// [`Class::Bound`], and only there. The availability itself is then what is likely.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,20 +145,27 @@ pub struct Depth {
 
 /// Predicts the run.
 ///
-/// The work itself is taken to need no time; only hangs, delays and pauses do. Callers are
-/// taken to do what the policy says: a failed attempt is tried again unless the failure came
+/// The work itself is taken to need no time unless it is stated; only hangs, delays and pauses
+/// do. Of outages that come and go, the mean over time is taken, and where that is not the
+/// answer, many runs are played: see [`simulate`](crate::simulate). Callers are taken
+/// to do what the policy says: a failed attempt is tried again unless the failure came
 /// from further down and was tried again there; an attempt that gets no answer is ended by
 /// the time-out of the edge's call, which began first; what only the deadline or the client's
 /// patience ends is not tried again by whoever it ends.
 pub fn predict(plan: &Plan) -> Prediction {
     let visits = plan.topology.visits();
-    let run = timeline::forecast(&plan.phases, &visits, plan.expectation.distance);
+    let chain = (&visits[..], &plan.topology);
+    let run = timeline::forecast(&plan.phases, chain, plan.expectation.distance);
     let hops = hops::predict(&run, &visits);
-    let availability = run.availability;
+    // Where the mean over time is not the answer, many runs are.
+    let is_played = plan.depends_on_time() && run.class == Class::Approximate;
+    let played = is_played.then(|| simulate::long_run(plan)).flatten();
+    let availability = played.unwrap_or(run.availability);
     let most_stuck = |a: &&Wait, b: &&Wait| a.stuck_requests.total_cmp(&b.stuck_requests);
     let waits = run.phases.iter().filter_map(|phase| phase.wait.as_ref());
     Prediction {
         availability,
+        full_quality: played.unwrap_or(run.full_quality),
         range: run.range,
         class: run.class,
         without_breaker: run.without_breaker,

@@ -14,9 +14,10 @@ use toml::de::{DeTable, DeValue};
 /// Tables with names of the author's choice.
 pub(crate) type Named<T> = BTreeMap<Spanned<String>, T>;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawScenario {
+    pub(crate) version: Option<Spanned<i64>>,
     pub(crate) title: Option<Spanned<String>>,
     pub(crate) seed: Option<Spanned<i64>>,
     pub(crate) load: Option<Spanned<RawLoad>>,
@@ -31,33 +32,57 @@ pub(crate) struct RawScenario {
     pub(crate) phase: Vec<Spanned<RawPhase>>,
     #[serde(default)]
     pub(crate) expect: RawExpect,
+    #[serde(default)]
+    pub(crate) compare: Vec<Spanned<RawCompare>>,
 }
 
-#[derive(Debug, Deserialize)]
+/// What a variant has in place of the scenario's own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawCompare {
+    pub(crate) title: Option<Spanned<String>>,
+    pub(crate) load: Option<Spanned<RawLoad>>,
+    pub(crate) chain: Option<Spanned<RawChain>>,
+    pub(crate) service: Option<Named<RawService>>,
+    pub(crate) faults: Option<Named<RawFault>>,
+    pub(crate) policy: Option<RawPolicy>,
+    pub(crate) expect: Option<RawExpect>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawLoad {
+    pub(crate) model: Option<Spanned<String>>,
+    pub(crate) workers: Option<Spanned<i64>>,
+    pub(crate) think: Option<Spanned<String>>,
     pub(crate) rate: Option<Spanned<f64>>,
     pub(crate) requests: Option<Spanned<i64>>,
     pub(crate) r#for: Option<Spanned<String>>,
     pub(crate) patience: Option<Spanned<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawChain {
     pub(crate) hops: Option<Spanned<Vec<Spanned<String>>>>,
     pub(crate) relays: Option<Spanned<i64>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawService {
     pub(crate) kind: Option<Spanned<String>>,
     #[serde(default)]
     pub(crate) calls: Vec<Spanned<String>>,
+    pub(crate) order: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(crate) soft: Vec<Spanned<String>>,
+    pub(crate) work: Option<Spanned<String>>,
+    pub(crate) slots: Option<Spanned<i64>>,
+    pub(crate) queue: Option<Spanned<i64>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawFault {
     pub(crate) kind: Option<Spanned<String>>,
@@ -65,9 +90,20 @@ pub(crate) struct RawFault {
     pub(crate) on: Option<Spanned<Vec<Spanned<String>>>>,
     pub(crate) scope: Option<Spanned<String>>,
     pub(crate) delay: Option<Spanned<String>>,
+    pub(crate) up: Option<Spanned<String>>,
+    pub(crate) down: Option<Spanned<String>>,
+    pub(crate) law: Option<Spanned<String>>,
+    pub(crate) windows: Option<Spanned<Vec<Spanned<RawWindow>>>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawWindow {
+    pub(crate) at: Option<Spanned<String>>,
+    pub(crate) r#for: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawPolicy {
     pub(crate) attempt_timeout: Option<Spanned<String>>,
@@ -76,7 +112,7 @@ pub(crate) struct RawPolicy {
     pub(crate) breaker: Option<Spanned<RawBreaker>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawRetry {
     pub(crate) retries: Option<Spanned<i64>>,
@@ -87,7 +123,7 @@ pub(crate) struct RawRetry {
     pub(crate) budget: Option<RawBudget>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawBudget {
     pub(crate) ratio: Option<f64>,
@@ -95,7 +131,7 @@ pub(crate) struct RawBudget {
     pub(crate) capacity: Option<Spanned<i64>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawBreaker {
     pub(crate) failure_rate: Option<f64>,
@@ -112,31 +148,46 @@ pub(crate) struct RawBreaker {
     pub(crate) cancelled_after: Option<Spanned<String>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawPhase {
     pub(crate) title: Option<Spanned<String>>,
     pub(crate) at: Option<Spanned<String>>,
     pub(crate) r#for: Option<Spanned<String>>,
+    pub(crate) rate: Option<Spanned<f64>>,
     #[serde(default)]
     pub(crate) faults: Named<RawFault>,
+    pub(crate) policy: Option<Spanned<RawPolicy>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawExpect {
     pub(crate) availability: Option<Spanned<RawAvailability>>,
     pub(crate) distance: Option<Spanned<f64>>,
+    pub(crate) full_quality: Option<Spanned<RawBounds>>,
+    pub(crate) p50: Option<Spanned<RawTimes>>,
+    pub(crate) p99: Option<Spanned<RawTimes>>,
+    pub(crate) p999: Option<Spanned<RawTimes>>,
+    pub(crate) amplification: Option<Spanned<RawBounds>>,
+    pub(crate) lost: Option<Spanned<RawBounds>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawTimes {
+    pub(crate) min: Option<Spanned<String>>,
+    pub(crate) max: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum RawAvailability {
     Word(String),
     Bounds(RawBounds),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawBounds {
     pub(crate) min: Option<f64>,

@@ -97,6 +97,11 @@ const fn later(name: &'static str, instead: &'static str) -> Key {
 
 /// The keys of the top level.
 pub(crate) const ROOT: &[Key] = &[
+    value(
+        "version",
+        Shape::Whole(1, 1),
+        "1; this program reads version 1 of the format",
+    ),
     value("title", Shape::Line, "a line of 1 to 200 characters"),
     value(
         "seed",
@@ -114,7 +119,25 @@ pub(crate) const ROOT: &[Key] = &[
     table("policy", "a table [policy]", POLICY),
     table("expect", "a table [expect]", EXPECT),
     list("phase", "tables [[phase]], at most 100", PHASE),
-    later("compare", "one [policy] in each scenario"),
+    list("compare", "tables [[compare]], at most 20", COMPARE),
+];
+
+const COMPARE: &[Key] = &[
+    value(
+        "title",
+        Shape::Line,
+        "a line of 1 to 200 characters that no other variant has",
+    ),
+    table("load", "a table [compare.load]", LOAD),
+    table(
+        "chain",
+        "a table [compare.chain] with `hops` or `relays`",
+        CHAIN,
+    ),
+    named("service", "tables [compare.service.NAME]", SERVICE),
+    named("faults", "tables [compare.faults.NAME]", FAULT),
+    table("policy", "a table [compare.policy]", POLICY),
+    table("expect", "a table [compare.expect]", EXPECT),
 ];
 
 const LOAD: &[Key] = &[
@@ -134,6 +157,17 @@ const LOAD: &[Key] = &[
         "a duration from \"1ms\" to \"24h\" in whole milliseconds",
     ),
     value("patience", Shape::Time, DURATION),
+    value(
+        "model",
+        Shape::Word(&["open", "closed"]),
+        "\"open\" or \"closed\"",
+    ),
+    value(
+        "workers",
+        Shape::Whole(1, 10_000),
+        "a whole number from 1 to 10000, only with model = \"closed\"",
+    ),
+    value("think", Shape::Time, DURATION),
 ];
 
 const CHAIN: &[Key] = &[
@@ -153,6 +187,27 @@ const HOPS: &[&[&str]] = &[
 const SERVICE: &[Key] = &[
     value("kind", Shape::Word(&["relay"]), "\"relay\""),
     value("calls", Shape::Names, "a list of names of services"),
+    value(
+        "order",
+        Shape::Word(&["sequence", "parallel"]),
+        "\"sequence\" or \"parallel\"",
+    ),
+    value("soft", Shape::Names, "a list of names out of `calls`"),
+    value(
+        "work",
+        Shape::Line,
+        "\"cpu:\" or \"wait:\" and a duration from \"1ms\" to \"1h\" in whole milliseconds",
+    ),
+    value(
+        "slots",
+        Shape::Whole(1, 1_000_000),
+        "a whole number from 1 to 1000000; for no limit, leave it out",
+    ),
+    value(
+        "queue",
+        Shape::Whole(0, 1_000_000),
+        "a whole number from 0 to 1000000, only with `slots`",
+    ),
     later("replicas", "one replica of each service"),
 ];
 
@@ -174,6 +229,27 @@ const FAULT: &[Key] = &[
         "\"attempt\" or \"request\"",
     ),
     value("delay", Shape::Time, DURATION),
+    value("up", Shape::Time, MEAN),
+    value("down", Shape::Time, MEAN),
+    value(
+        "law",
+        Shape::Word(&["exponential", "fixed"]),
+        "\"exponential\" or \"fixed\"",
+    ),
+    list(
+        "windows",
+        "a list such as [{ at = \"1s\", for = \"500ms\" }], each after the end of the one before",
+        WINDOW,
+    ),
+];
+
+const WINDOW: &[Key] = &[
+    value(
+        "at",
+        Shape::Time,
+        "a duration from \"0s\" to \"24h\" in whole milliseconds",
+    ),
+    value("for", Shape::Time, MEAN),
 ];
 
 const POLICY: &[Key] = &[
@@ -277,9 +353,14 @@ const PHASE: &[Key] = &[
         Shape::Time,
         "a duration from \"1ms\" in whole milliseconds that ends within the run",
     ),
+    value(
+        "rate",
+        Shape::Above(0.0, 1e6),
+        "a number above 0 and up to 1000000, in requests per second",
+    ),
     named("faults", "tables [phase.faults.NAME]", FAULT),
-    later("load", "one [load] for the whole run"),
-    later("policy", "one [policy] for the whole run"),
+    table("policy", "a table [phase.policy]", POLICY),
+    later("load", "`phase.rate`, and one [load] for the whole run"),
 ];
 
 const EXPECT: &[Key] = &[
@@ -293,6 +374,24 @@ const EXPECT: &[Key] = &[
         Shape::Between(0.0, 1.0),
         "a number above 0 and below 1",
     ),
+    table(
+        "full_quality",
+        "{ min = 0.95, max = 0.97 }, numbers from 0 to 1, either or both",
+        BOUNDS,
+    ),
+    table("p50", TIMES, TIME_BOUNDS),
+    table("p99", TIMES, TIME_BOUNDS),
+    table("p999", TIMES, TIME_BOUNDS),
+    table(
+        "amplification",
+        "{ min = 1, max = 1.3 }, numbers from 0 to 1000000, either or both",
+        COUNT_BOUNDS,
+    ),
+    table(
+        "lost",
+        "{ min = 0, max = 5 }, numbers from 0 to 1000000, either or both",
+        COUNT_BOUNDS,
+    ),
 ];
 
 const BOUNDS: &[Key] = &[
@@ -300,7 +399,19 @@ const BOUNDS: &[Key] = &[
     value("max", Shape::From(0.0, 1.0), "a number from 0 to 1"),
 ];
 
+const TIME_BOUNDS: &[Key] = &[
+    value("min", Shape::Time, DURATION),
+    value("max", Shape::Time, DURATION),
+];
+
+const COUNT_BOUNDS: &[Key] = &[
+    value("min", Shape::From(0.0, 1e6), "a number from 0 to 1000000"),
+    value("max", Shape::From(0.0, 1e6), "a number from 0 to 1000000"),
+];
+
+const TIMES: &str = "{ min = \"1ms\", max = \"250ms\" }, durations up to \"1h\", either or both";
 const BOOL: &str = "true or false";
+const MEAN: &str = "a duration from \"1ms\" to \"24h\" in whole milliseconds";
 const DURATION: &str = "a duration from \"1ms\" to \"1h\" in whole milliseconds";
 
 /// What is allowed for the key at the end of `path`.

@@ -63,14 +63,18 @@ pub(crate) fn path_to(table: &DeTable<'_>, byte: usize) -> Vec<String> {
     path
 }
 
-/// Where the value at `path` lies, if it is there.
-pub(crate) fn span_at(table: &DeTable<'_>, path: &[&str]) -> Option<Span> {
+/// Where the value at `path` lies, if it is there. Of a list, in the table that has `byte`.
+pub(crate) fn span_at(table: &DeTable<'_>, path: &[&str], byte: usize) -> Option<Span> {
     let (key, rest) = path.split_first()?;
     let value = table.get(*key)?;
     if rest.is_empty() {
         return Some(value.span());
     }
-    span_at(value.get_ref().as_table()?, rest)
+    let table = match value.get_ref() {
+        DeValue::Array(values) => values.iter().find(|value| holds(value, byte))?,
+        _ => value,
+    };
+    span_at(table.get_ref().as_table()?, rest, byte)
 }
 
 /// Whether `byte` lies in the value, or in a part of it. Parts of a table may lie outside

@@ -1,19 +1,110 @@
 //! Who calls whom.
 
-use serde::Serialize;
-use std::{collections::BTreeMap, sync::Arc};
+use serde::{Serialize, Serializer};
+use std::{collections::BTreeMap, fmt, num::NonZeroU32, sync::Arc, time::Duration};
 use types::service::GATEWAY;
 
 /// The name of a service.
 pub type Name = Arc<str>;
 
-/// A relay, and whom it calls in turn.
+/// A relay: whom it calls, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Relay {
     /// Its name.
     pub name: Name,
-    /// Whom it calls, in turn; a name may stand here twice.
+    /// Whom it calls; a name may stand here twice.
     pub calls: Vec<Name>,
+    /// In which order.
+    #[serde(skip_serializing_if = "is_default")]
+    pub order: Order,
+    /// Those of them without which it answers too, marked as degraded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub soft: Vec<Name>,
+    /// What a request costs before the calls.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub work: Option<Work>,
+    /// How many requests it handles at once; none: any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slots: Option<Slots>,
+}
+
+impl Relay {
+    /// A relay that does nothing but call others, one after the other.
+    pub const fn new(name: Name, calls: Vec<Name>) -> Self {
+        Self {
+            name,
+            calls,
+            order: Order::Sequence,
+            soft: Vec::new(),
+            work: None,
+            slots: None,
+        }
+    }
+}
+
+/// In which order a relay makes its calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// One after the other; the first failure ends it.
+    #[default]
+    Sequence,
+    /// All at the same time, whatever becomes of the others.
+    Parallel,
+}
+
+/// What a request costs a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// So much time on a core.
+    Cpu(Duration),
+    /// So much time that passes.
+    Wait(Duration),
+}
+
+impl Work {
+    /// How long it takes at least.
+    pub const fn time(self) -> Duration {
+        match self {
+            Self::Cpu(time) | Self::Wait(time) => time,
+        }
+    }
+}
+
+/// As relays are told, and as it is written in scenarios: `cpu:2ms`.
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self {
+            Self::Cpu(_) => "cpu",
+            Self::Wait(_) => "wait",
+        };
+        // In one word: a relay is told on its command line.
+        write!(f, "{kind}:{}ms", self.time().as_millis())
+    }
+}
+
+impl Serialize for Work {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// How many requests a relay handles at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Slots {
+    /// So many, from their work to their answer.
+    pub slots: NonZeroU32,
+    /// So many may wait for a slot, and more are refused; none: as the relay has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<u32>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde calls"
+)]
+fn is_default(order: &Order) -> bool {
+    *order == Order::default()
 }
 
 /// The services of a chain, and who calls whom.
@@ -41,6 +132,8 @@ pub struct Visit {
     pub service: Name,
     /// How many callers stand above it; 0 at the edge.
     pub depth: usize,
+    /// Whether its caller answers without it too.
+    pub is_soft: bool,
     /// How many visits follow from it, itself included: they come right after it.
     pub size: usize,
 }
@@ -71,11 +164,15 @@ impl Topology {
     pub fn calls(&self, service: &str) -> &[Name] {
         match self {
             Self::Sequence { hops } if service == GATEWAY => hops,
-            Self::Sequence { .. } => &[],
-            Self::Graph { services, .. } => {
-                let relay = services.iter().find(|relay| &*relay.name == service);
-                relay.map_or(&[], |relay| &relay.calls)
-            }
+            _ => self.relay(service).map_or(&[], |relay| &relay.calls),
+        }
+    }
+
+    /// The relay of that name, if there is one.
+    pub fn relay(&self, service: &str) -> Option<&Relay> {
+        match self {
+            Self::Sequence { .. } => None,
+            Self::Graph { services, .. } => services.iter().find(|relay| &*relay.name == service),
         }
     }
 
@@ -83,19 +180,21 @@ impl Topology {
     /// service that is called twice appears twice.
     pub fn visits(&self) -> Vec<Visit> {
         let mut visits = Vec::new();
-        self.visit(&self.edge(), 0, &mut visits);
+        self.visit(&self.edge(), 0, false, &mut visits);
         visits
     }
 
-    fn visit(&self, service: &Name, depth: usize, visits: &mut Vec<Visit>) {
+    fn visit(&self, service: &Name, depth: usize, is_soft: bool, visits: &mut Vec<Visit>) {
         let own = visits.len();
         visits.push(Visit {
             service: service.clone(),
             depth,
+            is_soft,
             size: 1,
         });
+        let soft = self.relay(service).map_or(&[][..], |relay| &relay.soft);
         for callee in self.calls(service) {
-            self.visit(callee, depth + 1, visits);
+            self.visit(callee, depth + 1, soft.contains(callee), visits);
         }
         visits[own].size = visits.len() - own;
     }

@@ -7,7 +7,7 @@ pub use futile::Futile;
 
 use crate::{
     plan::{Phase, Plan},
-    topology::{Name, Visit},
+    topology::{Name, Order, Topology, Visit, Work},
 };
 use humantime::format_duration;
 use resilience::retry::Backoff;
@@ -160,27 +160,38 @@ const ALL_ATTEMPTS: &str = "all attempts and pauses together";
 /// and each pair of services once, then settings that can never work.
 pub fn warnings(plan: &Plan) -> Vec<Warning> {
     let visits = plan.topology.visits();
-    // Load and policy are the same in all phases.
-    let mut inversions = Vec::new();
-    let mut futile = Vec::new();
-    if let Some(phase) = plan.phases.first() {
+    let (mut inversions, mut settings) = (Vec::new(), Vec::new());
+    for phase in &plan.phases {
         let limits = Limits {
             phase,
             visits: &visits,
+            topology: &plan.topology,
         };
         limits.of_client(&mut inversions);
         limits.of_deadline(&mut inversions);
         limits.of_callers(&mut inversions);
-        futile = futile::settings(phase, &visits);
+        settings.extend(futile::settings(phase, &visits));
     }
-    let inversions = inversions.into_iter().map(Warning::Limits);
-    let futile = futile.into_iter().map(Warning::Futile);
-    inversions.chain(futile).collect()
+    // Most phases have the load and the policy of the run.
+    let inversions = distinct(inversions).into_iter().map(Warning::Limits);
+    let settings = distinct(settings).into_iter().map(Warning::Futile);
+    inversions.chain(settings).collect()
+}
+
+/// Each once, in the order in which they first came.
+fn distinct<T: PartialEq>(all: Vec<T>) -> Vec<T> {
+    all.into_iter().fold(Vec::new(), |mut seen, one| {
+        if !seen.contains(&one) {
+            seen.push(one);
+        }
+        seen
+    })
 }
 
 struct Limits<'a> {
     phase: &'a Phase,
     visits: &'a [Visit],
+    topology: &'a Topology,
 }
 
 impl Limits<'_> {
@@ -249,15 +260,16 @@ impl Limits<'_> {
                 continue;
             }
             let retries = self.phase.policy.retry.is_some();
-            let single = !retries && below == timeout;
+            let is_work = self.visits[place].size == 1;
+            let single = is_work || (!retries && below == timeout);
             let warning = Inversion {
                 code: if single { Code::W4 } else { Code::W4a },
                 caller: self.caller(place),
                 callee: self.visits[place].service.clone(),
-                inner: if single {
-                    "the same time-out below"
-                } else {
-                    ALL_ATTEMPTS
+                inner: match (is_work, single) {
+                    (true, _) => "the work itself",
+                    (false, true) => "the same time-out below",
+                    (false, false) => ALL_ATTEMPTS,
                 },
                 inner_time: below,
                 outer: ATTEMPT_TIMEOUT,
@@ -277,15 +289,23 @@ impl Limits<'_> {
         caller.map_or_else(|| CLIENT.into(), |visit| visit.service.clone())
     }
 
-    /// The longest that the calls of one attempt at this visit may take.
+    /// The longest that the work and the calls of one attempt at this visit may take.
     fn longest_below(&self, place: usize) -> Duration {
+        let relay = self.topology.relay(&self.visits[place].service);
+        let is_parallel = relay.is_some_and(|relay| relay.order == Order::Parallel);
+        let work = relay.and_then(|relay| relay.work).map(Work::time);
         let mut time = Duration::ZERO;
         let mut next = place + 1;
         while next < place + self.visits[place].size {
-            time = time.saturating_add(self.longest_call(next));
+            let call = self.longest_call(next);
+            time = if is_parallel {
+                time.max(call)
+            } else {
+                time.saturating_add(call)
+            };
             next += self.visits[next].size;
         }
-        time
+        time.saturating_add(work.unwrap_or_default())
     }
 
     /// The longest that a call may take, as far as it is known: every attempt its time-out,

@@ -104,7 +104,7 @@ const UNKNOWN_KEYS: &[Case] = &[
         BASE,
         "rate",
         "speed",
-        "unknown key `speed` in [load]; allowed: `rate`, `requests`, `for`, `patience` (line 3, column 1)",
+        "unknown key `speed` in [load]; allowed: `rate`, `requests`, `for`, `patience`, `model`, `workers`, `think` (line 3, column 1)",
     ),
     (
         BASE,
@@ -140,13 +140,13 @@ const UNKNOWN_KEYS: &[Case] = &[
         BASE,
         "",
         "[[phase]]\n[phase.load]\nrate = 1\n",
-        "`phase.load` is not yet supported by this version; allowed: one [load] for the whole run (line 8, column 8)",
+        "`phase.load` is not yet supported by this version; allowed: `phase.rate`, and one [load] for the whole run (line 8, column 8)",
     ),
     (
         BASE,
         "",
-        "[[phase]]\n[phase.policy]\ndeadline = \"1s\"\n",
-        "`phase.policy` is not yet supported by this version; allowed: one [policy] for the whole run (line 8, column 8)",
+        "[[phase]]\n[phase.policy]\ndeadlines = \"1s\"\n",
+        "unknown key `deadlines` in [phase.policy]: did you mean `deadline`? (line 9, column 1)",
     ),
     (
         BASE,
@@ -169,8 +169,8 @@ const UNKNOWN_KEYS: &[Case] = &[
     (
         BASE,
         "",
-        "[compare]\npolicies = []\n",
-        "`compare` is not yet supported by this version; allowed: one [policy] in each scenario (line 7, column 2)",
+        "[[compare]]\npolicies = []\n",
+        "unknown key `policies` in [compare]: did you mean `policy`? (line 8, column 1)",
     ),
     (
         GRAPH,
@@ -705,6 +705,156 @@ const POLICIES_AND_EXPECTATIONS: &[Case] = &[
     ),
 ];
 
+const VERSIONS_AND_CLOSED_LOADS: &[Case] = &[
+    (
+        BASE,
+        "title",
+        "version = 2\ntitle",
+        "`version` = 2 can't be; allowed: 1; this program reads version 1 of the format (line 1, column 11)",
+    ),
+    (
+        BASE,
+        "rate = 100",
+        "rate = 100\nmodel = \"half\"",
+        "`load.model` = \"half\" can't be; allowed: \"open\" or \"closed\" (line 4, column 9)",
+    ),
+    (
+        BASE,
+        "rate = 100",
+        "rate = 100\nworkers = 4",
+        "`load.workers` = 4: only a closed load has it; allowed: with model = \"closed\" (line 4, column 11)",
+    ),
+    (
+        BASE,
+        "rate = 100",
+        "rate = 100\nthink = \"1s\"",
+        "`load.think` = \"1s\": only a closed load has it; allowed: with model = \"closed\" (line 4, column 9)",
+    ),
+    (
+        BASE,
+        "rate = 100",
+        "rate = 100\nmodel = \"closed\"\nworkers = 4",
+        "`load.rate` = 100: a closed load asks when it was answered; allowed: leave it out (line 3, column 8)",
+    ),
+    (
+        BASE,
+        "rate = 100",
+        "model = \"closed\"",
+        "`load.workers` is missing; allowed: a whole number from 1 to 10000, only with model = \"closed\" (line 2, column 1)",
+    ),
+    (
+        BASE,
+        "rate = 100",
+        "model = \"closed\"\nworkers = 0",
+        "`load.workers` = 0 can't be; allowed: a whole number from 1 to 10000, only with model = \"closed\" (line 4, column 11)",
+    ),
+    (
+        BASE,
+        "rate = 100",
+        "model = \"closed\"\nworkers = 4\nthink = \"0s\"",
+        "`load.think` = \"0s\" can't be; allowed: a duration from \"1ms\" to \"1h\" in whole milliseconds (line 5, column 9)",
+    ),
+];
+
+/// A run that can have phases.
+const TIMED: &str = r#"title = "t"
+[load]
+rate = 100
+for = "10s"
+[chain]
+relays = 1
+"#;
+
+const RATES_AND_POLICIES_OF_PHASES: &[Case] = &[
+    (
+        TIMED,
+        "",
+        "[[phase]]\nat = \"1s\"\nfor = \"1s\"\n",
+        "`phase.faults` is missing; allowed: tables [phase.faults.NAME] (line 7, column 1)",
+    ),
+    (
+        TIMED,
+        "",
+        "[[phase]]\nat = \"1s\"\nfor = \"1s\"\nrate = 0\n",
+        "`phase.rate` = 0 can't be; allowed: a number above 0 and up to 1000000, in requests per second (line 10, column 8)",
+    ),
+    (
+        TIMED,
+        "",
+        "[[phase]]\nat = \"1s\"\nfor = \"3s\"\nrate = 5\n[[phase]]\nat = \"3s\"\nfor = \"1s\"\nrate = 5\n",
+        "`phase.rate` = 5: a stretch that overlaps states one as well (line 10, column 8); allowed: one at a time (line 14, column 8)",
+    ),
+    (
+        TIMED,
+        "relays = 1",
+        "relays = 1\n[[phase]]\nat = \"1s\"\nfor = \"3s\"\n[phase.policy]\n[[phase]]\nat = \"3s\"\nfor = \"1s\"\n[phase.policy]",
+        "`phase.policy` = [phase.policy]: a stretch that overlaps states one as well (line 10, column 1); allowed: one at a time (line 14, column 1)",
+    ),
+    (
+        TIMED,
+        "",
+        "[[phase]]\nat = \"1s\"\nfor = \"1s\"\n[phase.policy]\n[[phase]]\nat = \"3s\"\nfor = \"1s\"\n[phase.policy.breaker]\nfailure_rate = 2.0\n",
+        "`phase.policy.breaker.failure_rate` = 2.0 can't be; allowed: a number above 0 and up to 1; for no such rule, leave it out (line 15, column 16)",
+    ),
+    (
+        TIMED,
+        "rate = 100\nfor = \"10s\"\n[chain]\nrelays = 1\n",
+        "model = \"closed\"\nworkers = 4\nfor = \"10s\"\n[chain]\nrelays = 1\n[[phase]]\nat = \"1s\"\nfor = \"1s\"\nrate = 5\n",
+        "`phase.rate` = 5: a closed load has no rate; allowed: leave it out (line 11, column 8)",
+    ),
+    (
+        TIMED,
+        "for = \"10s\"\n[chain]\nrelays = 1\n",
+        "for = \"20s\"\n[chain]\nrelays = 1\n[[phase]]\nat = \"1s\"\nfor = \"11s\"\nrate = 999999\n",
+        "`phase.rate` = 999999: the run makes 11000889 requests in all; allowed: at most 10000000 (line 10, column 8)",
+    ),
+];
+
+const MORE_EXPECTATIONS: &[Case] = &[
+    (
+        BASE,
+        "",
+        "[expect]\nfull_quality = { min = 2 }\n",
+        "`expect.full_quality` = { min = 2 } can't be; allowed: { min = 0.95, max = 0.97 }, numbers from 0 to 1, either or both (line 8, column 16)",
+    ),
+    (
+        BASE,
+        "",
+        "[expect]\np99 = { max = 250 }\n",
+        "`expect.p99.max` = 250 can't be; allowed: a duration from \"1ms\" to \"1h\" in whole milliseconds (line 8, column 15)",
+    ),
+    (
+        BASE,
+        "",
+        "[expect]\np999 = { max = \"2h\" }\n",
+        "`expect.p999.max` = \"2h\" can't be; allowed: a duration from \"1ms\" to \"1h\" in whole milliseconds (line 8, column 16)",
+    ),
+    (
+        BASE,
+        "",
+        "[expect]\np50 = {}\n",
+        "`expect.p50` = {} can't be; allowed: { min = \"1ms\", max = \"250ms\" }, durations up to \"1h\", either or both (line 8, column 7)",
+    ),
+    (
+        BASE,
+        "",
+        "[expect]\np50 = { min = \"2s\", max = \"1s\" }\n",
+        "`expect.p50` = { min = \"2s\", max = \"1s\" }: min is above max; allowed: not above it (line 8, column 7)",
+    ),
+    (
+        BASE,
+        "",
+        "[expect]\namplification = { max = -1 }\n",
+        "`expect.amplification` = { max = -1 } can't be; allowed: { min = 1, max = 1.3 }, numbers from 0 to 1000000, either or both (line 8, column 17)",
+    ),
+    (
+        BASE,
+        "",
+        "[expect]\nlost = 0\n",
+        "`expect.lost` = 0 can't be; allowed: { min = 0, max = 5 }, numbers from 0 to 1000000, either or both (line 8, column 8)",
+    ),
+];
+
 fn refusal(text: &str) -> String {
     match parse("x.toml", text) {
         Ok(plan) => panic!("accepted: {plan:?}"),
@@ -758,8 +908,23 @@ fn impossible_policies_and_expectations_are_refused() {
 }
 
 #[test]
+fn other_versions_and_impossible_closed_loads_are_refused() {
+    check(VERSIONS_AND_CLOSED_LOADS);
+}
+
+#[test]
+fn impossible_rates_and_policies_of_phases_are_refused() {
+    check(RATES_AND_POLICIES_OF_PHASES);
+}
+
+#[test]
+fn impossible_bounds_are_refused() {
+    check(MORE_EXPECTATIONS);
+}
+
+#[test]
 fn the_sound_texts_that_the_cases_change_are_accepted() {
-    for text in [BASE, FAULT, &format!("{GRAPH}[service.only]\n")] {
+    for text in [BASE, FAULT, TIMED, &format!("{GRAPH}[service.only]\n")] {
         assert!(parse("x.toml", text).is_ok(), "{text}");
     }
 }

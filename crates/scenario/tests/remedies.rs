@@ -8,8 +8,13 @@ fn of(text: &str) -> Prediction {
     predict(&parse("test.toml", text).unwrap_or_else(|errors| panic!("{errors}")))
 }
 
-fn of_builtin(name: &str) -> Prediction {
-    of(find(name).unwrap().text)
+/// Of the variant of that number; 0 is the scenario itself.
+fn of_variant(name: &str, number: usize) -> Prediction {
+    let plan = parse(name, find(name).unwrap().text).unwrap();
+    match number.checked_sub(1) {
+        Some(variant) => predict(&plan.variants()[variant].plan),
+        None => predict(&plan),
+    }
 }
 
 /// A run of `load`, through three services behind the gateway.
@@ -39,12 +44,12 @@ fn assert_close(actual: impl Into<f64>, expected: f64) {
 
 #[test]
 fn retries_repair_what_is_transient() {
-    let naive = of_builtin("r2-retries-naive");
+    let naive = of_variant("r2", 0);
     assert_close(naive.availability, 0.6561);
-    let local = of_builtin("r2-retries-local");
+    let local = of_variant("r2", 1);
     assert_close(local.availability, 0.999_f64.powi(4));
     assert_near(local.availability, 0.996_01, 5e-6);
-    let all = of_builtin("r2-retries-all");
+    let all = of_variant("r2", 2);
     // The gateway's attempt needs its own work and three calls; the client makes three.
     let attempt = 0.9 * 0.999_f64.powi(3);
     assert_close(all.availability, 1.0 - (1.0 - attempt).powi(3));
@@ -57,7 +62,7 @@ fn retries_repair_what_is_transient() {
 
 #[test]
 fn each_hop_shows_attempts_calls_and_load() {
-    let local = of_builtin("r2-retries-local");
+    let local = of_variant("r2", 1);
     let [gateway, auth, profile, database] = &local.hops[..] else {
         panic!("{local:?}")
     };
@@ -82,7 +87,7 @@ fn each_hop_shows_attempts_calls_and_load() {
 
 #[test]
 fn failures_tried_again_by_everyone_are_lost_where_the_last_one_arose() {
-    let all = of_builtin("r2-retries-all");
+    let all = of_variant("r2", 2);
     let attempt = 0.9 * 0.999_f64.powi(3);
     let before = (1.0 - attempt).powi(2);
     // Two attempts have failed, and then the gateway fails: or passes, and auth fails thrice.
@@ -93,7 +98,7 @@ fn failures_tried_again_by_everyone_are_lost_where_the_last_one_arose() {
 
 #[test]
 fn nested_retries_multiply() {
-    let storm = of_builtin("r3-amplification-none");
+    let storm = of_variant("r3", 0);
     assert_close(storm.availability, 0.0);
     let load: Vec<_> = storm.hops.iter().map(|hop| hop.load).collect();
     for (load, expected) in load.iter().zip([1.0, 3.0, 9.0, 27.0]) {
@@ -104,12 +109,12 @@ fn nested_retries_multiply() {
 
 #[test]
 fn a_budget_bounds_what_each_layer_adds() {
-    let bounded = of_builtin("r3-amplification-budget");
+    let bounded = of_variant("r3", 1);
     assert_close(bounded.availability, 0.0);
     assert_eq!(bounded.class, Class::Exact);
     // Each bucket gives a tenth of its calls, from the second on, and what it has saved up.
-    let text = find("r3-amplification-budget").unwrap().text;
-    let policy = parse("r3", text).unwrap().phases()[0].policy;
+    let storm = parse("r3", find("r3").unwrap().text).unwrap();
+    let policy = storm.variants()[0].plan.phases()[0].policy;
     let budget = policy.retry.unwrap().settings().budget.unwrap();
     let saved = f64::from(budget.capacity) - budget.ratio;
     let requests = bounded.phases[0].requests;
@@ -257,13 +262,13 @@ const BREAKER: &str = "[policy.breaker]\nconsecutive = 5\nopen = \"500ms\"\nmax_
 
 #[test]
 fn the_hanging_database_costs_its_time_and_a_breaker_a_little_more() {
-    let naive = of_builtin("r4-hanging-database-naive");
+    let naive = of_variant("r4", 0);
     let total: f64 = naive.phases.iter().map(|phase| phase.length_s).sum();
     let up = 1.0 - naive.phases[1].length_s / total;
     assert_close(naive.availability, up);
     assert_eq!((naive.class, naive.range), (Class::Exact, None));
     assert_close(naive.wait.unwrap().stuck_requests, 50.0);
-    let breaker = of_builtin("r4-hanging-database-breaker");
+    let breaker = of_variant("r4", 1);
     assert_close(breaker.without_breaker.unwrap(), up);
     let range = breaker.range.unwrap();
     assert_close(range.max(), up);

@@ -114,6 +114,8 @@ fn visit(failure: f64, silence: f64, retries: u32, calls: Vec<Visit>) -> Visit {
         retries,
         granted: Probability::ONE,
         refused: Probability::ZERO,
+        is_soft: false,
+        is_parallel: false,
         calls,
     }
 }

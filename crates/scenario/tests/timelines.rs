@@ -1,7 +1,7 @@
 //! `[policy.retry]`, `[policy.breaker]` and `[[phase]]`: from text to plan, and what is refused.
 
 use proptest::prelude::*;
-use scenario::{Phase, Plan, SHAPE, parse};
+use scenario::{Phase, Plan, SHAPE, parse, predict};
 use std::time::Duration;
 
 const BASE: &str = "title = \"t\"\n[load]\nrate = 100\nfor = \"10s\"\n[chain]\nhops = [\"auth\", \"profile\", \"database\"]\n";
@@ -400,4 +400,33 @@ proptest! {
         }
         prop_assert_eq!(now, Duration::from_secs(10));
     }
+}
+
+#[test]
+fn phases_weigh_as_much_as_they_have_requests() {
+    let text = "title = \"t\"\n[load]\nrate = 100\nfor = \"10s\"\n[chain]\nrelays = 1\n\
+                [[phase]]\nat = \"0s\"\nfor = \"5s\"\nrate = 300\n\
+                [phase.faults.f]\nkind = \"error\"\nprobability = 0.2\n";
+    let prediction = predict(&parse("x.toml", text).unwrap());
+    // 1500 requests of which 0.8 succeed, and 500 of which all do.
+    assert!((prediction.availability.get() - 0.85).abs() < 1e-12);
+    assert!((prediction.phases[0].requests - 1_500.0).abs() < 1e-9);
+}
+
+#[test]
+fn a_phase_with_a_policy_of_its_own_is_predicted_by_that() {
+    let text = "title = \"t\"\n[load]\nrate = 100\nfor = \"10s\"\n[chain]\nrelays = 2\n\
+                [faults.f]\nkind = \"error\"\nprobability = 0.1\non = [\"relay-2\"]\n\
+                [[phase]]\nat = \"5s\"\nfor = \"5s\"\n[phase.policy.retry]\nretries = 1\nbackoff = \"1ms\"\n";
+    let prediction = predict(&parse("x.toml", text).unwrap());
+    let phases: Vec<_> = prediction
+        .phases
+        .iter()
+        .map(|phase| phase.availability.get())
+        .collect();
+    assert!(
+        (phases[0] - 0.9).abs() < 1e-12 && (phases[1] - 0.99).abs() < 1e-12,
+        "{phases:?}"
+    );
+    assert!((prediction.hops[1].load - 1.05).abs() < 1e-12);
 }

@@ -175,3 +175,46 @@ fn no_duration_is_told_in_thousands_of_years() {
         assert!(!told.contains("years"), "{told}");
     }
 }
+
+#[test]
+fn a_policy_of_a_phase_is_looked_at_too_and_told_once() {
+    let text = "title = \"t\"\n[load]\nrate = 100\nfor = \"10s\"\npatience = \"1s\"\n[chain]\nrelays = 1\n\
+                [[phase]]\nat = \"1s\"\nfor = \"2s\"\n[phase.policy]\ndeadline = \"3s\"\n\
+                [[phase]]\nat = \"5s\"\nfor = \"2s\"\n[phase.policy]\ndeadline = \"3s\"\n";
+    let plan = parse("x.toml", text).unwrap();
+    let codes: Vec<_> = warnings(&plan)
+        .iter()
+        .map(|one| one.code().as_str())
+        .collect();
+    assert_eq!(codes, ["W4b"]);
+}
+
+#[test]
+fn calls_at_once_need_no_more_time_than_the_longest() {
+    let told = |order: &str| {
+        let text = format!(
+            "title = \"t\"\n[load]\nrate = 100\nrequests = 1000\n[service.a]\ncalls = [\"b\"]\n\
+             [service.b]\ncalls = [\"c\", \"d\"]\norder = \"{order}\"\n[service.c]\n[service.d]\n\
+             [policy]\nattempt_timeout = \"100ms\"\ndeadline = \"4s\"\n\
+             [policy.retry]\nretries = 1\nbackoff = \"1ms\"\n"
+        );
+        let plan = parse("x.toml", &text).unwrap();
+        let told: Vec<_> = warnings(&plan).iter().map(ToString::to_string).collect();
+        told.join("\n")
+    };
+    // Two attempts of 100 ms and a pause of 1 ms, once or twice.
+    assert!(told("parallel").starts_with("W4a a -> b: all attempts and pauses together = 201ms"));
+    assert!(told("sequence").starts_with("W4a a -> b: all attempts and pauses together = 402ms"));
+}
+
+#[test]
+fn work_that_takes_longer_than_its_caller_waits_is_told() {
+    let text = "title = \"t\"\n[load]\nrate = 100\nrequests = 1000\n[service.a]\ncalls = [\"b\"]\n\
+                [service.b]\nwork = \"wait:60ms\"\n[policy]\nattempt_timeout = \"50ms\"\ndeadline = \"1s\"\n";
+    let plan = parse("x.toml", text).unwrap();
+    let told = warnings(&plan)[0].to_string();
+    assert!(
+        told.starts_with("W4 a -> b: the work itself = 60ms"),
+        "{told}"
+    );
+}

@@ -1,10 +1,10 @@
 //! Refusals of the limits: time and room.
 
-use crate::{Refusal, RequestContext, body::BodyRules, request::budget};
+use crate::{PolicyControl, Refusal, RequestContext, body::BodyRules, request::budget};
 use axum::extract::Request;
 use opentelemetry::{KeyValue, trace::TraceContextExt};
 use resilience::{Failure, deadline::Deadline};
-use std::{num::NonZeroUsize, time::Duration};
+use std::num::NonZeroUsize;
 use tokio::time::Instant;
 use tower::BoxError;
 use types::{Cause, Problem, StoppedBy, attribute};
@@ -54,9 +54,10 @@ pub(super) fn set_body_rules(limit: NonZeroUsize) -> impl Fn(Request) -> Request
     }
 }
 
-/// Sets the deadline of each request: what its caller allows, capped by `cap`.
-pub(super) fn set_deadline(cap: Option<Duration>) -> impl Fn(Request) -> Request + Clone {
+/// Sets the deadline of each request: what its caller allows, capped by the policy.
+pub(super) fn set_deadline(policy: PolicyControl) -> impl Fn(Request) -> Request + Clone {
     move |mut request| {
+        let cap = policy.get().deadline;
         let asked = budget(request.headers());
         let Some(deadline) = Deadline::capped(Instant::now(), asked, cap) else {
             return request;

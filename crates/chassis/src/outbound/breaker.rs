@@ -6,24 +6,19 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use opentelemetry::{Context, KeyValue, trace::TraceContextExt};
 use resilience::circuit_breaker::{
-    BreakerLayer, Classify, Observe, ObserveCall, Outcome, State, Transition,
+    BreakerLayer, BreakerPolicy, Classify, Observe, ObserveCall, Outcome, State, Transition,
 };
 use std::sync::Arc;
 use types::{Cause, attribute};
 
-/// The breaker of a replica, if the policy has one.
-pub(super) fn layer(outbound: &Outbound) -> Option<BreakerLayer<ByAnswer, Watch>> {
+/// The breaker of a replica.
+pub(super) fn layer(outbound: &Outbound, policy: BreakerPolicy) -> BreakerLayer<ByAnswer, Watch> {
     let watch = Watch {
         callee: outbound.callee.clone(),
         instruments: outbound.instruments.clone(),
     };
     // The seed is for jitter alone: breakers of many callers must not probe in step.
-    let policy = outbound.policy.breaker?;
-    let layer = BreakerLayer::with(policy, rand::random(), ByAnswer, watch);
-    let state = layer.clone();
-    let instruments = &outbound.instruments;
-    instruments.show_breaker(&outbound.callee, move || state.state());
-    Some(layer)
+    BreakerLayer::with(policy, rand::random(), ByAnswer, watch)
 }
 
 /// The state of the breaker that let a request pass.

@@ -1,19 +1,13 @@
 //! Retries of calls to a callee, and how they are seen.
 
-use super::Outbound;
 use opentelemetry::{Context, KeyValue, trace::TraceContextExt};
-use resilience::retry::{ObserveRetry, RetryLayer};
+use resilience::retry::{ObserveRetry, RetryLayer, RetryPolicy};
 use std::time::Duration;
 use types::attribute;
 
-/// The retries, if the policy has any.
-pub(super) fn layer(outbound: &Outbound) -> Option<RetryLayer<Watch>> {
-    let layer = RetryLayer::with(outbound.policy.retry?, Watch);
-    if let Some(budget) = layer.budget() {
-        let instruments = &outbound.instruments;
-        instruments.show_budget(&outbound.callee, budget.clone());
-    }
-    Some(layer)
+/// The retries that `policy` asks for.
+pub(super) fn layer(policy: RetryPolicy) -> RetryLayer<Watch> {
+    RetryLayer::with(policy, Watch)
 }
 
 /// Notes each retry on the span of its call.

@@ -1,6 +1,6 @@
 //! Another service, as a handler sees it.
 
-use super::{CallError, Outbound, Stack, call::CallInfo};
+use super::{CallError, Outbound, call::CallInfo, switch::Switch};
 use crate::RequestContext;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
@@ -27,9 +27,7 @@ use types::{Cause, Outcome, StoppedBy};
 #[derive(Debug, Clone)]
 pub struct Upstream {
     callee: Arc<str>,
-    stack: Stack,
-    /// Whether failed calls are tried again here.
-    retries: bool,
+    switch: Arc<Switch>,
 }
 
 impl Upstream {
@@ -37,8 +35,7 @@ impl Upstream {
     pub fn new(outbound: &Outbound) -> Self {
         Self {
             callee: outbound.callee.clone(),
-            stack: outbound.stack(),
-            retries: outbound.policy.retry.is_some(),
+            switch: Switch::new(outbound.clone()),
         }
     }
 
@@ -65,13 +62,14 @@ impl Upstream {
             scheduled: call.scheduled,
             attempts: Arc::default(),
         });
-        let result = self.stack.clone().oneshot(request).await;
+        let built = self.switch.now();
+        let result = built.stack.clone().oneshot(request).await;
         let callee = self.callee.clone();
         match result {
             Ok(response) => Ok(Answer { callee, response }),
             Err(error) => Err(CallError {
                 callee,
-                settled: self.retries,
+                settled: built.retries(),
                 ..error
             }),
         }
@@ -95,6 +93,11 @@ impl Call {
         if let Ok(uri) = path.parse() {
             *request.uri_mut() = uri;
         }
+        Self::of(name, request)
+    }
+
+    /// A call named `name` that is exactly `request`, whose URI is a path.
+    pub const fn of(name: &'static str, request: Request<Bytes>) -> Self {
         Self {
             name,
             request,

@@ -7,10 +7,10 @@ use chassis::{
     outbound::{self, Outbound},
 };
 use lab::{
-    Silent,
-    load::{Begin, Target, generate},
+    LabError, Silent,
+    load::{Begin, Target, generate, get},
 };
-use scenario::{Length, Load};
+use scenario::Plan;
 use std::{sync::Arc, time::Duration};
 use telemetry::{Export, Identity, Telemetry};
 use tokio::task::JoinSet;
@@ -59,18 +59,12 @@ impl Sender {
         let target = Target {
             edge: self.edge(chain)?,
             call: "gateway.me",
-            path: "/v1/me",
+            request: get("/v1/me"),
             tokens: self.tokens.clone(),
             prefix: "bench-".to_owned(),
             patience: PATIENCE,
         };
-        let load = Load {
-            rate,
-            length: Length::Requests(requests),
-            patience: PATIENCE,
-        };
-        // The same seed, so that requests arrive at the same moments at every chain.
-        let counts = generate(target, &load, (1, Begin::now()), &Silent)
+        let counts = generate(target, &plan(requests, rate)?, Begin::now(), &Silent)
             .await
             .counts;
         all_ok(chain, counts.offered, counts.ok)
@@ -103,9 +97,22 @@ impl Sender {
             policy: Policy {
                 attempt_timeout: Some(PATIENCE),
                 ..Policy::default()
-            },
+            }
+            .into(),
         }))
     }
+}
+
+/// The load as a plan; the same seed, so that requests arrive at the same moments at every
+/// chain.
+fn plan(requests: u64, rate: f64) -> Result<Plan, Trouble> {
+    let text = format!(
+        "title = \"bench\"\nseed = 1\n[load]\nrate = {rate:?}\nrequests = {requests}\n\
+         patience = \"{}s\"\n[chain]\nrelays = 1\n",
+        PATIENCE.as_secs()
+    );
+    let plan = scenario::parse("bench", &text);
+    plan.map_err(|errors| LabError::Broken(errors.to_string()).into())
 }
 
 /// Whether request number `n` for the page gets it.

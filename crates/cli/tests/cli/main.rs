@@ -1,16 +1,23 @@
 //! The promises of the `nines` command, kept on real processes and real sockets.
 
 mod accounting;
+mod attribution;
 mod bad_input;
+mod compare;
 mod describe;
 mod determinism;
+mod exit_codes;
 mod interrupt;
+mod load;
 mod readme;
+mod scenarios;
 mod service;
+mod up;
 
 use serde_json::Value;
-use std::{fs, process::Command};
+use std::{fs, net::SocketAddr, process::Command};
 use testkit::{Ended, Sandbox};
+use tokio::net::TcpSocket;
 
 /// `nines`, to be given arguments.
 fn nines(sandbox: &Sandbox) -> Command {
@@ -24,6 +31,16 @@ fn run_scenario(sandbox: &Sandbox, text: &str, flags: &[&str]) -> (Ended, Value)
     let result = fs::read_to_string(sandbox.path().join("out/result.json"));
     let result = result.unwrap_or_else(|error| panic!("{error}: {}", ended.stderr));
     (ended, serde_json::from_str(&result).unwrap())
+}
+
+/// A port on which nobody listens, and which nobody else is given while the socket is kept;
+/// a program that is told to listen there can (socket(7), `SO_REUSEADDR`).
+fn reserved() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 /// Nothing that a run started or made is left.

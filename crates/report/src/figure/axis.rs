@@ -35,6 +35,7 @@ pub(super) fn share_lines(scale: &Scale, left: f64, right: f64) -> Markup {
 /// A share with as many decimals as a step between two needs.
 pub(super) fn percent(share: f64, step: f64) -> String {
     let decimals = match step {
+        _ if share >= 1.0 => 0,
         step if step < 0.000_99 => 2,
         step if step < 0.009_9 => 1,
         _ => 0,

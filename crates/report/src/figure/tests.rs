@@ -7,13 +7,15 @@ use super::{
     graph::{self, Arrow, Node},
     latency,
     load::{self, Row},
+    losses,
+    policies::{self, Mark},
     staircase::{self, Step},
     timeline::{self, Band, Breaker, Course, Slice},
 };
 use crate::svg::Picture;
 use maud::Render;
 use roxmltree::Document;
-use traces::analysis::Latency;
+use traces::analysis::{Intervals, Latency};
 use types::BreakerState;
 
 /// Numbers that no run measures, and some that it does.
@@ -143,6 +145,7 @@ fn loads_and_latencies_stand_whatever_their_size() {
             p99_ms: value,
             p999_ms: value,
             max_ms: value,
+            intervals: Intervals::default(),
         };
         is_sound(&latency::draw(id(), &latency, Some(&latency), Some(1.0)));
         is_sound(&latency::draw(id(), &latency, None, None));
@@ -153,6 +156,37 @@ fn loads_and_latencies_stand_whatever_their_size() {
         };
         is_sound(&forest::draw(id(), &forest));
     }
+}
+
+#[test]
+fn losses_and_comparisons_stand_whatever_their_size() {
+    for value in WILD {
+        let lost = losses::Row {
+            hop: "a hop with a name that is much too long".into(),
+            lost: value,
+            gain: seen(value),
+            words: "lost 1 %".into(),
+        };
+        is_sound(&losses::draw(id(), &[]));
+        is_sound(&losses::draw(id(), &vec![lost; 5]));
+        for mark in [
+            Mark::Share(seen(value), value),
+            Mark::Latency([value, 1.0, value]),
+            Mark::Amount(value),
+        ] {
+            let row = policies::Row {
+                name: "a policy with a name that is much too long for a phone".into(),
+                words: "96.06 %".into(),
+                mark: Some(mark),
+            };
+            let nothing = policies::Row {
+                mark: None,
+                ..row.clone()
+            };
+            is_sound(&policies::draw(id(), "title".into(), &[row, nothing]));
+        }
+    }
+    is_sound(&policies::draw(id(), "title".into(), &[]));
 }
 
 #[test]
@@ -192,6 +226,10 @@ fn a_timeline_stands_whatever_happened() {
                 ("a".into(), vec![value; 4]),
                 ("b".into(), vec![]),
                 ("c".into(), vec![0.0; 2]),
+            ],
+            outages: vec![
+                ("a: down".into(), vec![(0.0, value), (value, 1.0)]),
+                ("b: down".into(), vec![]),
             ],
             breakers: vec![Breaker {
                 name: "a → b".into(),

@@ -19,6 +19,8 @@ pub(crate) struct Course {
     pub(crate) slices: Vec<Slice>,
     /// Attempts a second at each hop, one for each slice.
     pub(crate) loads: Vec<(String, Vec<f64>)>,
+    /// When faults struck that come and go: where, and from when to when.
+    pub(crate) outages: Vec<(String, Vec<(f64, f64)>)>,
     /// What each breaker that opened did.
     pub(crate) breakers: Vec<Breaker>,
 }
@@ -78,9 +80,12 @@ const ANSWERED: f64 = 54.0;
 const LATENCY: f64 = 66.0;
 const LOAD: f64 = 22.0;
 const BREAKER: f64 = 16.0;
+const OUTAGES: f64 = 12.0;
 const GAP: f64 = 14.0;
 /// The least width of a state that is shown: a breaker that only probed is shown too.
 const SLIVER: f64 = 2.0;
+/// The least width of an outage, of which there may be hundreds.
+const STROKE: f64 = 0.6;
 
 /// The run from top to bottom.
 pub(crate) fn draw(id: String, course: &Course) -> Picture {
@@ -89,7 +94,8 @@ pub(crate) fn draw(id: String, course: &Course) -> Picture {
     let answered = if several { TITLES + GAP } else { GAP };
     let latency = answered + ANSWERED + GAP;
     let loads = latency + LATENCY + GAP;
-    let breakers = loads + (LOAD + 6.0) * course.loads.len() as f64 + GAP / 2.0;
+    let outages = loads + (LOAD + 6.0) * course.loads.len() as f64 + GAP / 2.0;
+    let breakers = outages + (OUTAGES + 6.0) * course.outages.len() as f64;
     let bottom = breakers + (BREAKER + 8.0) * course.breakers.len() as f64;
     Picture {
         id,
@@ -105,6 +111,9 @@ pub(crate) fn draw(id: String, course: &Course) -> Picture {
             @for (nth, (hop, load)) in course.loads.iter().enumerate() {
                 (strip(hop, load, course, &x, loads + (LOAD + 6.0) * nth as f64, most))
             }
+            @for (nth, (place, windows)) in course.outages.iter().enumerate() {
+                (barcode(place, windows, &x, outages + (OUTAGES + 6.0) * nth as f64))
+            }
             @for (nth, breaker) in course.breakers.iter().enumerate() {
                 (states(breaker, &x, breakers + (BREAKER + 8.0) * nth as f64))
             }
@@ -118,7 +127,9 @@ fn describe(course: &Course) -> String {
     let breakers = course.breakers.iter();
     let breakers =
         breakers.map(|breaker| format!("{} opened {} times", breaker.name, breaker.opened()));
-    let all: Vec<_> = bands.chain(breakers).collect();
+    let outages = course.outages.iter();
+    let outages = outages.map(|(place, windows)| format!("{place}: {} outages", windows.len()));
+    let all: Vec<_> = bands.chain(outages).chain(breakers).collect();
     format!(
         "{:.1} s in {} slices; {}",
         course.seconds,
@@ -260,6 +271,21 @@ fn strip(hop: &str, load: &[f64], course: &Course, x: &Scale, top: f64, most: f6
         @if corners.len() > 2 { (polygon(&corners, "load")) }
         (line((LEFT, top + LOAD), (RIGHT, top + LOAD), "grid"))
         (text((RIGHT + 6.0, top + LOAD / 2.0 + 4.0), Anchor::Start, "label", &words))
+    }
+}
+
+/// The outages of one place as strokes on a line.
+fn barcode(place: &str, windows: &[(f64, f64)], x: &Scale, top: f64) -> Markup {
+    let words = format!("{} ×", windows.len());
+    let middle = top + OUTAGES / 2.0;
+    html! {
+        (panel(&shortened(place, 22), top, OUTAGES))
+        (line((LEFT, middle), (RIGHT, middle), "grid"))
+        @for (from, to) in windows {
+            @let left = x.at(*from);
+            (area((left, top), ((x.at(*to) - left).max(STROKE), OUTAGES), "down"))
+        }
+        (text((RIGHT + 6.0, middle + 4.0), Anchor::Start, "label", &words))
     }
 }
 

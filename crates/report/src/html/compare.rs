@@ -6,7 +6,7 @@ use super::{
     table,
 };
 use crate::{
-    facts::{attempts_per_request, cpu_per_request_us},
+    facts::{attempts_per_request, cpu_per_request_us, predicted},
     figure::{
         Seen,
         policies::{self, Mark, Row},
@@ -91,7 +91,7 @@ fn row(result: &ScenarioResult, measure: Measure) -> Row {
 
 fn answered(result: &ScenarioResult, run: &RunResult) -> Option<(Mark, String)> {
     let seen = Seen::of(run.analysis.root.outcomes.availability())?;
-    let predicted = result.prediction.availability.get();
+    let predicted = predicted(result).get();
     Some((Mark::Share(seen, predicted), percent(seen.value)))
 }
 

@@ -7,7 +7,7 @@ use crate::{
         Seen, curve, graph, latency, load, losses, staircase,
         timeline::{self, Band, Breaker, Course, Slice},
     },
-    results::{RunResult, ScenarioResult, Timeline},
+    results::{RunResult, ScenarioResult, Scheduled, Timeline},
     svg::Picture,
     words::{is_out_of_the_usual, percent, phase_name},
 };
@@ -120,6 +120,9 @@ pub(crate) fn over_time(id: &str, result: &ScenarioResult, run: &RunResult) -> O
         return None;
     }
     let mut caption = COURSE.to_owned();
+    if !course.outages.is_empty() {
+        caption += " Strokes: outages, as the seed has them.";
+    }
     if !course.breakers.is_empty() {
         caption += " Breakers: thin line closed, hatched block open, low block half-open.";
     }
@@ -151,6 +154,7 @@ fn losses_of(id: String, losses: &[facts::Loss<'_>], run: &RunResult) -> Picture
 fn stairs_of(id: String, result: &ScenarioResult, run: &RunResult) -> Picture {
     let predicted = |name: &str| {
         let mut hops = result.prediction.hops.iter();
+        facts::hops_are_predicted(result).then_some(())?;
         hops.find(|hop| &*hop.service == name)
             .map(|hop| hop.cumulative.get())
     };
@@ -180,7 +184,8 @@ fn load_of(id: String, result: &ScenarioResult, run: &RunResult) -> Picture {
     let rows = run.analysis.hops.iter().map(|hop| load::Row {
         hop: &hop.hop,
         seen: facts::load(hop, run),
-        predicted: facts::predicted_load(&result.prediction, &hop.hop),
+        predicted: facts::predicted_load(&result.prediction, &hop.hop)
+            .filter(|_| facts::hops_are_predicted(result)),
     });
     load::draw(id, &rows.collect::<Vec<_>>())
 }
@@ -264,8 +269,14 @@ fn course(result: &ScenarioResult, run: &RunResult) -> Course {
         bands: bands(&result.plan, timeline),
         slices: timeline.slices.iter().map(slice).collect(),
         loads: run.analysis.hops.iter().map(|hop| load(&hop.hop)).collect(),
+        outages: run.schedule.iter().map(outages).collect(),
         breakers: breakers(timeline, end),
     }
+}
+
+fn outages(fault: &Scheduled) -> (String, Vec<(f64, f64)>) {
+    let place = format!("{}: {}", fault.service, fault.fault);
+    (place, fault.windows_s.clone())
 }
 
 fn bands(plan: &Plan, timeline: &Timeline) -> Vec<Band> {

@@ -2,18 +2,18 @@
 
 use super::{anchor, badge, caveats, pictures, table, waterfall};
 use crate::{
-    facts::is_curve,
-    results::{RunResult, ScenarioResult, shown_interval},
-    tables::{Sheet, curve, load, losses, phases, staircase},
+    facts::{self, is_curve},
+    results::{FixCheck, RunResult, ScenarioResult, shown_interval},
+    tables::{Sheet, curve, expected, load, losses, phases, repeats, staircase},
     words::{
-        censored, class, count, difference, expected, in_nines, interval, limit, millis, offered,
+        self, censored, class, count, difference, in_nines, interval, limit, millis, offered,
         percent, plan_policy, points, probability, reason,
     },
 };
 use availability::{Interval, Probability};
 use maud::{Markup, html};
-use scenario::Prediction;
-use traces::analysis::Latency;
+use scenario::{Plan, Prediction};
+use traces::analysis::{Between, Intervals, Latency};
 
 pub(super) fn article(nth: usize, result: &ScenarioResult) -> Markup {
     let id = anchor(nth, &result.name);
@@ -54,11 +54,12 @@ fn facts(result: &ScenarioResult) -> Markup {
             div {
                 dt { "predicted" }
                 dd {
-                    strong { (expected(prediction)) } " "
+                    strong { (words::expected(prediction)) } " "
                     span.aside { (about(prediction)) }
                 }
             }
             @for (nth, run) in runs { (of_run(nth, run, prediction.availability)) }
+            @if let Some(fix) = &result.fix { (promise(fix)) }
             div {
                 dt { "verdict" }
                 dd {
@@ -97,9 +98,24 @@ fn about(prediction: &Prediction) -> String {
     parts.join("; ")
 }
 
+/// What was promised of a hop that never fails, and what came of it.
+fn promise(fix: &FixCheck) -> Markup {
+    html! { div { dt { "promise" } dd { (words::promise(fix)) } } }
+}
+
 fn of_run(nth: usize, run: &RunResult, predicted: Probability) -> Markup {
     let seen = measured(run);
+    let predicted = run.given.map_or(predicted, |given| words::played(&given));
     html! {
+        @if let Some(given) = &run.given {
+            div {
+                dt { "of this run" }
+                dd {
+                    strong { (probability(words::played(given))) } " "
+                    span.aside { (words::how_played(run, given)) }
+                }
+            }
+        }
         div {
             dt { @if nth == 0 { "measured" } @else { "rerun" } }
             dd {
@@ -117,6 +133,9 @@ fn of_run(nth: usize, run: &RunResult, predicted: Probability) -> Markup {
                 }
             }
         }
+        @if let Some(seen) = facts::long_run(run) {
+            div { dt { "long run" } dd { span.aside { (words::long_run_of(&seen)) } } }
+        }
     }
 }
 
@@ -124,47 +143,77 @@ fn tables(result: &ScenarioResult, run: &RunResult) -> Markup {
     let hops = if is_curve(result) {
         curve::sheet(&result.prediction, run)
     } else {
-        staircase::measured(&result.prediction, run)
+        staircase::measured(result, run)
     };
-    let loads = result
-        .tries_again()
-        .then(|| load::sheet(&result.prediction, run));
+    let loads = result.tries_again().then(|| load::sheet(result, run));
     let losses = losses::sheet(result, run);
     let several = result.plan.phases().len() > 1;
     let phases = several.then(|| phases::measured(result, run)).flatten();
+    let expected = expected::sheet(result);
+    let repeats = repeats::sheet(result);
     html! {
+        @if let Some(sheet) = &expected { (table::of(sheet)) }
         (table::of(&hops))
         @for sheet in losses.iter().chain(&loads).chain(&phases) { (table::of(sheet)) }
         @if let Some(sheet) = latency(result, run) { (table::of(&sheet)) }
+        @if let Some(sheet) = &repeats { (table::of(sheet)) }
     }
 }
 
 fn latency(result: &ScenarioResult, run: &RunResult) -> Option<Sheet> {
     let root = &run.analysis.root;
-    let row = |what: &str, latency: &Latency| {
-        let times = [
-            latency.p50_ms,
-            latency.p90_ms,
-            latency.p99_ms,
-            latency.p999_ms,
-            latency.max_ms,
-        ];
-        let times = times.map(|ms| censored(ms, &result.plan));
-        let first = [what.to_owned(), count(latency.count)];
-        first.into_iter().chain(times).collect::<Vec<_>>()
+    let header = ["", "requests", "p50", "p90", "p99", "p99.9", "longest"];
+    let all = root.latency.as_ref()?;
+    let answered = root.latency_ok.as_ref();
+    let row = |what: &str, latency| {
+        [
+            percentiles(what, latency, &result.plan),
+            intervals(latency, &result.plan),
+        ]
     };
-    let all = row("all requests", root.latency.as_ref()?);
-    let answered = root
-        .latency_ok
-        .as_ref()
-        .map(|latency| row("answered in full", latency));
+    let answered = answered.map(|latency| row("answered in full", latency));
     Some(Sheet {
         caption: "Latency, from the scheduled start of each request",
-        header: ["", "requests", "p50", "p90", "p99", "p99.9", "longest"]
-            .map(str::to_owned)
-            .into(),
+        header: header.map(str::to_owned).into(),
         words: 1,
-        rows: [all].into_iter().chain(answered).collect(),
+        rows: [row("all requests", all)]
+            .into_iter()
+            .chain(answered)
+            .flatten()
+            .collect(),
         note: None,
     })
+}
+
+fn percentiles(what: &str, latency: &Latency, plan: &Plan) -> Vec<String> {
+    let Latency {
+        p50_ms,
+        p90_ms,
+        p99_ms,
+        p999_ms,
+        max_ms,
+        ..
+    } = *latency;
+    let times = [p50_ms, p90_ms, p99_ms, p999_ms, max_ms].map(|ms| censored(ms, plan));
+    let first = [what.to_owned(), count(latency.count)];
+    first.into_iter().chain(times).collect()
+}
+
+/// By order statistics; open where too little was measured to tell.
+fn intervals(latency: &Latency, plan: &Plan) -> Vec<String> {
+    let Intervals {
+        p50,
+        p90,
+        p99,
+        p999,
+    } = latency.intervals;
+    let end = |ms: Option<f64>| ms.map_or_else(|| "?".to_owned(), |ms| censored(ms, plan));
+    let between = |of: Between| format!("{} – {}", end(of.low_ms), end(of.high_ms));
+    let first = ["  99 % interval".to_owned(), String::new()];
+    let all = [p50, p90, p99, p999].map(between);
+    first
+        .into_iter()
+        .chain(all)
+        .chain([String::new()])
+        .collect()
 }

@@ -2,6 +2,7 @@
 
 use super::{anchor, badge, table::scrolling};
 use crate::{
+    facts::predicted,
     figure::{Seen, forest},
     results::ScenarioResult,
     words::{class, count, interval, percent, points, probability},
@@ -48,7 +49,7 @@ pub(super) fn section(results: &[ScenarioResult]) -> Markup {
 fn forest_row(result: &ScenarioResult) -> Option<forest::Row> {
     let ratio = result.shown()?.analysis.root.outcomes.availability();
     let prediction = &result.prediction;
-    let (value, distance) = (prediction.availability, result.plan.expectation().distance);
+    let (value, distance) = (predicted(result), result.plan.expectation().distance);
     let range = match (prediction.class, prediction.range) {
         (Class::Bound, Some(range)) => range,
         (Class::Bound, None) => Bounds::at_most(value),
@@ -56,7 +57,7 @@ fn forest_row(result: &ScenarioResult) -> Option<forest::Row> {
     };
     Some(forest::Row {
         seen: Seen::of(ratio)?,
-        predicted: prediction.availability.get(),
+        predicted: value.get(),
         range: (range.min().get(), range.max().get()),
     })
 }
@@ -70,7 +71,7 @@ fn row(nth: usize, result: &ScenarioResult, forest: Option<&forest::Row>) -> Mar
             th.word scope="row" { a href={"#" (anchor)} { bdi { (result.name) } } }
             td { (badge(result.judgement.verdict)) }
             td.number {
-                (probability(result.prediction.availability))
+                (probability(predicted(result)))
                 @if let Some(range) = &result.prediction.range {
                     small { (probability(range.min())) " to " (probability(range.max())) }
                 }

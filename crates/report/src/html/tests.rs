@@ -1,7 +1,10 @@
 mod stage;
 
 use super::page;
-use crate::{csv, results::ScenarioResult};
+use crate::{
+    csv, pictures,
+    results::{ScenarioResult, VariantOf},
+};
 use availability::{Doubt, Judgement, Verdict};
 use roxmltree::{Document, Node, ParsingOptions};
 use stage::{empty_run, results, scenario};
@@ -242,6 +245,68 @@ fn a_run_that_saw_nothing_and_a_document_without_runs_are_pages_too() {
     parsed(Vec::new(), |document, _| {
         assert!(body_text(document).contains("0 scenarios"));
     });
+}
+
+#[test]
+fn what_was_expected_repeated_promised_and_played_stands_on_the_page() {
+    let mut one = scenario("one", "The first");
+    one.bounds = stage::bounds();
+    one.repeats = stage::repeats();
+    one.fix = Some(stage::fix());
+    one.runs[0].given = Some(stage::given());
+    one.runs[0].schedule = stage::schedule();
+    parsed(vec![one], |document, _| {
+        let text = body_text(document);
+        for fact in [
+            "latency p99-250.0 ms200.0 ms180.0 ms – 260.0 msinconclusive",
+            "requests lost-439a countfails",
+            "of this run95.00 %",
+            "predicted with its 2 outages: 250,000 requests played before it",
+            "long run",
+            "database without failures would give +1.00 points",
+            "gave +0.90 points (+0.50 points to +1.30 points, 99 %): they agree",
+            "71,00095.00 %96.00 %yes",
+            "From 95.00 % to 97.00 %, median 97.00 %; 2 of 2 hold",
+            "database: down",
+            "Where the nines went",
+        ] {
+            assert!(text.contains(fact), "{fact} is missing in {text}");
+        }
+    });
+}
+
+#[test]
+fn variants_of_a_scenario_hang_side_by_side_under_their_own_names() {
+    let mut scenarios = two();
+    for (result, title) in scenarios.iter_mut().zip([None, Some("with <limits>")]) {
+        result.variant = Some(VariantOf {
+            scenario: "one".to_owned(),
+            title: title.map(str::to_owned),
+        });
+    }
+    parsed(scenarios.clone(), |document, _| {
+        let text = body_text(document);
+        for fact in [
+            "Side by side",
+            "with <limits>",
+            "Processor time for one request",
+        ] {
+            assert!(text.contains(fact), "{fact} is missing");
+        }
+    });
+    let files = pictures::files(&results(scenarios));
+    let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
+    for name in [
+        "one.stairs.svg",
+        "two.time.svg",
+        "one.side-by-side.answered.svg",
+    ] {
+        assert!(names.contains(&name), "{name} is not among {names:?}");
+    }
+    for file in &files {
+        let document = Document::parse(&file.svg).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(document.root_element().tag_name().name(), "svg");
+    }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! The same chain, faults and rate of requests under different policies: what each buys and
 //! costs.
 
-use super::{Sheet, load, outage};
+use super::{Sheet, downtime, load, outage};
 use crate::{
-    facts::{attempts_per_request, cpu_per_request_us, waits},
+    facts::{attempts_per_request, cpu_per_request_us, hops_are_predicted, predicted, waits},
     results::{RunResult, ScenarioResult, shown_interval},
     words::{
         called, censored, count, interval, is_out_of_the_usual, millis, percent, probability,
@@ -28,7 +28,22 @@ pub(crate) fn sheets(group: &[&ScenarioResult]) -> Vec<Sheet> {
     } else {
         None
     };
-    [success(&shown)].into_iter().chain(more).collect()
+    let nines = differ_in_faults(group).then(|| downtime::sheet(group));
+    [success(&shown)]
+        .into_iter()
+        .chain(more)
+        .chain(nines)
+        .collect()
+}
+
+/// Whether the same chain fails by chance more or less often, and nothing is done about it.
+fn differ_in_faults(group: &[&ScenarioResult]) -> bool {
+    let naive = |result: &&&ScenarioResult| !result.tries_again() && !result.plan.depends_on_time();
+    let faults = |result: &ScenarioResult| result.plan.phases()[0].faults.clone();
+    group.iter().filter(naive).count() == group.len()
+        && group
+            .windows(2)
+            .any(|pair| faults(pair[0]) != faults(pair[1]))
 }
 
 /// A row per policy: success and latency.
@@ -60,12 +75,12 @@ fn success(shown: &[(&ScenarioResult, &RunResult)]) -> Sheet {
             shown_interval(ratio)
                 .as_ref()
                 .map_or_else(|| "-".to_owned(), interval),
-            probability(result.prediction.availability),
+            probability(predicted(result)),
             latency(|latency| latency.p50_ms),
             latency(|latency| latency.p99_ms),
             latency(|latency| latency.p999_ms),
             attempts_per_request(run).map_or_else(dash, times),
-            cpu_per_request_us(run).map_or_else(dash, |cpu| millis(cpu / 1e3)),
+            cpu_per_request_us(run).map_or_else(dash, |cpu| format!("{:.2} ms", cpu / 1e3)),
         ]);
     }
     table.note = Some("attempts and CPU: of all services, for one request".to_owned());
@@ -95,7 +110,9 @@ fn loads(shown: &[(&ScenarioResult, &RunResult)]) -> Option<Sheet> {
         let predicted = hops
             .iter()
             .map(|name| load::predicted(&result.prediction, name));
-        table.add_row(["  predicted".to_owned()].into_iter().chain(predicted));
+        if hops_are_predicted(result) {
+            table.add_row(["  predicted".to_owned()].into_iter().chain(predicted));
+        }
     }
     Some(table)
 }

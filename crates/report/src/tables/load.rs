@@ -2,15 +2,15 @@
 
 use super::Sheet;
 use crate::{
-    facts,
-    results::RunResult,
+    facts::{self, hops_are_predicted},
+    results::{RunResult, ScenarioResult},
     words::{count, percent, probability, times, times_about},
 };
 use scenario::Prediction;
 use traces::HopAnalysis;
 
 /// A row per hop: attempts beside calls, availability of both, and the load per request.
-pub(crate) fn sheet(prediction: &Prediction, run: &RunResult) -> Sheet {
+pub(crate) fn sheet(result: &ScenarioResult, run: &RunResult) -> Sheet {
     let header = [
         "hop",
         "calls",
@@ -28,12 +28,14 @@ pub(crate) fn sheet(prediction: &Prediction, run: &RunResult) -> Sheet {
         1,
     );
     for hop in &run.analysis.hops {
+        let prediction = hops_are_predicted(result).then_some(&result.prediction);
         table.add_row(row(hop, run, prediction));
     }
     table
 }
 
-fn row(hop: &HopAnalysis, run: &RunResult, prediction: &Prediction) -> Vec<String> {
+fn row(hop: &HopAnalysis, run: &RunResult, prediction: Option<&Prediction>) -> Vec<String> {
+    let dash = || "-".to_owned();
     let share = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), percent);
     vec![
         hop.hop.clone(),
@@ -42,9 +44,9 @@ fn row(hop: &HopAnalysis, run: &RunResult, prediction: &Prediction) -> Vec<Strin
         count(hop.attempts.outcomes.offered),
         share(hop.actual.value()),
         share(hop.effective.value()),
-        predicted_call(prediction, &hop.hop),
+        prediction.map_or_else(dash, |prediction| predicted_call(prediction, &hop.hop)),
         measured(hop, run),
-        predicted(prediction, &hop.hop),
+        prediction.map_or_else(dash, |prediction| predicted(prediction, &hop.hop)),
     ]
 }
 

@@ -63,10 +63,9 @@ fn note(result: &ScenarioResult, run: &RunResult) -> String {
     note += ".";
     let gave_up = run.generator.gave_up;
     if gave_up > 0 {
-        note += &format!(
-            " {} times the client gave up: the hop that it was waiting for is blamed.",
-            count(gave_up)
-        );
+        note += " ";
+        note += &count(gave_up);
+        note += " times the client gave up: the hop that it was waiting for is blamed.";
     }
     note
 }

@@ -2,14 +2,21 @@
 
 use super::Sheet;
 use crate::{
-    results::{RunResult, shown_interval},
+    facts::hops_are_predicted,
+    results::{RunResult, ScenarioResult, shown_interval},
     words::{count, interval, percent, probability, times},
 };
 use scenario::Prediction;
 use traces::HopAnalysis;
 
 /// Predicted beside measured, hop by hop.
-pub(crate) fn measured(prediction: &Prediction, run: &RunResult) -> Sheet {
+pub(crate) fn measured(result: &ScenarioResult, run: &RunResult) -> Sheet {
+    let prediction = &result.prediction;
+    let of_what = if result.plan.depends_on_time() {
+        "in the long run"
+    } else {
+        "predicted"
+    };
     let header = [
         "hop",
         "calls",
@@ -18,7 +25,7 @@ pub(crate) fn measured(prediction: &Prediction, run: &RunResult) -> Sheet {
         "effective",
         "down to here",
         "99 % interval",
-        "predicted",
+        of_what,
     ];
     let mut table = Sheet::new("What was lost at which hop", &header, 1);
     for hop in &run.analysis.hops {
@@ -26,6 +33,7 @@ pub(crate) fn measured(prediction: &Prediction, run: &RunResult) -> Sheet {
             .hops
             .iter()
             .find(|predicted| *predicted.service == *hop.hop);
+        let predicted = predicted.filter(|_| hops_are_predicted(result));
         let predicted = predicted.map(|hop| probability(hop.cumulative));
         table.add_row(row(hop, predicted.unwrap_or_else(|| "-".into())));
     }

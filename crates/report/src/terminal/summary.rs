@@ -6,8 +6,8 @@ use crate::{
     results::{RunResult, ScenarioResult, shown_interval},
     tables::losses,
     words::{
-        censored, count, expected, in_nines, interval, limit, millis, offered, percent,
-        probability, reason,
+        censored, count, expected, how_played, in_nines, interval, limit, long_run_of, millis,
+        offered, percent, played, probability, promise, reason,
     },
 };
 use availability::{Probability, Verdict};
@@ -69,10 +69,17 @@ pub(super) fn predicted_wait(prediction: &Prediction) -> String {
 /// Prediction, measurement, verdict; then how far they can be trusted.
 pub(super) fn footer(result: &ScenarioResult, run: &RunResult, style: Style) -> String {
     let mut text = predicted(&result.prediction);
+    text += &given(run);
     text += &measured(run);
+    if let Some(long_run) = facts::long_run(run) {
+        let _ = writeln!(text, "long run     {}", long_run_of(&long_run));
+    }
     text += &verdict(result, style);
     if let Some(most) = losses::most(run).filter(|_| !facts::is_curve(result)) {
         let _ = writeln!(text, "to gain      {most}");
+    }
+    if let Some(fix) = &result.fix {
+        let _ = writeln!(text, "promise      {}", promise(fix));
     }
     text += &latency(result, run);
     text += &accounting(run);
@@ -80,10 +87,20 @@ pub(super) fn footer(result: &ScenarioResult, run: &RunResult, style: Style) -> 
     text += &forwarded(run);
     for rerun in result.runs.iter().skip(1) {
         let _ = writeln!(text, "rerun        with the fresh seed {}", rerun.seed);
+        text += &given(rerun);
         text += &measured(rerun);
         text += &accounting(rerun);
     }
     text
+}
+
+/// What was predicted of this run alone, if anything.
+fn given(run: &RunResult) -> String {
+    let Some(given) = &run.given else {
+        return String::new();
+    };
+    let value = probability(played(given));
+    format!("of this run  {value}: {}\n", how_played(run, given))
 }
 
 /// What became of the spans passed on to a collector.

@@ -71,10 +71,7 @@ impl Check<'_> {
         }
         let name = |n: i64| Name::from(format!("relay-{n}"));
         let next = |n: i64| (n < number).then(|| name(n + 1)).into_iter().collect();
-        let relay = |n| Relay {
-            name: name(n),
-            calls: next(n),
-        };
+        let relay = |n| Relay::new(name(n), next(n));
         let services = (1..=number).map(relay).collect();
         Ok(Topology::Graph {
             root: name(1),

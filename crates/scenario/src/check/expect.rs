@@ -2,8 +2,8 @@
 
 use super::{Check, Checked};
 use crate::{
-    plan::{Expectation, Expected},
-    raw::{RawAvailability, RawBounds, RawExpect},
+    plan::{Bound, Expectation, Expected, Measure},
+    raw::{RawAvailability, RawBounds, RawExpect, RawTimes},
 };
 use availability::Bounds;
 use toml::Spanned;
@@ -23,10 +23,67 @@ impl Check<'_> {
             None => Ok(Expected::Predicted),
         };
         let distance = self.distance(expect.distance.as_ref());
+        let bounds = self.all_bounds(expect);
         Ok(Expectation {
             availability: availability?,
             distance: distance?,
+            bounds: bounds?,
         })
+    }
+
+    /// What else must hold, in a fixed order.
+    fn all_bounds(&mut self, expect: &RawExpect) -> Checked<Vec<Bound>> {
+        let quality = expect.full_quality.as_ref();
+        let quality = quality.map(|raw| self.numbers(Measure::FullQuality, raw, 1.0));
+        let times = [
+            (Measure::P50, &expect.p50),
+            (Measure::P99, &expect.p99),
+            (Measure::P999, &expect.p999),
+        ];
+        let times = times.map(|(of, raw)| raw.as_ref().map(|raw| self.times_of(of, raw)));
+        let counts = [
+            (Measure::Amplification, &expect.amplification),
+            (Measure::Lost, &expect.lost),
+        ];
+        let counts = counts.map(|(of, raw)| raw.as_ref().map(|raw| self.numbers(of, raw, 1e6)));
+        let all = [quality].into_iter().chain(times).chain(counts);
+        all.flatten().collect()
+    }
+
+    /// Bounds that are plain numbers from 0 to `most`.
+    fn numbers(&mut self, of: Measure, raw: &Spanned<RawBounds>, most: f64) -> Checked<Bound> {
+        let RawBounds { min, max } = *raw.get_ref();
+        let fits = |value: f64| (0.0..=most).contains(&value);
+        if [min, max].into_iter().flatten().all(fits) {
+            self.in_order(raw, Bound { of, min, max })
+        } else {
+            self.refuse(&["expect", of.as_str()], raw)
+        }
+    }
+
+    /// Bounds that are durations, in milliseconds.
+    fn times_of(&mut self, of: Measure, raw: &Spanned<RawTimes>) -> Checked<Bound> {
+        let mut millis = |key, text: &Option<_>| {
+            let path = ["expect", of.as_str(), key];
+            let time = self.optional_duration(&path, text.as_ref());
+            time.map(|time| time.map(|time| time.as_secs_f64() * 1e3))
+        };
+        let RawTimes { min, max } = raw.get_ref();
+        let (min, max) = (millis("min", min), millis("max", max));
+        let (min, max) = (min?, max?);
+        self.in_order(raw, Bound { of, min, max })
+    }
+
+    fn in_order<N>(&mut self, raw: &Spanned<N>, bound: Bound) -> Checked<Bound> {
+        let path = ["expect", bound.of.as_str()];
+        match (bound.min, bound.max) {
+            (None, None) => self.refuse(&path, raw),
+            (Some(min), Some(max)) if min > max => {
+                let reason = "min is above max; allowed: not above it".to_owned();
+                self.conflict(&path, raw, reason)
+            }
+            _ => Ok(bound),
+        }
     }
 
     fn expected(&mut self, expected: &Spanned<RawAvailability>) -> Checked<Expected> {

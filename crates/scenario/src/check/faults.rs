@@ -13,7 +13,7 @@ use toml::Spanned;
 use types::Probability;
 
 /// The key of one fault: its table's name, and where that stands.
-type Id = Spanned<String>;
+pub(super) type Id = Spanned<String>;
 
 /// The tables that hold faults.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +33,7 @@ impl Tables {
     }
 
     /// The path of a key of one fault.
-    fn key<'a>(self, id: &'a Id, key: &'a str) -> Vec<&'a str> {
+    pub(super) fn key<'a>(self, id: &'a Id, key: &'a str) -> Vec<&'a str> {
         [self.path(), &[id.get_ref(), key]].concat()
     }
 }
@@ -64,6 +64,7 @@ impl Check<'_> {
     ) -> Checked<PlannedFault> {
         self.checked_name(tables.path(), id)?;
         let kind = self.kind(tables, id, raw);
+        let when = self.when(tables, id, raw);
         let probability = self.probability(tables, id, raw);
         let scope = self.scope(tables, id, raw);
         let on = self.places(tables, id, raw, topology);
@@ -73,6 +74,7 @@ impl Check<'_> {
             kind: kind?,
             probability: probability?,
             scope: scope?,
+            when: when?,
         };
         Ok(PlannedFault { fault, on: on? })
     }
@@ -97,6 +99,10 @@ impl Check<'_> {
     fn probability(&mut self, tables: Tables, id: &Id, raw: &RawFault) -> Checked<Probability> {
         let path = tables.key(id, "probability");
         let Some(value) = &raw.probability else {
+            let is_timed = [&raw.up, &raw.down].into_iter().any(Option::is_some);
+            if is_timed || raw.windows.is_some() {
+                return Ok(Probability::ONE);
+            }
             return self.missing(&path, id.span());
         };
         Probability::new(*value.get_ref()).or_else(|_| self.refuse(&path, value))

@@ -32,8 +32,8 @@ impl Check<'_> {
             .iter()
             .map(|service| self.service(service, &services))
             .collect();
-        let calls: Calls = checked.into_iter().collect::<Checked<_>>()?;
-        match shape(&calls) {
+        let relays: Vec<Relay> = checked.into_iter().collect::<Checked<_>>()?;
+        match shape(&relays) {
             Ok(topology) => Ok(topology),
             Err((culprit, reason)) => {
                 let named = |(name, _): &&(Spanned<String>, _)| **name.get_ref() == *culprit;
@@ -43,12 +43,12 @@ impl Check<'_> {
         }
     }
 
-    /// One service, and whom it calls.
+    /// One service.
     fn service(
         &mut self,
         (name, raw): &(Spanned<String>, RawService),
         all: &[(Spanned<String>, RawService)],
-    ) -> Checked<(Name, Vec<Name>)> {
+    ) -> Checked<Relay> {
         self.checked_name(&["service"], name)?;
         if RESERVED.contains(&name.get_ref().as_str()) {
             let taken = names::quoted(RESERVED);
@@ -60,8 +60,8 @@ impl Check<'_> {
         }
         let callee = |callee: &Spanned<String>| self.callee(name.get_ref(), callee, all);
         let calls: Vec<_> = raw.calls.iter().map(callee).collect();
-        let calls = calls.into_iter().collect::<Checked<_>>()?;
-        Ok((name.get_ref().as_str().into(), calls))
+        let calls = calls.into_iter().collect::<Checked<_>>();
+        self.relay(name.get_ref(), raw, calls)
     }
 
     fn callee(
@@ -98,7 +98,11 @@ impl Check<'_> {
 }
 
 /// The topology of these calls, or the service at which it breaks, and why.
-fn shape(calls: &Calls) -> Result<Topology, (Name, String)> {
+fn shape(relays: &[Relay]) -> Result<Topology, (Name, String)> {
+    let each = relays.iter();
+    let calls: &Calls = &each
+        .map(|relay| (relay.name.clone(), relay.calls.clone()))
+        .collect();
     if let Some(cycle) = cycle(calls) {
         let circle = cycle.join(" -> ");
         let reason = format!("calls go in a circle, {circle}; allowed: no way back to a caller");
@@ -110,11 +114,11 @@ fn shape(calls: &Calls) -> Result<Topology, (Name, String)> {
         let reason = format!("one request makes {visits} calls; allowed: at most {MOST_CALLS}");
         return Err((root, reason));
     }
-    let relay = |name: Name| Relay {
-        calls: calls[&name].clone(),
-        name,
-    };
-    let services = callers_first(&root, calls).into_iter().map(relay).collect();
+    let relay = |name: Name| relays.iter().find(|relay| relay.name == name).cloned();
+    let services = callers_first(&root, calls)
+        .into_iter()
+        .filter_map(relay)
+        .collect();
     Ok(Topology::Graph { root, services })
 }
 

@@ -9,11 +9,16 @@ mod graph;
 mod load;
 mod phase;
 mod policy;
+mod service;
+mod variant;
+mod when;
 
 pub use expect::DEFAULT_DISTANCE;
 pub use load::DEFAULT_PATIENCE;
 
 use faults::Tables;
+use policy::At;
+use variant::Replaced;
 
 use crate::{
     error::{Error, Errors, Problem},
@@ -34,9 +39,10 @@ pub fn parse(file: &str, text: &str) -> Result<Plan, Errors> {
     let mut check = Check {
         source,
         found: Vec::new(),
+        variant: None,
     };
     let plan = match raw::read(source) {
-        Ok(raw) => check.plan(raw),
+        Ok(raw) => check.scenario(raw),
         Err(found) => {
             check.found = found;
             Err(Reported)
@@ -60,9 +66,31 @@ type Checked<T> = Result<T, Reported>;
 struct Check<'a> {
     source: Source<'a>,
     found: Vec<(Span, Problem)>,
+    /// What the variant that is being checked has in place of the scenario's own.
+    variant: Option<Replaced>,
 }
 
 impl Check<'_> {
+    /// The plan, and the variants that it is compared with.
+    fn scenario(&mut self, mut raw: RawScenario) -> Checked<Plan> {
+        let compare = std::mem::take(&mut raw.compare);
+        let version = self.version(raw.version.as_ref());
+        let plan = self.plan(raw.clone());
+        let variants = self.variants(&raw, &compare);
+        version?;
+        Ok(Plan {
+            variants: variants?,
+            ..plan?
+        })
+    }
+
+    fn version(&mut self, version: Option<&Spanned<i64>>) -> Checked<()> {
+        match version {
+            Some(version) if *version.get_ref() != 1 => self.refuse(&["version"], version),
+            _ => Ok(()),
+        }
+    }
+
     fn plan(&mut self, raw: RawScenario) -> Checked<Plan> {
         let title = self.title(raw.title.as_ref());
         let seed = self.seed(raw.seed.as_ref());
@@ -70,16 +98,20 @@ impl Check<'_> {
         let topology = self.topology(raw.chain, raw.service);
         let faults = self.faults(Tables::OfRun, &raw.faults, topology.as_ref().ok());
         let windows = self.windows(&raw.phase, load.as_ref().ok(), topology.as_ref().ok());
-        let policy = self.policy(&raw.policy);
+        let policy = self.policy(At::RUN, &raw.policy);
         let expectation = self.expectation(&raw.expect);
         let (load, faults, windows) = (load?, faults?, windows?);
         self.distinct(&faults, &windows)?;
+        self.alone(&windows)?;
+        let phases = phase::timeline(load, &policy?, &faults, &windows);
+        self.few_enough(&phases, &windows)?;
         Ok(Plan {
             title: title?,
             seed: seed?,
             topology: topology?,
-            phases: phase::timeline(load, &policy?, &faults, &windows),
+            phases,
             expectation: expectation?,
+            variants: Vec::new(),
         })
     }
 

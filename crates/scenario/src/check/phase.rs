@@ -1,8 +1,8 @@
 //! `[[phase]]`: windows in time, and the timeline that they make.
 
-use super::{Check, Checked, Tables};
+use super::{At, Check, Checked, Tables, load::MOST_REQUESTS};
 use crate::{
-    plan::{Length, Load, Phase, PlannedFault, Policy},
+    plan::{Length, Load, Model, Phase, PlannedFault, Policy},
     raw::RawPhase,
     source::Span,
     topology::{Name, Topology},
@@ -13,15 +13,18 @@ use toml::Spanned;
 
 const AT: &[&str] = &["phase", "at"];
 const FOR: &[&str] = &["phase", "for"];
+const RATE: &[&str] = &["phase", "rate"];
 const MOST_WINDOWS: usize = 100;
 
-/// A stretch of the run in which more goes wrong; windows may overlap.
+/// A stretch of the run in which something is different; windows may overlap.
 #[derive(Debug)]
 pub(super) struct Window {
     title: Option<String>,
     start: Duration,
     end: Duration,
     faults: Vec<PlannedFault>,
+    rate: Option<Spanned<f64>>,
+    policy: Option<Spanned<Policy>>,
     /// Where it is written, and where its faults are.
     place: Spanned<()>,
 }
@@ -50,18 +53,14 @@ impl Check<'_> {
         if phases.len() > MOST_WINDOWS {
             return self.refuse(&["phase"], first);
         }
-        let run = match load.map(|load| load.length) {
-            Some(Length::For(run)) => Some(run),
-            Some(Length::Requests(_)) => {
-                let reason = "a timeline needs a run that ends at a stated time; \
-                              allowed: `load.for` in place of `load.requests`";
-                return self.conflict(&["phase"], first, reason.to_owned());
-            }
-            None => None,
-        };
+        if let Some(Length::Requests(_)) = load.map(|load| load.length) {
+            let reason = "a timeline needs a run that ends at a stated time; \
+                          allowed: `load.for` in place of `load.requests`";
+            return self.conflict(&["phase"], first, reason.to_owned());
+        }
         let windows: Vec<_> = phases
             .iter()
-            .map(|phase| self.window(phase, run, topology))
+            .map(|phase| self.window(phase, load, topology))
             .collect();
         windows.into_iter().collect()
     }
@@ -69,26 +68,93 @@ impl Check<'_> {
     fn window(
         &mut self,
         phase: &Spanned<RawPhase>,
-        run: Option<Duration>,
+        load: Option<&Load>,
         topology: Option<&Topology>,
     ) -> Checked<Window> {
         let (place, raw) = (phase.span(), phase.get_ref());
         let title = raw.title.as_ref();
         let title = title.map(|title| self.line(&["phase", "title"], title));
+        let run = load.and_then(|load| match load.length {
+            Length::For(run) => Some(run),
+            Length::Requests(_) => None,
+        });
         let times = self.times(raw, place.clone(), run);
-        let faults = if raw.faults.is_empty() {
+        let is_nothing = raw.faults.is_empty() && raw.rate.is_none() && raw.policy.is_none();
+        let faults = if is_nothing {
             self.missing(&["phase", "faults"], place.clone())
         } else {
             self.faults(Tables::OfPhase, &raw.faults, topology)
         };
+        let rate = raw.rate.as_ref().map(|rate| self.rate_of(rate, load));
+        let policy = raw.policy.as_ref().map(|policy| {
+            let checked = self.policy(At::phase(place.start), policy.get_ref());
+            checked.map(|checked| Spanned::new(policy.span(), checked))
+        });
         let (start, end) = times?;
         Ok(Window {
             title: title.transpose()?,
             start,
             end,
             faults: faults?,
+            rate: rate.transpose()?,
+            policy: policy.transpose()?,
             place: Spanned::new(place, ()),
         })
+    }
+
+    fn rate_of(&mut self, rate: &Spanned<f64>, load: Option<&Load>) -> Checked<Spanned<f64>> {
+        if matches!(load.map(|load| load.model), Some(Model::Closed { .. })) {
+            let reason = "a closed load has no rate; allowed: leave it out".to_owned();
+            return self.conflict(RATE, rate, reason);
+        }
+        let value = self.rate(RATE, rate)?;
+        Ok(Spanned::new(rate.span(), value))
+    }
+
+    /// Refuses rates and policies that overlap: only one of each can hold.
+    pub(super) fn alone(&mut self, windows: &[Window]) -> Checked<()> {
+        let mut all = Ok(());
+        for (place, window) in windows.iter().enumerate() {
+            let before = || {
+                let others = windows[..place].iter();
+                others.filter(|other| window.overlaps(other))
+            };
+            let other = before().find_map(|other| other.rate.as_ref());
+            if let (Some(here), Some(other)) = (&window.rate, other) {
+                let reason = self.twice(&other.span());
+                all = self.conflict(RATE, here, reason);
+            }
+            let other = before().find_map(|other| other.policy.as_ref());
+            if let (Some(here), Some(other)) = (&window.policy, other) {
+                let reason = self.twice(&other.span());
+                all = self.conflict(&["phase", "policy"], here, reason);
+            }
+        }
+        all
+    }
+
+    /// Refuses rates that together make more requests than a run may have.
+    pub(super) fn few_enough(&mut self, phases: &[Phase], windows: &[Window]) -> Checked<()> {
+        let requests: f64 = phases.iter().map(Phase::expected_requests).sum();
+        let stated = windows.iter().filter_map(|window| window.rate.as_ref());
+        let highest = stated.max_by(|a, b| a.get_ref().total_cmp(b.get_ref()));
+        match highest {
+            Some(rate) if requests > f64::from(MOST_REQUESTS) => {
+                let reason = format!(
+                    "the run makes {requests:.0} requests in all; allowed: at most {MOST_REQUESTS}"
+                );
+                self.conflict(RATE, rate, reason)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn twice(&self, other: &Span) -> String {
+        let (line, column) = self.source.position(other.start);
+        format!(
+            "a stretch that overlaps states one as well (line {line}, column {column}); \
+             allowed: one at a time"
+        )
     }
 
     /// Start and end of a window, within the run.
@@ -118,13 +184,21 @@ impl Check<'_> {
         }
     }
 
-    /// A point of the run, in whole milliseconds from its start.
     fn instant(&mut self, text: &Spanned<String>, run: Option<Duration>) -> Checked<Duration> {
-        let whole = |at: &Duration| at.subsec_nanos().is_multiple_of(1_000_000);
-        let inside = |at: &Duration| run.is_none_or(|run| *at < run);
+        self.moment(AT, text, |at| run.is_none_or(|run| at < run))
+    }
+
+    /// A point of the run, in whole milliseconds from its start.
+    pub(super) fn moment(
+        &mut self,
+        path: &[&str],
+        text: &Spanned<String>,
+        inside: impl Fn(Duration) -> bool,
+    ) -> Checked<Duration> {
+        let whole = |at: Duration| at.subsec_nanos().is_multiple_of(1_000_000);
         match humantime::parse_duration(text.get_ref()) {
-            Ok(at) if whole(&at) && inside(&at) => Ok(at),
-            _ => self.refuse(AT, text),
+            Ok(at) if whole(at) && inside(at) => Ok(at),
+            _ => self.refuse(path, text),
         }
     }
 
@@ -189,13 +263,18 @@ pub(super) fn timeline(
             .collect();
         let more = active().flat_map(|window| &window.faults);
         let end = cuts.get(place + 1).copied().or(run);
+        let rate = active().find_map(|window| window.rate.as_ref());
+        let own = active().find_map(|window| window.policy.as_ref());
         Phase {
             title: (!titles.is_empty()).then(|| titles.join(", ")),
             start: *start,
             length: end.map(|end| end.saturating_sub(*start)),
-            load,
+            load: Load {
+                rate: rate.map_or(load.rate, |rate| *rate.get_ref()),
+                ..load
+            },
             faults: faults.iter().chain(more).cloned().collect(),
-            policy: *policy,
+            policy: own.map_or(*policy, |own| *own.get_ref()),
         }
     };
     starts.enumerate().map(phase).collect()

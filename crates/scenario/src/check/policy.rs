@@ -17,19 +17,44 @@ use resilience::{
 use std::time::Duration;
 use toml::{Spanned, de::DeTable};
 
-const RETRY: &[&str] = &["policy", "retry"];
-const BREAKER: &[&str] = &["policy", "breaker"];
+/// A table of settings: the way to it, and a byte in the table of its list, if it stands in one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct At {
+    table: &'static [&'static str],
+    byte: usize,
+}
+
+impl At {
+    /// `[policy]`, for the whole run.
+    pub(super) const RUN: Self = Self {
+        table: &["policy"],
+        byte: 0,
+    };
+
+    /// `[phase.policy]` of the phase at `byte`.
+    pub(super) const fn phase(byte: usize) -> Self {
+        Self {
+            table: &["phase", "policy"],
+            byte,
+        }
+    }
+
+    fn path(self, rest: &[&'static str]) -> Vec<&'static str> {
+        [self.table, rest].concat()
+    }
+}
 
 impl Check<'_> {
-    pub(super) fn policy(&mut self, policy: &RawPolicy) -> Checked<Policy> {
+    pub(super) fn policy(&mut self, at: At, policy: &RawPolicy) -> Checked<Policy> {
         let timeout = policy.attempt_timeout.as_ref();
-        let attempt_timeout = self.optional_duration(&["policy", "attempt_timeout"], timeout);
-        let deadline = self.optional_duration(&["policy", "deadline"], policy.deadline.as_ref());
+        let attempt_timeout = self.optional_duration(&at.path(&["attempt_timeout"]), timeout);
+        let deadline = policy.deadline.as_ref();
+        let deadline = self.optional_duration(&at.path(&["deadline"]), deadline);
         let retry = policy.retry.as_ref();
         let client_retries = retry.and_then(|retry| retry.get_ref().client) == Some(true);
-        let retry = retry.map(|retry| self.retry(retry)).transpose();
+        let retry = retry.map(|retry| self.retry(at, retry)).transpose();
         let breaker = policy.breaker.as_ref();
-        let breaker = breaker.map(|breaker| self.breaker(breaker)).transpose();
+        let breaker = breaker.map(|breaker| self.breaker(at, breaker)).transpose();
         let policy = Policy {
             attempt_timeout: attempt_timeout?,
             deadline: deadline?,
@@ -37,18 +62,19 @@ impl Check<'_> {
             client_retries,
             breaker: breaker?,
         };
-        self.retries_fit(&policy)?;
+        self.retries_fit(at, &policy)?;
         Ok(policy)
     }
 
-    fn retry(&mut self, raw: &Spanned<RawRetry>) -> Checked<RetryPolicy> {
+    fn retry(&mut self, at: At, raw: &Spanned<RawRetry>) -> Checked<RetryPolicy> {
+        let path = &at.path(&["retry"]);
         let defaults = RetrySettings::default();
         let (table, raw) = (raw.span(), raw.get_ref());
-        let retries = self.count(RETRY, "retries", raw.retries.as_ref(), defaults.retries);
-        let backoff = self.span(RETRY, "backoff", raw.backoff.as_ref(), defaults.backoff);
+        let retries = self.count(path, "retries", raw.retries.as_ref(), defaults.retries);
+        let backoff = self.span(path, "backoff", raw.backoff.as_ref(), defaults.backoff);
         let longest = raw.max_backoff.as_ref();
-        let max_backoff = self.span(RETRY, "max_backoff", longest, defaults.max_backoff);
-        let budget = raw.budget.as_ref().map(|budget| self.budget(budget));
+        let max_backoff = self.span(path, "max_backoff", longest, defaults.max_backoff);
+        let budget = raw.budget.as_ref().map(|budget| self.budget(at, budget));
         let settings = RetrySettings {
             retries: retries?,
             backoff: backoff?,
@@ -56,35 +82,35 @@ impl Check<'_> {
             propagated: raw.propagated.unwrap_or(defaults.propagated),
             budget: budget.transpose()?,
         };
-        RetryPolicy::new(settings).or_else(|invalid| self.invalid(RETRY, table, &invalid))
+        RetryPolicy::new(settings).or_else(|invalid| self.invalid(at, path, table, &invalid))
     }
 
-    fn budget(&mut self, raw: &RawBudget) -> Checked<BudgetSettings> {
-        const BUDGET: &[&str] = &["policy", "retry", "budget"];
+    fn budget(&mut self, at: At, raw: &RawBudget) -> Checked<BudgetSettings> {
+        let path = &at.path(&["retry", "budget"]);
         let defaults = BudgetSettings::default();
         let capacity = raw.capacity.as_ref();
         Ok(BudgetSettings {
             ratio: raw.ratio.unwrap_or(defaults.ratio),
             floor: raw.floor.unwrap_or(defaults.floor),
-            capacity: self.count(BUDGET, "capacity", capacity, defaults.capacity)?,
+            capacity: self.count(path, "capacity", capacity, defaults.capacity)?,
         })
     }
 
-    fn breaker(&mut self, raw: &Spanned<RawBreaker>) -> Checked<BreakerPolicy> {
+    fn breaker(&mut self, at: At, raw: &Spanned<RawBreaker>) -> Checked<BreakerPolicy> {
+        let path = &at.path(&["breaker"]);
         let defaults = BreakerSettings::default();
         let (table, raw) = (raw.span(), raw.get_ref());
         let consecutive = raw.consecutive.as_ref();
         let consecutive = consecutive
-            .map(|calls| self.count(BREAKER, "consecutive", Some(calls), 0))
+            .map(|calls| self.count(path, "consecutive", Some(calls), 0))
             .transpose();
         let slow_call = raw.slow_call.as_ref();
-        let slow_call = self.optional_duration(&[BREAKER, &["slow_call"]].concat(), slow_call);
+        let slow_call = self.optional_duration(&at.path(&["breaker", "slow_call"]), slow_call);
         let mut count =
-            |key, raw: &Option<_>, default| self.count(BREAKER, key, raw.as_ref(), default);
+            |key, raw: &Option<_>, default| self.count(path, key, raw.as_ref(), default);
         let min_calls = count("min_calls", &raw.min_calls, defaults.min_calls);
         let probes = count("probes", &raw.probes, defaults.probes);
-        let mut span =
-            |key, raw: &Option<_>, default| self.span(BREAKER, key, raw.as_ref(), default);
+        let mut span = |key, raw: &Option<_>, default| self.span(path, key, raw.as_ref(), default);
         let window = span("window", &raw.window, defaults.window);
         let open = span("open", &raw.open, defaults.open);
         let max_open = span("max_open", &raw.max_open, defaults.max_open);
@@ -108,11 +134,11 @@ impl Check<'_> {
             lease: lease?,
             cancelled_after: cancelled?,
         };
-        BreakerPolicy::new(settings).or_else(|invalid| self.invalid(BREAKER, table, &invalid))
+        BreakerPolicy::new(settings).or_else(|invalid| self.invalid(at, path, table, &invalid))
     }
 
     /// A policy whose attempts can't all take their time is a mistake, not a choice.
-    fn retries_fit(&mut self, policy: &Policy) -> Checked<()> {
+    fn retries_fit(&mut self, at: At, policy: &Policy) -> Checked<()> {
         let (Some(retry), Some(timeout), Some(deadline)) =
             (policy.retry, policy.attempt_timeout, policy.deadline)
         else {
@@ -127,7 +153,7 @@ impl Check<'_> {
                     "{attempts} attempts of {timeout} do not fit the deadline of {deadline}; allowed: {}",
                     invalid.allowed
                 );
-                self.disagree(RETRY, &invalid, reason)
+                self.disagree(at, &invalid, reason)
             })
     }
 
@@ -159,35 +185,44 @@ impl Check<'_> {
 
     /// The settings refuse a value: the one that is written, or a default that does not go
     /// with what is.
-    fn invalid<T>(&mut self, table: &[&str], at: Span, invalid: &InvalidPolicy) -> Checked<T> {
+    fn invalid<T>(
+        &mut self,
+        at: At,
+        table: &[&str],
+        place: Span,
+        invalid: &InvalidPolicy,
+    ) -> Checked<T> {
         let path = full(table, invalid);
-        if let Some(span) = self.written(&path) {
+        if let Some(span) = self.written(&path, at.byte) {
             return self.refuse(&path, &Spanned::new(span, ()));
         }
         let (allowed, value) = (schema::allowed(&path), &invalid.value);
         let reason = format!("its default does not go with the rest; allowed: {allowed}");
         let (key, value) = (path.join("."), value.clone());
-        self.report(at, Problem::Conflict { key, value, reason })
+        self.report(place, Problem::Conflict { key, value, reason })
     }
 
-    /// A value that is sound by itself does not go with others.
-    fn disagree<T>(
-        &mut self,
-        table: &[&str],
-        invalid: &InvalidPolicy,
-        reason: String,
-    ) -> Checked<T> {
-        let path = full(table, invalid);
-        let at = self.written(&path).or_else(|| self.written(table));
+    /// A retry setting that is sound by itself does not go with others.
+    fn disagree<T>(&mut self, at: At, invalid: &InvalidPolicy, reason: String) -> Checked<T> {
+        let table = at.path(&["retry"]);
+        let path = full(&table, invalid);
+        let stated = self.written(&path, at.byte);
+        let place = stated.or_else(|| self.written(&table, at.byte));
         let (key, value) = (path.join("."), invalid.value.clone());
         let problem = Problem::Conflict { key, value, reason };
-        self.report(at.unwrap_or_default(), problem)
+        self.report(place.unwrap_or_default(), problem)
     }
 
-    /// Where the value at `path` is written, if it is.
-    fn written(&self, path: &[&str]) -> Option<Span> {
+    /// Where the value at `path` is written, if it is. Of a list, in the table that has `byte`.
+    fn written(&self, path: &[&str], byte: usize) -> Option<Span> {
         let table = DeTable::parse(self.source.text()).ok()?;
-        span_at(table.get_ref(), path)
+        match &self.variant {
+            Some(variant) if path.first().is_some_and(|table| variant.has(table)) => {
+                let path = [&["compare"], path].concat();
+                span_at(table.get_ref(), &path, variant.byte)
+            }
+            _ => span_at(table.get_ref(), path, byte),
+        }
     }
 }
 

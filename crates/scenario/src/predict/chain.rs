@@ -2,15 +2,16 @@
 //!
 //! Faults of scope `attempt` are drawn anew by every attempt; that is what the tree of calls
 //! assumes. A fault of scope `request` holds for all attempts of a request at its service.
-//! Since every service of a chain is needed, only the first one that is down matters: no
+//! Where every service of a chain is needed, only the first one that is down matters: no
 //! request gets past it, so nothing further on is ever reached. Instead of all combinations
 //! of services down, it is enough to mix one case for each service that can be the first,
-//! and one in which none is.
+//! and one in which none is. Soft calls and calls at once do get past: then all combinations
+//! are mixed.
 
 use super::{Fate, Limit, endings};
 use crate::{
     plan::{Phase, Policy},
-    topology::{self, Name},
+    topology::{self, Name, Order, Topology},
 };
 use availability::{
     Probability,
@@ -27,6 +28,8 @@ pub(super) struct Flow {
     pub(super) attempts: f64,
     pub(super) refused: f64,
     pub(super) ok_calls: f64,
+    /// Of them, those with nothing missing.
+    pub(super) full_calls: f64,
     pub(super) ok_attempts: f64,
     /// Attempts whose caller would try again.
     pub(super) retried: f64,
@@ -46,6 +49,7 @@ impl Flow {
         self.attempts += weight * visit.attempts;
         self.refused += weight * visit.refused;
         self.ok_calls += weight * visit.calls * visit.call.get();
+        self.full_calls += weight * visit.calls * visit.full.get();
         self.ok_attempts += weight * visit.attempts * visit.attempt.get();
         self.retried += weight * visit.attempts * visit.retried.get();
         self.silences += weight * visit.silences;
@@ -60,6 +64,7 @@ impl Flow {
 pub(super) struct Chain<'a> {
     pub(super) phase: &'a Phase,
     pub(super) visits: &'a [topology::Visit],
+    pub(super) topology: &'a Topology,
     pub(super) fates: Vec<Fate>,
     /// For each visit, the share of wanted retries that its budget grants.
     pub(super) granted: Vec<Probability>,
@@ -67,16 +72,24 @@ pub(super) struct Chain<'a> {
     pub(super) refused: Vec<Probability>,
 }
 
-/// Which fault of scope `request` is down at a service, by its place among the endings;
-/// services that are not named have none down.
-type Down<'a> = Option<(&'a Name, usize)>;
+/// Which faults of scope `request` are down at which services, by their place among the
+/// endings; services that are not named have none down.
+type Down<'a> = Vec<(&'a Name, usize)>;
+
+/// Up to so many faults of scope `request` all their combinations are gone through.
+const MOST_COMBINED: usize = 10;
 
 impl<'a> Chain<'a> {
-    pub(super) fn new(phase: &'a Phase, visits: &'a [topology::Visit]) -> Self {
+    pub(super) fn new(
+        phase: &'a Phase,
+        visits: &'a [topology::Visit],
+        topology: &'a Topology,
+    ) -> Self {
         Self {
             phase,
             visits,
-            fates: endings::fates(phase, visits),
+            topology,
+            fates: endings::fates(phase, visits, topology),
             granted: vec![Probability::ONE; visits.len()],
             refused: vec![Probability::ZERO; visits.len()],
         }
@@ -127,7 +140,7 @@ impl<'a> Chain<'a> {
         let end = root + self.visits[root].size;
         let mut flows = vec![Flow::default(); end - root];
         for (weight, down) in self.cases(root, end) {
-            let tree = self.tree(root, down, heard);
+            let tree = self.tree(root, &down, heard);
             let forecast = call_tree::forecast(&tree, self.retry_on());
             for (offset, (flow, visit)) in flows.iter_mut().zip(&forecast).enumerate() {
                 flow.add(weight, visit, self.pause_s(root + offset, visit));
@@ -136,34 +149,56 @@ impl<'a> Chain<'a> {
         flows
     }
 
-    /// Which service is the first that is down for the whole request, with which fault and
-    /// probability; and that none is.
+    /// What may be down for the whole request, and how probable that is.
     fn cases(&self, root: usize, end: usize) -> Vec<(f64, Down<'_>)> {
-        let mut first: BTreeMap<&Name, usize> = BTreeMap::new();
-        let mut cases = Vec::new();
-        let mut left = 1.0;
+        let mut seen: BTreeMap<&Name, usize> = BTreeMap::new();
+        let mut draws = Vec::new();
         for (place, fate) in (root..end).zip(&self.fates[root..end]) {
-            if *first.entry(&fate.service).or_insert(place) != place {
+            if *seen.entry(&fate.service).or_insert(place) != place {
                 continue;
             }
             for (index, ending) in fate.endings.iter().enumerate() {
                 if ending.once_per_request {
-                    let down = left * ending.probability.get();
-                    cases.push((down, Some((&fate.service, index))));
-                    left *= ending.probability.complement().get();
+                    draws.push((ending.probability.get(), (&fate.service, index)));
                 }
             }
         }
-        cases.push((left, None));
+        let mut cases = if self.goes_past_failures() {
+            combined(&draws)
+        } else {
+            first(&draws)
+        };
         cases.retain(|(weight, _)| *weight > 0.0);
         cases
     }
 
+    /// Whether anything is reached after something has failed.
+    fn goes_past_failures(&self) -> bool {
+        let is_parallel = |relay: &topology::Relay| relay.order == Order::Parallel;
+        let relays = match self.topology {
+            Topology::Sequence { .. } => &[][..],
+            Topology::Graph { services, .. } => services,
+        };
+        relays
+            .iter()
+            .any(|relay| is_parallel(relay) || !relay.soft.is_empty())
+    }
+
+    /// Whether there are too many faults of scope `request` to go through what may come
+    /// together.
+    pub(super) fn is_cut_short(&self) -> bool {
+        let endings = self.fates.iter().flat_map(|fate| &fate.endings);
+        let once = endings.filter(|ending| ending.once_per_request).count();
+        once > MOST_COMBINED && self.goes_past_failures()
+    }
+
     /// The tree of calls from `root` down, in one case.
-    fn tree(&self, root: usize, down: Down<'_>, heard: bool) -> call_tree::Visit {
+    fn tree(&self, root: usize, down: &Down<'_>, heard: bool) -> call_tree::Visit {
         let fate = &self.fates[root];
-        let here = down.filter(|(service, _)| **service == fate.service);
-        let (failure, silence) = own(fate, here.map(|(_, index)| index));
+        let is_down = |index: usize| down.contains(&(&fate.service, index));
+        let (failure, silence) = own(fate, is_down);
+        let visit = &self.visits[root];
+        let relay = self.topology.relay(&visit.service);
         let mut calls = Vec::new();
         let mut next = root + 1;
         while next < root + self.visits[root].size {
@@ -177,6 +212,8 @@ impl<'a> Chain<'a> {
             retries: self.retries(root),
             granted: self.granted[root],
             refused: self.refused[root],
+            is_soft: visit.is_soft,
+            is_parallel: relay.is_some_and(|relay| relay.order == Order::Parallel),
             calls,
         }
     }
@@ -217,12 +254,42 @@ impl<'a> Chain<'a> {
     }
 }
 
+/// Each case in which one of the faults is the first that is down, and that in which none is.
+fn first<'a>(draws: &[(f64, (&'a Name, usize))]) -> Vec<(f64, Down<'a>)> {
+    let mut left = 1.0;
+    let mut cases = Vec::new();
+    for (probability, fault) in draws {
+        cases.push((left * probability, vec![*fault]));
+        left *= 1.0 - probability;
+    }
+    cases.push((left, Vec::new()));
+    cases
+}
+
+/// Every combination of faults that are down. Beyond the first few, faults are left out: the
+/// forecast is then told as a bound.
+fn combined<'a>(draws: &[(f64, (&'a Name, usize))]) -> Vec<(f64, Down<'a>)> {
+    let mut cases = vec![(1.0, Vec::new())];
+    for (probability, fault) in draws.iter().take(MOST_COMBINED) {
+        let down = cases.iter().map(|(weight, down): &(f64, Down<'a>)| {
+            let more = [down.as_slice(), &[*fault]].concat();
+            (weight * probability, more)
+        });
+        let down: Vec<_> = down.collect();
+        for (weight, _) in &mut cases {
+            *weight *= 1.0 - probability;
+        }
+        cases.extend(down);
+    }
+    cases
+}
+
 /// The probability that an attempt fails and says so, and that it is not answered otherwise,
-/// if the fault of scope `request` at the place `down` holds.
-fn own(fate: &Fate, down: Option<usize>) -> (Probability, Probability) {
+/// if those faults of scope `request` hold that are down.
+fn own(fate: &Fate, is_down: impl Fn(usize) -> bool) -> (Probability, Probability) {
     let (mut passing, mut told, mut silent) = (1.0, 0.0, 0.0);
     for (index, ending) in fate.endings.iter().enumerate() {
-        let probability = match (ending.once_per_request, down == Some(index)) {
+        let probability = match (ending.once_per_request, is_down(index)) {
             (false, _) => ending.probability.get(),
             (true, holds) => f64::from(u8::from(holds)),
         };

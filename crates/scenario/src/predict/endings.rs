@@ -1,11 +1,11 @@
 //! What can end a request at each of its visits.
 
-use super::Limit;
+use super::{Limit, chain::near};
 use crate::{
     plan::Phase,
-    topology::{Name, Visit},
+    topology::{Name, Topology, Visit, Work},
 };
-use faults::{Fault, FaultKind, Scope};
+use faults::{Fault, FaultKind, Scope, When, Window};
 use std::{sync::Arc, time::Duration};
 use types::Probability;
 
@@ -21,7 +21,7 @@ pub(super) struct Fate {
     pub(super) endings: Vec<Ending>,
     /// How long its caller waits for an answer, and what makes it stop.
     pub(super) limit: (Limit, Duration),
-    /// The longest that delays which it survives can take.
+    /// The longest that its work, and delays which it survives, can take.
     pub(super) slowed: Duration,
 }
 
@@ -37,15 +37,39 @@ pub(super) struct Ending {
 }
 
 /// The fate of each visit.
-pub(super) fn fates(phase: &Phase, visits: &[Visit]) -> Vec<Fate> {
-    visits.iter().map(|visit| fate(phase, visit)).collect()
+pub(super) fn fates(phase: &Phase, visits: &[Visit], topology: &Topology) -> Vec<Fate> {
+    let fate = |visit| fate(phase, visit, topology);
+    visits.iter().map(fate).collect()
 }
 
-fn fate(phase: &Phase, visit: &Visit) -> Fate {
+/// How often a fault hits a request that comes at any time of the phase. Requests that arrive
+/// at random see the mean over time (Wolff 1982, *Poisson Arrivals See Time Averages*).
+fn acting(fault: &Fault, phase: &Phase) -> Probability {
+    let share = match &fault.when {
+        When::Always => 1.0,
+        When::Renewal(renewal) => renewal.share(),
+        When::Windows(windows) => {
+            let length = phase.expected_duration();
+            let end = phase.start.saturating_add(length);
+            let inside = |window: &Window| {
+                let (begin, end) = (window.at.max(phase.start), window.end().min(end));
+                end.saturating_sub(begin).as_secs_f64()
+            };
+            windows.iter().map(inside).sum::<f64>() / length.as_secs_f64()
+        }
+    };
+    near(share * fault.probability.get())
+}
+
+fn fate(phase: &Phase, visit: &Visit, topology: &Topology) -> Fate {
     let limit = limit(phase, visit.depth == 0);
     let faults: Vec<_> = phase
         .faults_of(&visit.service)
         .into_iter()
+        .map(|fault| Fault {
+            probability: acting(&fault, phase),
+            ..fault
+        })
         .filter(|fault| fault.probability > Probability::ZERO)
         .collect();
     let survived = |fault: &Fault| match fault.kind {
@@ -62,8 +86,16 @@ fn fate(phase: &Phase, visit: &Visit) -> Fate {
         slowed: faults
             .iter()
             .map(survived)
-            .fold(Duration::ZERO, Duration::saturating_add),
+            .fold(work(visit, topology), Duration::saturating_add),
     }
+}
+
+/// What the visit costs by itself.
+fn work(visit: &Visit, topology: &Topology) -> Duration {
+    let relay = topology.relay(&visit.service);
+    relay
+        .and_then(|relay| relay.work)
+        .map_or(Duration::ZERO, Work::time)
 }
 
 /// How long the caller waits. The edge's caller is the client, who has no time-out of ours.

@@ -8,10 +8,11 @@ use super::{
     outage, time, wait,
 };
 use crate::{
-    plan::Phase,
-    topology::{Name, Visit},
+    plan::{Model, Phase},
+    topology::{Name, Topology, Visit},
 };
 use availability::series;
+use faults::When;
 use std::collections::BTreeSet;
 use types::Probability;
 
@@ -59,6 +60,11 @@ pub(super) struct HopValues {
 }
 
 impl PhaseForecast<'_> {
+    /// The share of requests answered with nothing missing.
+    pub(super) fn full_quality(&self) -> f64 {
+        self.flows.first().map_or(1.0, |edge| edge.full_calls)
+    }
+
     /// The share of requests answered well.
     pub(super) fn availability(&self) -> Probability {
         edge(&self.flows)
@@ -100,18 +106,18 @@ pub(super) struct Start<'a> {
 /// Evaluates one phase. `distance` is the one that the run must be able to tell.
 pub(super) fn forecast<'a>(
     phase: &'a Phase,
-    visits: &'a [Visit],
+    (visits, topology): (&'a [Visit], &'a Topology),
     start: &Start<'_>,
     distance: Probability,
 ) -> PhaseForecast<'a> {
-    let mut chain = Chain::new(phase, visits);
+    let mut chain = Chain::new(phase, visits, topology);
     let budget = budget::settle(&mut chain, start.saved);
     let plain = chain.flows();
     let [_, most] = extremes(&mut chain, budget.range.as_ref());
     let (opening, may_open) = breaker::settle(&mut chain, &plain, distance);
     let outage = outage::forecast(&chain, &plain, start.before);
     let mut if_closed = extremes(&mut chain, budget.range.as_ref());
-    let class = class(&chain, budget.grip, opening, outage.as_ref());
+    let class = class(&chain, budget.grip, opening, outage.as_ref()).max(capacity(&chain, &plain));
     if class == Class::Bound {
         if_closed = [Probability::ZERO, most];
     }
@@ -216,9 +222,18 @@ fn class(
     opening: Opening,
     outage: Option<&(usize, OutagePrediction)>,
 ) -> Class {
-    if !time::fits(chain) || opening == Opening::Unknown || is_unclear(chain, outage) {
+    if !time::fits(chain)
+        || chain.is_cut_short()
+        || opening == Opening::Unknown
+        || is_unclear(chain, outage)
+    {
         Class::Bound
-    } else if grip == Grip::Approximate || opening == Opening::Sometimes || races(chain) {
+    } else if grip == Grip::Approximate
+        || opening == Opening::Sometimes
+        || races(chain)
+        || lasts(chain)
+        || asks_less(chain)
+    {
         Class::Approximate
     } else {
         Class::Exact
@@ -244,6 +259,55 @@ fn races(chain: &Chain<'_>) -> bool {
         let is_silent = fate.endings.iter().any(|ending| ending.silent);
         is_silent && fate.limit.0 == super::Limit::AttemptTimeout && chain.retries(place) > 0
     })
+}
+
+/// Whether outages last where it matters: they meet attempts of one request, or calls of one
+/// breaker, together; a closed load asks less while they slow it down; and stated windows of
+/// two services may be the same. Their mean over time stands for all of this.
+fn lasts(chain: &Chain<'_>) -> bool {
+    let faults = || chain.phase.faults.iter();
+    let timed = faults().filter(|fault| fault.fault.when != When::Always);
+    let places = || chain.visits.iter().map(|visit| &visit.service);
+    let met = |name: &Name| places().filter(|place| *place == name).count();
+    let hit: Vec<_> = timed.flat_map(|fault| &fault.on).map(met).collect();
+    let stated = faults().filter(|fault| matches!(fault.fault.when, When::Windows(_)));
+    let stated: usize = stated.map(|fault| fault.on.len()).sum();
+    let policy = chain.policy();
+    let remembers =
+        policy.retry.is_some() || policy.breaker.is_some() || chain.phase.load.model != Model::Open;
+    hit.iter()
+        .any(|times| *times > 1 || (*times > 0 && remembers))
+        || stated > 1
+}
+
+/// Whether the rate of a closed load matters, which is only known when it was asked: for
+/// breakers, for budgets, and for the weight of one phase among others.
+fn asks_less(chain: &Chain<'_>) -> bool {
+    let policy = chain.policy();
+    let has_budget = policy
+        .retry
+        .is_some_and(|retry| retry.settings().budget.is_some());
+    let phase = chain.phase;
+    let is_part =
+        !phase.start.is_zero() || phase.expected_duration() < phase.load.expected_duration();
+    phase.load.model != Model::Open && (policy.breaker.is_some() || has_budget || is_part)
+}
+
+/// Whether slots may be taken, so that requests wait or are refused: the work alone needs more
+/// than half of them. How long they are also held for others is not counted.
+fn capacity(chain: &Chain<'_>, flows: &[Flow]) -> Class {
+    let fills = |(visit, flow): (&Visit, &Flow)| {
+        let relay = chain.topology.relay(&visit.service)?;
+        let (work, slots) = (relay.work?, relay.slots?);
+        let needed = chain.phase.load.rate * flow.attempts * work.time().as_secs_f64();
+        Some(needed > f64::from(slots.slots.get()) / 2.0)
+    };
+    let mut each = chain.visits.iter().zip(flows).filter_map(fills);
+    if each.any(|fills| fills) {
+        Class::Bound
+    } else {
+        Class::Exact
+    }
 }
 
 fn hop(chain: &Chain<'_>, place: usize) -> HopValues {

@@ -5,6 +5,7 @@ use super::{
     chain::Chain,
     endings::{Fate, with_headroom},
 };
+use crate::topology::Order;
 use availability::retry::RetryOn;
 
 /// Whether delays, time-outs and pauses fit the limits of every attempt with room to spare,
@@ -35,13 +36,21 @@ struct Longest<'a> {
 impl Longest<'_> {
     /// The longest that an attempt at this visit can take and succeed, in seconds.
     fn attempt(&mut self, place: usize) -> f64 {
-        let mut time = self.chain.fates[place].slowed.as_secs_f64();
+        let relay = self.chain.topology.relay(&self.chain.visits[place].service);
+        let is_parallel = relay.is_some_and(|relay| relay.order == Order::Parallel);
+        let mut below = 0.0;
         let mut next = place + 1;
         while next < place + self.chain.visits[place].size {
             let attempt = self.attempt(next);
-            time += self.call(next, attempt);
+            let call = self.call(next, attempt);
+            below = if is_parallel {
+                f64::max(below, call)
+            } else {
+                below + call
+            };
             next += self.chain.visits[next].size;
         }
+        let time = self.chain.fates[place].slowed.as_secs_f64() + below;
         self.fits &= time <= with_headroom(self.chain.limit(place));
         time
     }

@@ -10,7 +10,10 @@ use super::{
     chain::near,
     phase::{self, PhaseForecast, Start},
 };
-use crate::{plan::Phase, topology::Visit};
+use crate::{
+    plan::Phase,
+    topology::{Topology, Visit},
+};
 use availability::Bounds;
 use types::Probability;
 
@@ -18,6 +21,7 @@ use types::Probability;
 #[derive(Debug)]
 pub(super) struct RunForecast<'a> {
     pub(super) availability: Probability,
+    pub(super) full_quality: Probability,
     pub(super) range: Option<Bounds>,
     pub(super) class: Class,
     pub(super) without_breaker: Option<Probability>,
@@ -40,7 +44,7 @@ const NEGLIGIBLE: f64 = 1e-4;
 /// be able to tell.
 pub(super) fn forecast<'a>(
     phases: &'a [Phase],
-    visits: &'a [Visit],
+    (visits, topology): (&'a [Visit], &'a Topology),
     distance: Probability,
 ) -> RunForecast<'a> {
     let mut forecasts: Vec<PhaseForecast<'a>> = Vec::with_capacity(phases.len());
@@ -52,7 +56,7 @@ pub(super) fn forecast<'a>(
                 open: before.leaves_open,
                 saved: &before.saved,
             });
-        let forecast = phase::forecast(phase, visits, &start, distance);
+        let forecast = phase::forecast(phase, (visits, topology), &start, distance);
         forecasts.push(forecast);
     }
     let spreads = spreads(&forecasts);
@@ -76,7 +80,9 @@ pub(super) fn forecast<'a>(
     let has_breaker = phases.iter().any(|phase| phase.policy.breaker.is_some());
     let without_breaker =
         |forecast: &PhaseForecast<'_>| requests(forecast) / all * forecast.without_breaker.get();
+    let full = |forecast: &PhaseForecast<'_>| requests(forecast) / all * forecast.full_quality();
     RunForecast {
+        full_quality: near(forecasts.iter().map(full).sum()),
         availability: mean(|spread| spread.likely),
         range: range(class, mean(|spread| spread.low), mean(|spread| spread.high)),
         class,

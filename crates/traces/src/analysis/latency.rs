@@ -1,5 +1,6 @@
 //! Percentiles of durations, exact by sorting.
 
+use availability::{Confidence, Probability, quantile::ranks};
 use serde::Serialize;
 
 /// How long things took, in milliseconds. Every percentile is a value that was measured:
@@ -18,6 +19,31 @@ pub struct Latency {
     pub p999_ms: f64,
     /// The longest.
     pub max_ms: f64,
+    /// The 99 % intervals of the percentiles, by order statistics.
+    pub intervals: Intervals,
+}
+
+/// The intervals of percentiles, in milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Intervals {
+    /// Of the median.
+    pub p50: Between,
+    /// Of the 90th percentile.
+    pub p90: Between,
+    /// Of the 99th.
+    pub p99: Between,
+    /// Of the 99.9th.
+    pub p999: Between,
+}
+
+/// Two measured values that a percentile lies between; an end is missing where too little was
+/// measured to tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Between {
+    /// The lower end, in milliseconds.
+    pub low_ms: Option<f64>,
+    /// The upper end, in milliseconds.
+    pub high_ms: Option<f64>,
 }
 
 impl Latency {
@@ -36,7 +62,27 @@ impl Latency {
             p99_ms: at(990),
             p999_ms: at(999),
             max_ms: milliseconds(last),
+            intervals: Intervals {
+                p50: between(&nanos, 0.5),
+                p90: between(&nanos, 0.9),
+                p99: between(&nanos, 0.99),
+                p999: between(&nanos, 0.999),
+            },
         })
+    }
+}
+
+/// The interval of the quantile `q` of sorted values.
+fn between(sorted: &[u64], q: f64) -> Between {
+    let q = Probability::new(q).ok();
+    let ranks = q.and_then(|q| ranks(sorted.len() as u64, q, Confidence::P99));
+    let at = |rank: u64| {
+        let place = usize::try_from(rank).ok()?.checked_sub(1)?;
+        sorted.get(place).copied().map(milliseconds)
+    };
+    Between {
+        low_ms: ranks.and_then(|ranks| at(ranks.low?)),
+        high_ms: ranks.and_then(|ranks| at(ranks.high?)),
     }
 }
 
@@ -61,6 +107,17 @@ mod tests {
         assert_eq!(
             found.map(|ms| ms.to_string()),
             ["500", "900", "990", "999", "1000"]
+        );
+        let p50 = latency.intervals.p50;
+        let [low, high] = [p50.low_ms, p50.high_ms].map(Option::unwrap);
+        assert!(
+            (455.0..465.0).contains(&low) && (536.0..546.0).contains(&high),
+            "{p50:?}"
+        );
+        assert!(latency.intervals.p999.low_ms.is_some());
+        assert_eq!(
+            latency.intervals.p999.high_ms, None,
+            "a thousand are too few to tell"
         );
         assert_eq!(Latency::of(vec![]), None);
         assert_eq!(

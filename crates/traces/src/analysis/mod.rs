@@ -19,7 +19,7 @@ pub(crate) use completeness::grouped;
 pub use completeness::{Completeness, Unpaired};
 pub use counts::{AttemptCounts, CallCounts, Failures, Outcomes, Own, Ratio, RequestCounts};
 pub use hop::HopAnalysis;
-pub use latency::Latency;
+pub use latency::{Between, Intervals, Latency};
 pub use reading::RootView;
 pub use timeline::{HopStretch, Stretch, Transition};
 

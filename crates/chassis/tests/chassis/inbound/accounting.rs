@@ -98,8 +98,8 @@ async fn spans_and_metrics_name_the_route_and_never_what_a_client_can_invent() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_runs_out_of_time_counts_as_failed_by_timeout() {
-    let mut desk = Desk::new();
-    desk.inbound.deadline = Some(Duration::from_secs(3));
+    let desk = Desk::new();
+    desk.allow(Duration::from_secs(3));
     assert_eq!(desk.ask(get("/hang")).await.status(), 504);
     let span = desk.saw_one(Outcome::Failed, Some(Cause::Timeout));
     assert_eq!(

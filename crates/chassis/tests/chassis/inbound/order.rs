@@ -23,8 +23,8 @@ async fn status(app: &Router, path: &str) -> u16 {
 
 #[tokio::test(start_paused = true)]
 async fn the_deadline_bounds_an_injected_hang() {
-    let mut desk = Desk::new();
-    desk.inbound.deadline = Some(Duration::from_secs(2));
+    let desk = Desk::new();
+    desk.allow(Duration::from_secs(2));
     desk.inbound.faults.set(always("hang"));
     let begin = Instant::now();
     assert_eq!(desk.ask(get("/ok")).await.status(), 504);
@@ -40,8 +40,8 @@ async fn the_deadline_bounds_an_injected_hang() {
 #[tokio::test(start_paused = true)]
 async fn a_caller_gets_the_time_it_asks_for_and_no_more_than_the_service_allows() {
     for (asked, budget) in [("700", 700), ("9000", 2000), ("soon", 2000)] {
-        let mut desk = Desk::new();
-        desk.inbound.deadline = Some(Duration::from_secs(2));
+        let desk = Desk::new();
+        desk.allow(Duration::from_secs(2));
         let begin = Instant::now();
         assert_eq!(desk.ask(impatient("/hang", asked)).await.status(), 504);
         assert_eq!(begin.elapsed(), Duration::from_millis(budget), "{asked}");
@@ -101,8 +101,8 @@ async fn one_limit_holds_for_all_routes_and_for_none() {
 
 #[tokio::test(start_paused = true)]
 async fn room_is_given_back_however_a_request_ends() {
-    let mut desk = Desk::with_room_for_one();
-    desk.inbound.deadline = Some(Duration::from_secs(1));
+    let desk = Desk::with_room_for_one();
+    desk.allow(Duration::from_secs(1));
     let app = desk.open();
     for path in ["/ok", "/bad", "/internal", "/panic", "/nowhere", "/hang"] {
         status(&app, path).await;

@@ -63,8 +63,8 @@ async fn whoever_should_come_back_later_is_told_when_in_the_header_too() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline_that_passed_is_no_reason_to_send_the_request_again() {
-    let mut desk = Desk::new();
-    desk.inbound.deadline = Some(Duration::from_secs(1));
+    let desk = Desk::new();
+    desk.allow(Duration::from_secs(1));
     let problem = told(&desk, get("/hang")).await;
     assert_eq!((problem.status, &*problem.code), (504, "deadline-exceeded"));
     assert_eq!(problem.hop.as_deref(), Some("desk"));

@@ -131,8 +131,8 @@ async fn the_time_that_is_left_shrinks_hop_by_hop() {
 
 #[tokio::test]
 async fn a_services_own_limit_is_passed_on_where_its_caller_sets_none() {
-    let (client, mut desk, middle) = (Caller::new(), Desk::new(), Caller::new());
-    desk.inbound.deadline = Some(Duration::from_mins(1));
+    let (client, desk, middle) = (Caller::new(), Desk::new(), Caller::new());
+    desk.allow(Duration::from_mins(1));
     let callee = well().await;
     let middle_url = serve(&desk, &middle, &callee.url).await;
     client.call(&middle_url).await.unwrap();

@@ -4,4 +4,5 @@ mod breakers;
 mod chain;
 mod endings;
 mod headers;
+mod policies;
 mod retries;

@@ -1,6 +1,7 @@
 //! A whole service in this process, on its two listeners.
 
 mod admin;
+mod policy;
 mod sockets;
 mod start;
 

@@ -52,7 +52,7 @@ impl Caller {
             tracer: self.watch.tracer(),
             instruments: self.watch.instruments.clone(),
             client: outbound::client().unwrap(),
-            policy: self.policy,
+            policy: self.policy.into(),
         })
     }
 

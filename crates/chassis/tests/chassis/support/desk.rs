@@ -9,7 +9,7 @@ use axum::{
     response::Response,
     routing::{get as on_get, post as on_post},
 };
-use chassis::{Degraded, Json, Refusal, RequestContext, inbound::Inbound};
+use chassis::{Degraded, Json, Policy, PolicyControl, Refusal, RequestContext, inbound::Inbound};
 use faults::FaultControl;
 use http::{StatusCode, header::CONTENT_TYPE};
 use opentelemetry::trace::SpanKind;
@@ -62,7 +62,7 @@ impl Desk {
             tracer: watch.tracer(),
             instruments: watch.instruments.clone(),
             faults: FaultControl::new("desk", "desk-0"),
-            deadline: None,
+            policy: PolicyControl::default(),
             max_in_flight: NonZeroUsize::new(64).unwrap(),
             max_body: NonZeroUsize::new(256).unwrap(),
         };
@@ -82,6 +82,15 @@ impl Desk {
         let mut desk = Self::new();
         desk.inbound.max_in_flight = NonZeroUsize::MIN;
         desk
+    }
+
+    /// Gives requests no more than this time.
+    pub fn allow(&self, deadline: Duration) {
+        let deadline = Some(deadline);
+        self.inbound.policy.set(Policy {
+            deadline,
+            ..Policy::default()
+        });
     }
 
     /// The service, to be asked any number of times.

@@ -72,9 +72,14 @@ impl Watch {
         spans.iter().filter(fits).cloned().collect()
     }
 
+    /// All metrics as they are scraped now.
+    pub fn metrics(&self) -> String {
+        self.telemetry.metrics().render()
+    }
+
     /// The sum of all samples of `metric` that carry these `labels`.
     pub fn count(&self, metric: &str, labels: &[(&str, &str)]) -> i64 {
-        number(&self.telemetry.metrics().render(), metric, labels)
+        number(&self.metrics(), metric, labels)
     }
 }
 

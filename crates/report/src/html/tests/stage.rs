@@ -1,13 +1,18 @@
 //! Results made up for tests, with numbers that can be recognised on a page.
 
 use crate::results::{
-    Accounting, Count, Counts, Generator, Line, Results, RunResult, ScenarioResult, Timeline,
+    Accounting, Count, Counts, FixCheck, Generator, Line, Met, Repeat, Results, RunResult,
+    ScenarioResult, Scheduled, Timeline,
 };
-use availability::{Judgement, Verdict};
+use availability::{
+    Confidence, Interval, Judgement, Probability, Proportion, Verdict, difference::Difference,
+    perfect::Gain,
+};
+use scenario::{Bound, Measure, simulate::GivenSchedule};
 use std::collections::BTreeMap;
 use traces::{
     Analysis, Completeness, HopAnalysis, Ratio, RootView, TraceId, Waterfall,
-    analysis::{Failures, Latency, Outcomes, RootAnalysis, Stretch, Transition},
+    analysis::{Failures, Intervals, Latency, Outcomes, RootAnalysis, Stretch, Transition},
     waterfall::{Bar, Role, Why},
 };
 use types::{BreakerState, Cause, Outcome};
@@ -60,6 +65,9 @@ pub fn scenario(name: &str, title: &str) -> ScenarioResult {
         plan,
         variant: None,
         runs: vec![run()],
+        bounds: Vec::new(),
+        repeats: Vec::new(),
+        fix: None,
         judgement: Judgement::from(Verdict::Holds),
     }
 }
@@ -80,6 +88,8 @@ pub fn run() -> RunResult {
     };
     RunResult {
         seed: 42,
+        given: None,
+        schedule: Vec::new(),
         load_s: 5.0,
         generator: Generator {
             counts,
@@ -176,6 +186,7 @@ fn latency(count: u64) -> Latency {
         p99_ms: 251.0,
         p999_ms: 753.0,
         max_ms: 801.0,
+        intervals: Intervals::default(),
     }
 }
 
@@ -264,4 +275,80 @@ fn waterfall() -> Waterfall {
         ],
         left_out: 3,
     }
+}
+
+/// One bound that can't be told, and one that is broken.
+pub fn bounds() -> Vec<Met> {
+    let p99 = Met {
+        bound: Bound {
+            of: Measure::P99,
+            min: None,
+            max: Some(250.0),
+        },
+        seen: Some(200.0),
+        low: Some(180.0),
+        high: Some(260.0),
+        judgement: Verdict::Inconclusive.into(),
+    };
+    let lost = Met {
+        bound: Bound {
+            of: Measure::Lost,
+            min: None,
+            max: Some(4.0),
+        },
+        seen: Some(39.0),
+        low: Some(39.0),
+        high: Some(39.0),
+        judgement: Verdict::Fails.into(),
+    };
+    vec![p99, lost]
+}
+
+pub fn repeats() -> Vec<Repeat> {
+    let repeat = |seed, answered| Repeat {
+        seed,
+        answered: Proportion::new(answered, 1000).unwrap(),
+        expected: Probability::new(0.96).unwrap(),
+        holds: true,
+        spans_file: None,
+    };
+    vec![repeat(8, 970), repeat(7, 950)]
+}
+
+pub fn fix() -> FixCheck {
+    FixCheck {
+        hop: "database".to_owned(),
+        promised: Gain {
+            value: 0.01,
+            low: 0.008,
+            high: 0.012,
+        },
+        measured: Difference {
+            value: 0.009,
+            low: 0.005,
+            high: 0.013,
+            level: Confidence::P99,
+        },
+        agrees: true,
+    }
+}
+
+pub fn given() -> GivenSchedule {
+    let end = |value| Probability::new(value).unwrap();
+    GivenSchedule {
+        availability: Interval {
+            low: end(0.949),
+            high: end(0.951),
+            level: Confidence::P99,
+        },
+        requests: 250_000,
+    }
+}
+
+pub fn schedule() -> Vec<Scheduled> {
+    vec![Scheduled {
+        service: "database".into(),
+        fault: "down".to_owned(),
+        windows_s: vec![(0.5, 0.6), (2.0, 2.2)],
+    }]
 }

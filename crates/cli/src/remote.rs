@@ -1,0 +1,84 @@
+//! Finding the services of a chain that runs.
+
+use crate::{args::Where, exit::Failure, say};
+use lab::{LabError, remote::Remote, running::RunningChain};
+use serde_json::{Map, Value};
+use std::{future::Future, io};
+
+/// Runs `work` to its end.
+pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let broken = |error: io::Error| LabError::Broken(error.to_string());
+    runtime.map_err(broken)?.block_on(work)
+}
+
+/// The admin listeners of the chain that is meant.
+pub async fn find(at: &Where) -> Result<Vec<Remote>, Failure> {
+    if let Some(url) = &at.admin {
+        let token = std::env::var("NINES_ADMIN_TOKEN").ok();
+        return Ok(vec![Remote::find(url.as_str(), token).await?]);
+    }
+    let chain = RunningChain::read(&at.chain).map_err(|error| {
+        let why = match error.kind() {
+            io::ErrorKind::NotFound => "there is no such file".to_owned(),
+            _ => error.to_string(),
+        };
+        Failure::BadInput(format!(
+            "--chain {}: {why}; allowed: the chain.json of a chain that `nines up` keeps running",
+            at.chain.display()
+        ))
+    })?;
+    Ok(chain.remotes()?)
+}
+
+/// Those of `remotes` that are named; all if none is.
+pub fn named(remotes: Vec<Remote>, names: &[String]) -> Result<Vec<Remote>, Failure> {
+    let has = |name: &&String| !remotes.iter().any(|remote| remote.name() == **name);
+    if let Some(missing) = names.iter().find(has) {
+        let there: Vec<_> = remotes.iter().map(Remote::name).collect();
+        return Err(Failure::BadInput(format!(
+            "SERVICE: `{missing}` is not in this chain; allowed: {}",
+            there.join(", ")
+        )));
+    }
+    let wanted =
+        |remote: &Remote| names.is_empty() || names.iter().any(|name| name == remote.name());
+    Ok(remotes.into_iter().filter(wanted).collect())
+}
+
+/// Shows what is in force at each service: as JSON, or as lines that `line` makes.
+pub fn show(in_force: Vec<(String, Value)>, json: bool, line: impl Fn(&Value) -> Vec<String>) {
+    if json {
+        let all: Map<String, Value> = in_force.into_iter().collect();
+        say::out(format!("{:#}", Value::Object(all)));
+        return;
+    }
+    for (service, value) in in_force {
+        let lines = line(&value);
+        if lines.is_empty() {
+            say::out(format!("{service:12} none"));
+        }
+        for line in lines {
+            say::out(format!("{service:12} {line}"));
+        }
+    }
+}
+
+/// The members of an object that say something, as `key=value`; durations with their unit.
+pub fn words(value: &Value) -> String {
+    let said = value.as_object().into_iter().flatten();
+    let said = said.filter(|(_, value)| !value.is_null());
+    let word = |(key, value): (&String, &Value)| {
+        let value = match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        match key.strip_suffix("_ms") {
+            Some(key) => format!("{key}={value}ms"),
+            None => format!("{key}={value}"),
+        }
+    };
+    said.map(word).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,173 @@
+//! What a scenario can ask for, kept on real processes.
+
+use super::{assert_clean, run_scenario};
+use serde_json::Value;
+use std::fs;
+use testkit::Sandbox;
+
+const RELAYS: &str = "title = \"t\"\n[load]\nrate = 200\nrequests = 300\n[service.front]\ncalls = [\"back\"]\n[service.back]\n";
+
+fn first(result: &Value) -> &Value {
+    &result["scenarios"][0]
+}
+
+fn run_of(result: &Value) -> &Value {
+    &first(result)["runs"][0]
+}
+
+#[test]
+fn a_bound_that_is_broken_fails_and_one_that_is_kept_does_not() {
+    let expect = |lost: u32| {
+        format!(
+            "{RELAYS}[faults.some]\nkind = \"error\"\nprobability = 0.2\non = [\"back\"]\n[expect]\n\
+             availability = {{ min = 0.5 }}\nfull_quality = {{ min = 0.5, max = 0.95 }}\n\
+             p50 = {{ max = \"2s\" }}\np99 = {{ max = \"4s\" }}\namplification = {{ max = 1.1 }}\nlost = {{ max = {lost} }}\n"
+        )
+    };
+    let sandbox = Sandbox::new().unwrap();
+    let (kept, result) = run_scenario(&sandbox, &expect(300), &[]);
+    assert_eq!(kept.code, Some(0), "{}", kept.stdout);
+    let bounds = first(&result)["bounds"].as_array().unwrap();
+    assert_eq!(bounds.len(), 5);
+    for met in bounds {
+        assert_eq!(met["judgement"]["verdict"], "holds", "{met}");
+    }
+    let (broken, result) = run_scenario(&sandbox, &expect(0), &[]);
+    assert_eq!(broken.code, Some(1), "{}", broken.stdout);
+    assert!(broken.stdout.contains("requests lost"), "{}", broken.stdout);
+    assert_eq!(first(&result)["judgement"]["verdict"], "fails");
+    assert_clean(&sandbox);
+}
+
+#[test]
+fn outages_come_when_the_seed_says_and_explain_what_was_measured() {
+    let text = RELAYS.replace("rate = 200\nrequests = 300", "rate = 400\nfor = \"5s\"")
+        + "[faults.down]\nkind = \"error\"\non = [\"back\"]\nup = \"300ms\"\ndown = \"100ms\"\n[expect]\ndistance = 0.1\n";
+    let sandbox = Sandbox::new().unwrap();
+    let (ended, result) = run_scenario(&sandbox, &text, &[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stdout);
+    let run = run_of(&result);
+    let schedule = &run["schedule"][0];
+    assert_eq!(
+        (&schedule["service"], &schedule["fault"]),
+        (&"back".into(), &"down".into())
+    );
+    let windows = schedule["windows_s"].as_array().unwrap();
+    let down: f64 = windows
+        .iter()
+        .map(|window| window[1].as_f64().unwrap() - window[0].as_f64().unwrap())
+        .sum();
+    let given = &run["given"]["availability"];
+    let up = 1.0 - down / 5.0;
+    let near = |end: &str| (given[end].as_f64().unwrap() - up).abs() < 0.03;
+    assert!(near("low") && near("high"), "{given} {up}");
+}
+
+#[test]
+fn a_policy_that_changes_in_the_middle_loses_no_request() {
+    let text = "title = \"t\"\n[load]\nrate = 300\nfor = \"3s\"\n[chain]\nhops = [\"auth\", \"profile\", \"database\"]\n\
+                [[phase]]\nat = \"500ms\"\nfor = \"1s\"\nrate = 600\n[phase.policy]\nattempt_timeout = \"1s\"\n\
+                [phase.policy.retry]\nretries = 2\nclient = true\n\
+                [[phase]]\nat = \"1500ms\"\nfor = \"1s\"\n[phase.policy.breaker]\nconsecutive = 5\n\
+                [expect]\nlost = { max = 0 }\n";
+    let sandbox = Sandbox::new().unwrap();
+    let (ended, result) = run_scenario(&sandbox, text, &[]);
+    assert_ne!(ended.code, Some(1), "{}", ended.stdout);
+    let run = run_of(&result);
+    assert_eq!(run["generator"]["counts"]["failed"], 0);
+    let phases = run["timeline"]["phases"].as_array().unwrap();
+    let requests = |nth: usize| phases[nth]["requests"]["offered"].as_u64().unwrap() as f64;
+    assert_eq!(phases.len(), 4);
+    // Twice the rate for as long: five sigma of both numbers together are 150.
+    assert!(
+        (requests(1) - 2.0 * requests(2)).abs() < 250.0,
+        "{phases:?}"
+    );
+    for line in run["accounting"]["lines"].as_array().unwrap() {
+        assert_eq!(line["left"]["count"], line["right"]["count"], "{line}");
+    }
+}
+
+#[test]
+fn further_seeds_are_further_runs_and_the_spans_of_the_worst_are_kept() {
+    let text = format!(
+        "{RELAYS}[faults.some]\nkind = \"error\"\nprobability = 0.2\n[expect]\ndistance = 0.3\n"
+    );
+    let sandbox = Sandbox::new().unwrap();
+    let (ended, result) = run_scenario(&sandbox, &text, &["--repeat", "3"]);
+    assert!(
+        ended.stdout.contains("The same with other seeds"),
+        "{}",
+        ended.stdout
+    );
+    let repeats = first(&result)["repeats"].as_array().unwrap();
+    assert_eq!(repeats.len(), 3);
+    let kept: Vec<&Value> = repeats
+        .iter()
+        .filter(|repeat| repeat["spans_file"].is_string())
+        .collect();
+    let [worst] = kept.as_slice() else {
+        panic!("{kept:?}");
+    };
+    let answered = |repeat: &Value| repeat["answered"]["successes"].as_u64().unwrap();
+    assert!(
+        repeats
+            .iter()
+            .all(|repeat| answered(worst) <= answered(repeat))
+    );
+    let files = fs::read_dir(sandbox.path().join("out")).unwrap();
+    let spans = files.filter(|file| {
+        let name = file.as_ref().unwrap().file_name();
+        name.to_string_lossy().ends_with(".spans.jsonl")
+    });
+    assert_eq!(
+        spans.count(),
+        2,
+        "those of the run that is shown, and of the worst one"
+    );
+}
+
+#[test]
+fn a_variant_is_run_with_the_same_seed_and_hangs_beside_the_others() {
+    let text = format!(
+        "{RELAYS}[faults.some]\nkind = \"error\"\nprobability = 0.2\non = [\"back\"]\n[expect]\ndistance = 0.3\n\
+         [[compare]]\ntitle = \"three attempts\"\n[compare.policy.retry]\nretries = 2\nbackoff = \"1ms\"\n"
+    );
+    let sandbox = Sandbox::new().unwrap();
+    let (ended, result) = run_scenario(&sandbox, &text, &[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stdout);
+    let [naive, tried] = [0, 1].map(|nth| &result["scenarios"][nth]);
+    assert_eq!(tried["name"], "s.three-attempts");
+    assert_eq!(naive["variant"]["scenario"], tried["variant"]["scenario"]);
+    let lost = |one: &Value| {
+        one["runs"][0]["generator"]["counts"]["failed"]
+            .as_u64()
+            .unwrap()
+    };
+    assert!(
+        lost(tried) < lost(naive) / 5,
+        "{} {}",
+        lost(tried),
+        lost(naive)
+    );
+    assert!(
+        ended.stdout.contains("Side by side: s, s.three-attempts"),
+        "{}",
+        ended.stdout
+    );
+    let picture = sandbox
+        .path()
+        .join("out/pictures/s.side-by-side.answered.svg");
+    assert!(fs::read_to_string(picture).unwrap().starts_with("<svg"));
+}
+
+#[test]
+fn a_service_to_be_fixed_must_be_one_of_the_scenario() {
+    let sandbox = Sandbox::new().unwrap();
+    fs::write(sandbox.path().join("s.toml"), RELAYS).unwrap();
+    let ended =
+        testkit::run(super::nines(&sandbox).args(["run", "s.toml", "--fix", "bakc"])).unwrap();
+    assert_eq!(ended.code, Some(2));
+    let told = "--fix bakc: s has no such service; allowed: front, back";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+}

@@ -1,0 +1,316 @@
+//! `nines up`, `nines fault` and `nines policy`: a chain that is kept running, and changed.
+
+use super::{assert_clean, nines, reserved};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::{Read, Write},
+    net::TcpStream,
+    os::unix::fs::PermissionsExt,
+    process::Child,
+    time::Duration,
+};
+use testkit::{Ended, Sandbox, finish, wait_until};
+use traces::{Receiver, ReceiverOptions};
+
+const START: Duration = Duration::from_mins(1);
+
+const RETRIES: &str = r#"
+title = "retries"
+[load]
+rate = 1
+requests = 1
+[chain]
+relays = 1
+[policy]
+attempt_timeout = "2s"
+[policy.retry]
+retries = 3
+backoff = "1ms"
+"#;
+
+/// A chain that is kept running.
+struct Kept {
+    sandbox: Sandbox,
+    child: Child,
+    chain: Value,
+}
+
+impl Kept {
+    fn start(arguments: &[&str]) -> Self {
+        let sandbox = Sandbox::new().unwrap();
+        let shown = File::create(sandbox.path().join("shown")).unwrap();
+        let mut command = nines(&sandbox);
+        command.arg("up").args(arguments).stdout(shown);
+        let child = command.spawn().unwrap();
+        let (file, shown) = (
+            sandbox.path().join("out/chain.json"),
+            sandbox.path().join("shown"),
+        );
+        let is_up =
+            || file.exists() && fs::read_to_string(&shown).is_ok_and(|text| !text.is_empty());
+        assert!(wait_until(START, is_up));
+        let chain = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        Self {
+            sandbox,
+            child,
+            chain,
+        }
+    }
+
+    /// What it says of itself.
+    fn shown(&self) -> String {
+        fs::read_to_string(self.sandbox.path().join("shown")).unwrap()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ended {
+        testkit::run(nines(&self.sandbox).args(arguments)).unwrap()
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let ended = self.run(&[arguments, &["--json"]].concat());
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        serde_json::from_str(&ended.stdout).unwrap()
+    }
+
+    fn address(&self, service: &str, which: &str) -> String {
+        self.chain["services"][service][which]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    }
+
+    /// The status of the page of the user whose token is known.
+    fn page(&self) -> u16 {
+        let token = self.chain["user_token"].as_str().unwrap();
+        get(&self.address("gateway", "public"), "/v1/me", token)
+    }
+
+    /// Tells it to stop; how it ended.
+    fn stop(self, signal: Signal) -> (Sandbox, Ended) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+        (self.sandbox, finish(self.child).unwrap())
+    }
+}
+
+/// The status of `GET path`.
+fn get(address: &str, path: &str, token: &str) -> u16 {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nhost: t\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn the_command_that_is_shown_gets_the_page_and_nothing_is_left_when_it_is_told_to_stop() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let kept = Kept::start(&[]);
+        let file = kept.sandbox.path().join("out/chain.json");
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+        let shown = kept.shown();
+        let line = shown.lines().find_map(|line| line.strip_prefix("try it"));
+        let words: Vec<_> = line
+            .unwrap()
+            .split(['\'', ' '])
+            .filter(|word| !word.is_empty())
+            .collect();
+        let [curl, flag, header, bearer, token, url] = words[..] else {
+            panic!("{words:?}");
+        };
+        assert_eq!(
+            [curl, flag, header, bearer],
+            ["curl", "-H", "Authorization:", "Bearer"]
+        );
+        let rest = url.strip_prefix("http://").unwrap();
+        let (address, path) = rest.split_once('/').unwrap();
+        assert_eq!(get(address, &format!("/{path}"), token), 200);
+        for service in ["gateway", "auth", "profile", "database"] {
+            for which in ["public", "admin"] {
+                assert!(shown.contains(&kept.address(service, which)), "{shown}");
+            }
+        }
+        assert!(!shown.contains(kept.chain["admin_token"].as_str().unwrap()));
+        let (sandbox, ended) = kept.stop(signal);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        assert!(!file.exists());
+        assert_clean(&sandbox);
+    }
+}
+
+#[test]
+fn a_chain_whose_keeper_is_killed_ends_and_what_asks_for_it_is_told() {
+    let kept = Kept::start(&[]);
+    let (sandbox, _) = kept.stop(Signal::KILL);
+    assert!(wait_until(START, || sandbox.processes().is_empty()));
+    let ended = testkit::run(nines(&sandbox).arg("fault")).unwrap();
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no answer"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_scenario_s_chain_begins_with_its_faults_and_the_edge_listens_where_it_is_told() {
+    let (_socket, address) = reserved();
+    let address = address.to_string();
+    let kept = Kept::start(&["a1", "--listen", &address]);
+    assert_eq!(kept.address("gateway", "public"), address);
+    let faults = kept.json(&["fault"]);
+    assert_eq!(faults["database"]["faults"][0]["probability"], 0.01);
+    let second = kept.run(&["up"]);
+    assert_eq!(second.code, Some(3), "{}", second.stderr);
+    assert!(second.stderr.contains("still runs"), "{}", second.stderr);
+    assert_eq!(kept.stop(Signal::TERM).1.code, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_spans_of_all_services_go_where_they_are_told() {
+    let receiver = Receiver::start(([127, 0, 0, 1], 0).into(), ReceiverOptions::default());
+    let receiver = receiver.await.unwrap();
+    let endpoint = receiver.endpoint();
+    let work = move || {
+        let kept = Kept::start(&["--otlp", &endpoint]);
+        assert_eq!(kept.page(), 200);
+        assert!(kept.shown().contains(&endpoint), "{}", kept.shown());
+        assert_eq!(kept.stop(Signal::TERM).1.code, Some(0));
+    };
+    tokio::task::spawn_blocking(work).await.unwrap();
+    let archive = receiver.finish().await;
+    let services: BTreeSet<_> = archive
+        .spans()
+        .iter()
+        .map(|span| span.service.to_string())
+        .collect();
+    let all = ["auth", "database", "gateway", "profile"].map(str::to_owned);
+    assert_eq!(services, all.into());
+}
+
+#[test]
+fn a_fault_is_set_shown_and_cleared_in_a_running_chain() {
+    let kept = Kept::start(&[]);
+    assert_eq!(kept.page(), 200);
+    let now = kept.json(&["fault", "set", "database", "error"]);
+    assert_eq!(now["database"]["faults"][0]["kind"], "error");
+    assert!(kept.page() >= 500);
+    let more = [
+        "fault",
+        "set",
+        "database",
+        "delay",
+        "--delay",
+        "1ms",
+        "--probability",
+        "0.5",
+    ];
+    assert_eq!(
+        kept.json(&more)["database"]["faults"]
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    let shown = kept.run(&["fault"]).stdout;
+    assert!(shown.contains("gateway      none"), "{shown}");
+    assert!(shown.contains("kind=delay probability=0.5"), "{shown}");
+    for (bad, parts) in [
+        (
+            &["fault", "set", "database", "explode"][..],
+            ["explode", "allowed"],
+        ),
+        (
+            &["fault", "set", "nowhere", "error"],
+            ["`nowhere`", "gateway"],
+        ),
+        (
+            &["fault", "set", "auth", "error", "--probability", "2"],
+            ["2", "0 to 1"],
+        ),
+        (&["fault", "set", "auth", "delay"], ["delay", "missing"]),
+        (&["policy", "clear", "nowhere"], ["`nowhere`", "gateway"]),
+    ] {
+        let ended = kept.run(bad);
+        assert_eq!(ended.code, Some(2), "{bad:?}: {}", ended.stderr);
+        for part in parts {
+            assert!(
+                ended.stderr.contains(part),
+                "{bad:?} {part:?}: {}",
+                ended.stderr
+            );
+        }
+    }
+    kept.json(&["fault", "clear"]);
+    assert_eq!(kept.page(), 200);
+    assert_eq!(kept.stop(Signal::TERM).1.code, Some(0));
+}
+
+#[test]
+fn one_service_is_reached_by_its_admin_listener_and_needs_the_token() {
+    let kept = Kept::start(&[]);
+    let admin = format!("http://{}", kept.address("auth", "admin"));
+    let set = ["fault", "set", "auth", "hang", "--admin", &admin];
+    let ended = kept.run(&set);
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("needs the admin token"),
+        "{}",
+        ended.stderr
+    );
+    let token = kept.chain["admin_token"].as_str().unwrap();
+    let mut command = nines(&kept.sandbox);
+    let ended = testkit::run(command.args(set).env("NINES_ADMIN_TOKEN", token)).unwrap();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stdout.starts_with("auth "), "{}", ended.stdout);
+    assert_eq!(kept.stop(Signal::TERM).1.code, Some(0));
+}
+
+#[test]
+fn no_request_is_lost_while_the_policy_of_a_running_chain_is_replaced_time_and_again() {
+    let kept = Kept::start(&[]);
+    fs::write(kept.sandbox.path().join("retries.toml"), RETRIES).unwrap();
+    let url = format!("http://{}/v1/me", kept.address("gateway", "public"));
+    let mut load = nines(&kept.sandbox);
+    load.args(["load", &url, "--rate", "100", "--for", "4s", "--json"]);
+    load.env("NINES_TOKEN", kept.chain["user_token"].as_str().unwrap());
+    let mut load = load.spawn().unwrap();
+    let mut swaps = 0;
+    while load.try_wait().unwrap().is_none() {
+        let now = kept.json(&["policy", "set", "retries.toml"]);
+        assert_eq!(now["gateway"]["retry"]["retries"], 3);
+        assert_eq!(now["database"]["attempt_timeout_ms"], 2000);
+        let now = kept.json(&["policy", "clear"]);
+        assert_eq!(now["gateway"]["retry"], Value::Null);
+        swaps += 2;
+    }
+    assert!(swaps > 10, "{swaps}");
+    let ended = finish(load).unwrap();
+    let said: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let counts = &said["generator"]["counts"];
+    assert!(counts["offered"].as_u64().unwrap() > 200, "{said}");
+    assert_eq!(counts["ok"], counts["offered"], "{said}");
+    assert_eq!(said["statuses"].as_object().unwrap().len(), 1, "{said}");
+    assert_eq!(kept.stop(Signal::TERM).1.code, Some(0));
+}
+
+#[test]
+fn a_policy_that_is_set_saves_requests_and_one_that_is_cleared_saves_none() {
+    let kept = Kept::start(&[]);
+    fs::write(kept.sandbox.path().join("retries.toml"), RETRIES).unwrap();
+    kept.json(&["fault", "set", "database", "error", "--probability", "0.2"]);
+    let pages = |kept: &Kept| (0..60).filter(|_| kept.page() == 200).count();
+    // Without retries all 60 succeed once in a million times; with three of them, each of
+    // which fails one time in five, fewer than 50 do less often than that.
+    assert!(pages(&kept) < 60);
+    kept.json(&["policy", "set", "retries.toml"]);
+    assert!(pages(&kept) > 50);
+    kept.json(&["policy", "clear", "gateway", "profile"]);
+    assert!(pages(&kept) < 60);
+    assert_eq!(kept.stop(Signal::TERM).1.code, Some(0));
+}

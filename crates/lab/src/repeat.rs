@@ -1,0 +1,60 @@
+//! The same experiment with other seeds: how much of what is seen is chance?
+
+use crate::{
+    LabError, Progress, Setup,
+    experiment::{nearest_predicted, trial},
+};
+use availability::Confidence;
+use report::results::{Repeat, RunResult};
+use scenario::{Plan, Prediction};
+use std::fs;
+
+/// What is added to the seed for each further run. Another constant than that of reruns
+/// (`SplitMix64`'s second multiplier), so that none is a repetition of theirs.
+const NEXT: u64 = 0xBF58_476D_1CE4_E5B9;
+
+/// Makes `times` further runs of `plan`, and keeps the spans of the worst one.
+pub(crate) async fn repeat(
+    name: &str,
+    plan: &Plan,
+    prediction: &Prediction,
+    times: u32,
+    (setup, progress): (&Setup, &dyn Progress),
+) -> Result<Vec<Repeat>, LabError> {
+    let mut repeats: Vec<Repeat> = Vec::new();
+    for nth in 1..=u64::from(times) {
+        let seed = plan.seed().wrapping_add(nth.wrapping_mul(NEXT));
+        let again = plan.clone().with_seed(seed);
+        progress.begin(name, usize::try_from(nth).unwrap_or_default() + 1);
+        let run = trial(&format!("{name}.seed-{seed}"), &again, setup, progress).await?;
+        repeats.extend(in_short(plan, prediction, run));
+        drop_all_but_the_worst(&mut repeats);
+    }
+    Ok(repeats)
+}
+
+fn in_short(plan: &Plan, prediction: &Prediction, run: RunResult) -> Option<Repeat> {
+    let answered = run.availability()?;
+    let expected = nearest_predicted(plan, prediction, &run, answered);
+    Some(Repeat {
+        seed: run.seed,
+        answered,
+        expected,
+        holds: answered.clopper_pearson(Confidence::P99).contains(expected),
+        spans_file: Some(run.spans_file),
+    })
+}
+
+fn drop_all_but_the_worst(repeats: &mut [Repeat]) {
+    let shares = repeats.iter().map(|run| run.answered.estimate());
+    let worst = shares.min_by(|one, other| one.get().total_cmp(&other.get()));
+    let mut is_kept = false;
+    for run in repeats {
+        if Some(run.answered.estimate()) == worst && !is_kept {
+            is_kept = true;
+        } else if let Some(file) = run.spans_file.take() {
+            // One that stays behind is in nobody's way.
+            let _ = fs::remove_file(file);
+        }
+    }
+}

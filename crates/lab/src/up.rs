@@ -1,0 +1,161 @@
+//! A chain that is kept running for whoever wants to call it.
+
+use crate::{
+    LabError, Progress, Step,
+    chain::{Chain, Ground},
+    control::Control,
+    drive::USERS,
+    process::Process,
+    running::RunningChain,
+};
+use chassis::Addresses;
+use faults::FaultSet;
+use scenario::{Plan, Topology};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use types::auth::{LoginRequest, LoginResponse};
+use url::Url;
+
+/// How often a login is tried: under a policy with short limits the first may not make it.
+const LOGINS: u32 = 5;
+/// How long to wait between them.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The longest that one may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The user who logs in.
+const USER: &str = "user-1";
+const PASSWORD: &str = "password-1";
+
+/// How a chain is kept.
+#[derive(Debug, Clone)]
+pub struct Keep {
+    /// The program that is every service: `nines`.
+    pub program: PathBuf,
+    /// Where the edge listens; none: the system chooses the port.
+    pub listen: Option<SocketAddr>,
+    /// The collector that services send their spans to; none: they send none.
+    pub otlp: Option<Url>,
+    /// Ends the chain when cancelled.
+    pub stop: CancellationToken,
+}
+
+/// Starts the chain of `plan` with the faults and the policy of its first phase, tells
+/// `ready`, and keeps it until it is told to stop. Then all services drain.
+pub async fn up(
+    plan: &Plan,
+    keep: &Keep,
+    progress: &dyn Progress,
+    ready: impl FnOnce(&RunningChain, &Path) -> Result<(), LabError>,
+) -> Result<(), LabError> {
+    let folder = tempfile::Builder::new()
+        .prefix("nines-")
+        .tempdir()
+        .map_err(LabError::Temporary)?;
+    let mut chain = Chain::with_edge_at(keep.listen);
+    let started = tokio::select! {
+        started = start(plan, keep, folder.path(), &mut chain, progress) => started,
+        () = keep.stop.cancelled() => Err(LabError::Interrupted),
+    };
+    let served = match started.and_then(|running| ready(&running, folder.path())) {
+        Ok(()) => {
+            keep.stop.cancelled().await;
+            Ok(())
+        }
+        Err(error) => Err(error),
+    };
+    progress.step(Step::Stopping);
+    for service in chain.stop().await {
+        tracing::warn!(service, "did not end well");
+    }
+    served
+}
+
+async fn start(
+    plan: &Plan,
+    keep: &Keep,
+    folder: &Path,
+    chain: &mut Chain,
+    progress: &dyn Progress,
+) -> Result<RunningChain, LabError> {
+    let ground = Ground {
+        program: keep.program.clone(),
+        folder: folder.to_owned(),
+        otlp: keep.otlp.as_ref().map(ToString::to_string),
+        admin_token: format!("{:032x}", rand::random::<u128>()),
+        users: USERS,
+    };
+    chain.start(plan, &ground, progress).await?;
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
+    let client = client.build()?;
+    let running = RunningChain {
+        edge: plan.topology().edge().to_string(),
+        services: addresses(chain.processes()),
+        user_token: user_token(plan, chain, &client, progress).await?,
+        admin_token: ground.admin_token.clone(),
+    };
+    inject(plan, chain, &Control::new(client, ground.admin_token)).await?;
+    Ok(running)
+}
+
+fn addresses(processes: &[Process]) -> BTreeMap<String, Addresses> {
+    let address = |process: &Process| (process.name().to_owned(), process.addresses());
+    processes.iter().map(address).collect()
+}
+
+/// Logs a user in, before there are faults; chains of relays have no users.
+async fn user_token(
+    plan: &Plan,
+    chain: &Chain,
+    client: &reqwest::Client,
+    progress: &dyn Progress,
+) -> Result<Option<String>, LabError> {
+    let Topology::Sequence { .. } = plan.topology() else {
+        return Ok(None);
+    };
+    progress.step(Step::LoggingIn);
+    let edge = plan.topology().edge();
+    let edge = chain.url(&edge);
+    let edge = edge.ok_or_else(|| LabError::Broken("the edge is missing".to_owned()))?;
+    let mut why = String::new();
+    for _ in 0..LOGINS {
+        match login(client, &edge).await {
+            Ok(token) => return Ok(Some(token)),
+            Err(error) => why = error.to_string(),
+        }
+        sleep(PAUSE).await;
+    }
+    let user = USER.to_owned();
+    Err(LabError::Login { user, why })
+}
+
+async fn login(client: &reqwest::Client, edge: &Url) -> reqwest::Result<String> {
+    let request = LoginRequest {
+        username: USER.to_owned(),
+        password: PASSWORD.to_owned(),
+    };
+    let answer = client.post(format!("{edge}v1/login")).json(&request).send();
+    let login: LoginResponse = answer.await?.error_for_status()?.json().await?;
+    Ok(login.token)
+}
+
+/// The faults of the first phase; the policy has been there from the start.
+async fn inject(plan: &Plan, chain: &Chain, control: &Control) -> Result<(), LabError> {
+    let Some(phase) = plan.phases().first() else {
+        return Ok(());
+    };
+    for process in chain.processes() {
+        let faults = FaultSet {
+            seed: plan.seed(),
+            faults: phase.faults_of(process.name()),
+            ..FaultSet::default()
+        };
+        control.set_faults(process, &faults).await?;
+    }
+    Ok(())
+}
