@@ -39,8 +39,11 @@ pub enum Verb {
     /// Run scenarios on real processes: predicted beside measured, with a verdict
     Run {
         /// Scenario files, or names of built-in scenarios (see `nines list`)
-        #[arg(required = true, value_name = "SCENARIO")]
+        #[arg(required_unless_present = "all", value_name = "SCENARIO")]
         scenarios: Vec<String>,
+        /// Run all built-in scenarios: some six minutes
+        #[arg(long, conflicts_with = "scenarios")]
+        all: bool,
         /// How to run.
         #[command(flatten)]
         lab: Lab,

@@ -17,6 +17,8 @@ pub struct Plan {
     pub(crate) phases: Vec<Phase>,
     pub(crate) expectation: Expectation,
     #[serde(skip)]
+    pub(crate) variant: Option<String>,
+    #[serde(skip)]
     pub(crate) variants: Vec<Variant>,
 }
 
@@ -38,6 +40,11 @@ impl Plan {
     /// The seed of faults and arrivals.
     pub const fn seed(&self) -> u64 {
         self.seed
+    }
+
+    /// What it stands for among its variants, if the scenario says so.
+    pub fn variant(&self) -> Option<&str> {
+        self.variant.as_deref()
     }
 
     /// The same experiment with fresh draws: for a rerun.
@@ -296,7 +303,7 @@ pub enum Measure {
     P999,
     /// Attempts at the busiest hop for each request.
     Amplification,
-    /// Requests without an outcome, of the whole run.
+    /// Requests that are not answered, of the whole run.
     Lost,
 }
 

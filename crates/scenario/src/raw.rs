@@ -19,6 +19,7 @@ pub(crate) type Named<T> = BTreeMap<Spanned<String>, T>;
 pub(crate) struct RawScenario {
     pub(crate) version: Option<Spanned<i64>>,
     pub(crate) title: Option<Spanned<String>>,
+    pub(crate) variant: Option<Spanned<String>>,
     pub(crate) seed: Option<Spanned<i64>>,
     pub(crate) load: Option<Spanned<RawLoad>>,
     pub(crate) chain: Option<Spanned<RawChain>>,

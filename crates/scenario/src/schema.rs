@@ -104,6 +104,11 @@ pub(crate) const ROOT: &[Key] = &[
     ),
     value("title", Shape::Line, "a line of 1 to 200 characters"),
     value(
+        "variant",
+        Shape::Line,
+        "a line of 1 to 200 characters: what the scenario as it is stands for among its variants",
+    ),
+    value(
         "seed",
         Shape::Whole(0, i64::MAX),
         "a whole number from 0 to 9223372036854775807",

@@ -86,6 +86,21 @@ fn one_two_and_three_nines_are_predicted() {
 }
 
 #[test]
+fn a_scenario_may_say_what_it_stands_for_beside_its_variants() {
+    let other = "[[compare]]\ntitle = \"other\"\n[compare.policy]\n";
+    let named = format!("variant = \"as it is\"\n{BASE}{other}");
+    let plan = parse("s.toml", &named).unwrap();
+    assert_eq!(plan.variant(), Some("as it is"));
+    assert_eq!(plan.variants()[0].plan.variant(), None);
+    let alone = parse("s.toml", &format!("variant = \"as it is\"\n{BASE}"));
+    let told = alone.unwrap_err().to_string();
+    assert!(
+        told.contains("nothing to tell it from; allowed: beside [[compare]]"),
+        "{told}"
+    );
+}
+
+#[test]
 fn a_variant_that_can_not_be_is_refused_where_it_is_wrong() {
     let cases = [
         (

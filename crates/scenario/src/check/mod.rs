@@ -77,11 +77,23 @@ impl Check<'_> {
         let version = self.version(raw.version.as_ref());
         let plan = self.plan(raw.clone());
         let variants = self.variants(&raw, &compare);
+        let own = raw.variant.as_ref();
+        let own = own.map(|own| self.own_title(own, compare.is_empty()));
         version?;
         Ok(Plan {
             variants: variants?,
+            variant: own.transpose()?,
             ..plan?
         })
+    }
+
+    /// What the scenario as it is stands for among its variants.
+    fn own_title(&mut self, own: &Spanned<String>, is_alone: bool) -> Checked<String> {
+        if is_alone {
+            let reason = "there is nothing to tell it from; allowed: beside [[compare]]";
+            return self.conflict(&["variant"], own, reason.to_owned());
+        }
+        self.line(&["variant"], own)
     }
 
     fn version(&mut self, version: Option<&Spanned<i64>>) -> Checked<()> {
@@ -111,6 +123,7 @@ impl Check<'_> {
             topology: topology?,
             phases,
             expectation: expectation?,
+            variant: None,
             variants: Vec::new(),
         })
     }

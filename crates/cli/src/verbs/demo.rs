@@ -1,9 +1,10 @@
 //! `nines demo`: the main job.
 
+use super::run;
 use crate::{
     args::Lab,
     exit::{Done, Failure},
-    run, scenarios,
+    scenarios,
 };
 
 /// What the demo shows, in this order.

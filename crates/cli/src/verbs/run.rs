@@ -10,11 +10,14 @@ use crate::{
 use availability::Verdict;
 use lab::{LabError, Setup, experiment, fix};
 use report::results::{Results, ScenarioResult, VariantOf};
-use scenario::Plan;
+use scenario::{Plan, builtin};
 
-/// Runs the scenarios that `arguments` name.
-pub fn run(arguments: &[String], lab: &Lab) -> Result<Done, Failure> {
-    experiments(scenarios::load(arguments)?, lab)
+/// Runs the scenarios that `arguments` name, or `all` that are built in.
+pub fn run(arguments: &[String], all: bool, lab: &Lab) -> Result<Done, Failure> {
+    let built_in = builtin().iter().filter(|_| all);
+    let built_in = built_in.map(|scenario| scenario.name.to_owned());
+    let names: Vec<String> = arguments.iter().cloned().chain(built_in).collect();
+    experiments(scenarios::load(&names)?, lab)
 }
 
 /// Runs `scenarios` one after the other, shows each as soon as it has ended, and writes the
@@ -95,7 +98,7 @@ fn trials(Named { name, plan }: Named) -> Vec<Trial> {
     };
     let first = Trial {
         name: name.clone(),
-        variant: of(title(&plan)),
+        variant: of(plan.variant().map(str::to_owned)),
         plan,
     };
     let others = variants.iter().map(|variant| Trial {
@@ -104,15 +107,6 @@ fn trials(Named { name, plan }: Named) -> Vec<Trial> {
         variant: of(Some(variant.title.clone())),
     });
     [first].into_iter().chain(others).collect()
-}
-
-/// What a scenario is called among its variants: what it does about failures says enough,
-/// unless they do the same.
-fn title(plan: &Plan) -> Option<String> {
-    let policy = |plan: &Plan| plan.phases()[0].policy;
-    let mut variants = plan.variants().iter();
-    let same = variants.any(|variant| policy(&variant.plan) == policy(plan));
-    same.then(|| plan.title().to_owned())
 }
 
 /// The same plan, in which `hop` never fails; and in `before`, whether that kept its promise.

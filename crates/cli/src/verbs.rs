@@ -1,0 +1,47 @@
+//! What can be done: a module for each verb, or for those that belong together.
+
+mod compare;
+mod demo;
+mod describe;
+mod fault;
+mod load;
+mod new;
+mod policy;
+mod predict;
+mod run;
+mod serve;
+mod stack;
+mod up;
+
+use crate::{args::Verb, exit, scenarios};
+use std::process::ExitCode;
+
+/// Does what `verb` asks for; how it ended.
+pub fn carry_out(verb: Verb) -> ExitCode {
+    let done = match verb {
+        Verb::Demo(lab) => demo::demo(&lab),
+        Verb::Run {
+            scenarios,
+            all,
+            lab,
+        } => run::run(&scenarios, all, &lab),
+        Verb::Predict { scenarios, json } => predict::predict(&scenarios, json),
+        Verb::Up(up) => up::up(&up),
+        Verb::Fault(fault) => fault::fault(&fault),
+        Verb::Policy(policy) => policy::policy(&policy),
+        Verb::Load(load) => load::load(&load),
+        Verb::Compare {
+            before,
+            after,
+            json,
+        } => compare::compare(&before, &after, json),
+        Verb::Serve { service, args } => return serve::serve(service, args),
+        Verb::Stack => Ok(stack::print()),
+        Verb::List => Ok(scenarios::list()),
+        Verb::New { file } => new::new(&file),
+        Verb::Schema => Ok(describe::schema()),
+        Verb::Completions { shell } => Ok(describe::completions(shell)),
+        Verb::Man => Ok(describe::man()),
+    };
+    exit::code(done)
+}
