@@ -22,8 +22,6 @@ impl Confidence {
     pub const P95: Self = Self(0.95);
     /// 99 %: the level of the intervals that are shown, and of a first look.
     pub const P99: Self = Self(0.99);
-    /// 99.5 %: of two intervals that hold together at 99 %.
-    pub const P995: Self = Self(0.995);
     /// 99.9 %: the level at which a rerun is judged.
     pub const P999: Self = Self(0.999);
 
@@ -39,6 +37,11 @@ impl Confidence {
     /// The level as a number between 0 and 1.
     pub const fn get(self) -> f64 {
         self.0
+    }
+
+    /// The level of two intervals that hold together at this one (Bonferroni).
+    pub(crate) fn halved(self) -> Self {
+        Self(f64::midpoint(self.0, 1.0))
     }
 
     /// The probability left on each side of a two-sided interval.

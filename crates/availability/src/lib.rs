@@ -18,6 +18,7 @@
 //! | [`difference`] | two availabilities were measured: how far apart may they be? |
 //! | [`quantile`] | times were measured: which quantiles do they allow? |
 //! | [`batches`] | the same where failures cluster in time |
+//! | [`sampling`] | all failures and a part of the successes were kept: what was it? |
 //! | [`perfect`] | what would be gained if one hop never failed? |
 //! | [`power`] | how many requests tell one availability from another? |
 //! | [`verdict`] | does the measurement agree with the prediction? |
@@ -59,6 +60,7 @@ pub mod quantile;
 pub mod redundancy;
 pub mod replicas;
 pub mod retry;
+pub mod sampling;
 pub mod series;
 pub mod throttle;
 pub mod trips;

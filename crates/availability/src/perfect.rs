@@ -37,7 +37,7 @@ pub struct Fates {
 pub struct Gain {
     /// The estimate.
     pub value: f64,
-    /// The lower end of its 99 % interval.
+    /// The lower end of its interval.
     pub low: f64,
     /// The upper end.
     pub high: f64,
@@ -45,17 +45,18 @@ pub struct Gain {
 
 /// What would be gained if the hop never failed by itself. An error if there are no requests.
 ///
-/// Both factors have Wilson intervals at 99.5 %, so that both hold, and with them the
-/// product, at 99 % (Bonferroni).
+/// Both factors have Wilson intervals that leave half as much as `level` does, so that both
+/// hold, and with them the product, at that level (Bonferroni).
 ///
 /// ```
-/// use availability::perfect::{Fates, gain};
+/// use availability::{Confidence, perfect::{Fates, gain}};
 /// // Half of all requests are lost at the first of two hops, half of the others at the second.
 /// let first = Fates { before: 0, here: 500, after: 250, answered: 250 };
-/// assert!((gain(&first)?.value - 0.25).abs() < 1e-12);
+/// assert!((gain(&first, Confidence::P99)?.value - 0.25).abs() < 1e-12);
 /// # Ok::<(), availability::InvalidProportion>(())
 /// ```
-pub fn gain(fates: &Fates) -> Result<Gain, InvalidProportion> {
+pub fn gain(fates: &Fates, level: Confidence) -> Result<Gain, InvalidProportion> {
+    let each = level.halved();
     let Fates {
         before,
         here,
@@ -68,22 +69,19 @@ pub fn gain(fates: &Fates) -> Result<Gain, InvalidProportion> {
     // Where nobody got past the hop, nothing is known of what comes after it.
     let (fate, known) = match Proportion::new(answered, past) {
         Ok(went_on) => {
-            let interval = went_on.wilson(BOTH);
+            let interval = went_on.wilson(each);
             let ends = (interval.low.get(), interval.high.get());
             (went_on.estimate().get(), ends)
         }
         Err(_) => (1.0, (0.0, 1.0)),
     };
-    let interval = lost.wilson(BOTH);
+    let interval = lost.wilson(each);
     Ok(Gain {
         value: lost.estimate().get() * fate,
         low: interval.low.get() * known.0,
         high: interval.high.get() * known.1,
     })
 }
-
-/// So that two intervals hold together at 99 %.
-const BOTH: Confidence = Confidence::P995;
 
 #[cfg(test)]
 mod tests {
@@ -101,16 +99,16 @@ mod tests {
     #[test]
     fn in_a_series_the_gain_is_what_the_product_has_without_the_hop() {
         // 0.9 · 0.8 · 0.5 of 1,000: without the second, 0.9 · 0.5.
-        let gain = gain(&fates(100, 180, 360, 360)).unwrap();
+        let gain = gain(&fates(100, 180, 360, 360), Confidence::P99).unwrap();
         assert!((gain.value - (0.45 - 0.36)).abs() < 1e-12, "{gain:?}");
         assert!(gain.low < gain.value && gain.value < gain.high);
     }
 
     #[test]
     fn the_last_hop_gives_back_all_that_it_lost_and_a_perfect_one_nothing() {
-        let last = gain(&fates(100, 50, 0, 850)).unwrap();
+        let last = gain(&fates(100, 50, 0, 850), Confidence::P99).unwrap();
         assert!((last.value - 0.05).abs() < 1e-12);
-        let perfect = gain(&fates(100, 0, 50, 850)).unwrap();
+        let perfect = gain(&fates(100, 0, 50, 850), Confidence::P99).unwrap();
         assert!(perfect.value.abs() < 1e-12 && perfect.low.abs() < 1e-12);
         assert!(
             perfect.high > 0.0,
@@ -120,13 +118,13 @@ mod tests {
 
     #[test]
     fn where_nobody_got_past_the_hop_the_gain_may_be_anything_up_to_all() {
-        let dead = gain(&fates(0, 1000, 0, 0)).unwrap();
+        let dead = gain(&fates(0, 1000, 0, 0), Confidence::P99).unwrap();
         assert!(dead.low.abs() < 1e-12);
         assert!((dead.high - 1.0).abs() < 1e-12);
     }
 
     #[test]
     fn of_no_requests_nothing_is_known() {
-        assert!(gain(&fates(0, 0, 0, 0)).is_err());
+        assert!(gain(&fates(0, 0, 0, 0), Confidence::P99).is_err());
     }
 }

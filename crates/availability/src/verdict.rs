@@ -109,8 +109,9 @@ impl Judgement {
     pub fn doubted(mut self, doubts: impl IntoIterator<Item = Doubt>) -> Self {
         let fails = self.verdict == Verdict::Fails;
         let matters = |doubt: &Doubt| !(fails && matches!(doubt, Doubt::TooFewRequests { .. }));
+        let known = self.doubts.len();
         self.doubts.extend(doubts.into_iter().filter(matters));
-        if !self.doubts.is_empty() {
+        if self.doubts.len() > known {
             self.verdict = Verdict::Inconclusive;
         }
         self
@@ -204,6 +205,18 @@ pub fn too_few(prediction: Probability, distance: Probability, requests: u64) ->
     enough
         .is_none_or(|enough| requests < enough)
         .then_some(doubt)
+}
+
+/// Judges a run against stated bounds by an interval that knows how failures cluster: inside
+/// them it holds, outside it fails, and across one of them it is inconclusive.
+pub fn within_bounds(bounds: &Bounds, interval: &Interval, requests: u64) -> Judgement {
+    if bounds.contain(interval.low) && bounds.contain(interval.high) {
+        Verdict::Holds.into()
+    } else if interval.high < bounds.min() || interval.low > bounds.max() {
+        Verdict::Fails.into()
+    } else {
+        Judgement::from(Verdict::Holds).doubted([Doubt::AcrossBound { requests }])
+    }
 }
 
 /// Judges a run against stated bounds by its 99 % interval: inside them it holds, outside it

@@ -230,3 +230,19 @@ fn verdicts_are_written_in_snake_case() {
         "the host was 97 % busy; a lower rate would help"
     );
 }
+
+#[test]
+fn what_fails_stays_so_beside_a_bound_that_can_not_be_told() {
+    let across = Judgement::from(Verdict::Holds).doubted([Doubt::AcrossBound { requests: 10 }]);
+    assert_eq!(across.verdict, Verdict::Inconclusive);
+    let both = Judgement::from(Verdict::Fails).and(across.clone());
+    assert_eq!(both.clone().doubted([]).verdict, Verdict::Fails);
+    let late = Doubt::LateGenerator {
+        late: 9,
+        requests: 10,
+    };
+    assert_eq!(both.doubted([late]).verdict, Verdict::Inconclusive);
+    let fine = Judgement::from(Verdict::Holds);
+    assert_eq!(fine.clone().and(across).verdict, Verdict::Inconclusive);
+    assert_eq!(fine.clone().and(fine).verdict, Verdict::Holds);
+}

@@ -120,7 +120,9 @@ impl Chassis {
         logs::start(service, filter, telemetry.tracer());
         let instruments = Instruments::new(&telemetry.metrics().meter());
         let faults = FaultControl::new(service, &*replica);
-        faults.set(options.faults.clone().unwrap_or_default());
+        if let Some(given) = options.faults.clone() {
+            faults.set(given);
+        }
         Ok(Self {
             service: service.into(),
             replica: replica.into(),

@@ -5,7 +5,7 @@ mod load;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 use url::Url;
 
 pub use chain::{CHAIN, Fault, FaultChange, FaultSet, Policy, PolicyChange, Scope, Up, Where};
@@ -162,10 +162,31 @@ pub enum Service {
     Relay,
 }
 
+/// A duration above zero that is a whole number of milliseconds, as whoever is told of it
+/// counts them.
+fn millis(text: &str) -> Result<Duration, String> {
+    let duration = chassis::options::positive(text)?;
+    if duration.subsec_nanos().is_multiple_of(1_000_000) {
+        Ok(duration)
+    } else {
+        Err("finer than a millisecond; allowed: whole milliseconds, such as 2ms".to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Args;
+    use super::{Args, millis};
     use clap::CommandFactory;
+    use std::time::Duration;
+
+    #[test]
+    fn a_duration_that_would_be_cut_is_refused() {
+        assert_eq!(millis("1s 2ms"), Ok(Duration::from_millis(1_002)));
+        for cut in ["1500us", "500us", "1ns"] {
+            assert!(millis(cut).unwrap_err().contains("whole milliseconds"));
+        }
+        assert!(millis("0ms").is_err());
+    }
 
     #[test]
     fn the_command_line_is_well_formed() {

@@ -22,6 +22,30 @@ pub enum Failure {
     /// A running service did not do what it was asked.
     #[error(transparent)]
     Remote(#[from] RemoteError),
+    /// A change of several services stopped before all were changed.
+    #[error("only these were changed: {}", changed.join(", "))]
+    HalfWay {
+        /// The services that were.
+        changed: Vec<String>,
+        /// Why the next one was not.
+        source: RemoteError,
+    },
+}
+
+impl Failure {
+    /// Its exit code.
+    fn code(&self) -> u8 {
+        match self {
+            Self::BadInput(_) => EXIT_BAD_INPUT,
+            Self::Remote(error) | Self::HalfWay { source: error, .. } if error.is_bad_input() => {
+                EXIT_BAD_INPUT
+            }
+            Self::Lab(LabError::Interrupted) => 130,
+            Self::Environment(_) | Self::Lab(_) | Self::Remote(_) | Self::HalfWay { .. } => {
+                EXIT_ENVIRONMENT
+            }
+        }
+    }
 }
 
 /// How a command ended that could do what it was asked.
@@ -69,15 +93,7 @@ pub fn code(done: Result<Done, Failure>) -> ExitCode {
         Ok(Done::Inconclusive) => ExitCode::from(4),
         Err(failure) => {
             say(&failure);
-            match failure {
-                Failure::BadInput(_) | Failure::Remote(RemoteError::Refused { .. }) => {
-                    ExitCode::from(EXIT_BAD_INPUT)
-                }
-                Failure::Lab(LabError::Interrupted) => ExitCode::from(130),
-                Failure::Environment(_) | Failure::Lab(_) | Failure::Remote(_) => {
-                    ExitCode::from(EXIT_ENVIRONMENT)
-                }
-            }
+            ExitCode::from(failure.code())
         }
     }
 }

@@ -76,16 +76,10 @@ impl Progress for Bar {
         if run == 1 {
             self.begun.fetch_add(1, Relaxed);
         }
-        let rerun = if run > 1 {
-            ", rerun with a fresh seed"
-        } else {
-            ""
-        };
-        let heading = format!(
-            "[{}/{}] {name}{rerun}",
-            self.begun.load(Relaxed),
-            self.scenarios
-        );
+        let begun = self.begun.load(Relaxed).min(self.scenarios);
+        let which = (run > 1).then(|| format!(", run {run}"));
+        let which = which.unwrap_or_default();
+        let heading = format!("[{begun}/{}] {name}{which}", self.scenarios);
         self.shown.set_prefix(heading.clone());
         *self.heading.lock().unwrap_or_else(PoisonError::into_inner) = heading;
     }

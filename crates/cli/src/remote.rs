@@ -1,7 +1,11 @@
 //! Finding the services of a chain that runs.
 
 use crate::{args::Where, exit::Failure, say};
-use lab::{LabError, remote::Remote, running::RunningChain};
+use lab::{
+    LabError,
+    remote::{Remote, RemoteError},
+    running::RunningChain,
+};
 use serde_json::{Map, Value};
 use std::{future::Future, io};
 
@@ -46,6 +50,37 @@ pub fn named(remotes: Vec<Remote>, names: &[String]) -> Result<Vec<Remote>, Fail
     let wanted =
         |remote: &Remote| names.is_empty() || names.iter().any(|name| name == remote.name());
     Ok(remotes.into_iter().filter(wanted).collect())
+}
+
+/// `what` is in force at each of `remotes`.
+pub async fn read(remotes: &[Remote], what: &str) -> Result<Vec<(String, Value)>, Failure> {
+    let mut in_force = Vec::new();
+    for remote in remotes {
+        in_force.push((remote.name().to_owned(), remote.read(what).await?));
+    }
+    Ok(in_force)
+}
+
+/// Changes one of `remotes` after the other; what is in force then. Where one fails, those
+/// before it are changed, and the error names them.
+pub async fn change(
+    remotes: &[Remote],
+    change: impl AsyncFn(&Remote) -> Result<Value, RemoteError>,
+) -> Result<Vec<(String, Value)>, Failure> {
+    let mut in_force: Vec<(String, Value)> = Vec::new();
+    for remote in remotes {
+        match change(remote).await {
+            Ok(now) => in_force.push((remote.name().to_owned(), now)),
+            Err(error) if in_force.is_empty() => return Err(error.into()),
+            Err(error) => {
+                return Err(Failure::HalfWay {
+                    changed: in_force.into_iter().map(|(name, _)| name).collect(),
+                    source: error,
+                });
+            }
+        }
+    }
+    Ok(in_force)
 }
 
 /// Shows what is in force at each service: as JSON, or as lines that `line` makes.

@@ -51,7 +51,13 @@ pub fn file_name(title: &str) -> String {
     };
     let words: String = title.chars().map(plain).collect();
     let words: Vec<_> = words.split('-').filter(|word| !word.is_empty()).collect();
-    words.join("-").chars().take(60).collect()
+    let name: String = words.join("-").chars().take(60).collect();
+    // These are what further runs are called.
+    let is_taken = ["rerun", "fixed", "side-by-side"].contains(&name.as_str());
+    if name.is_empty() || is_taken || name.starts_with("seed-") {
+        return format!("variant-{name}");
+    }
+    name
 }
 
 fn load_one(argument: &str) -> Result<Named, Failure> {

@@ -3,7 +3,7 @@
 use crate::{Decision, FaultSet, Injector, RequestKey};
 use std::{
     sync::{Arc, PoisonError, RwLock},
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::time::Instant;
 
@@ -16,8 +16,8 @@ pub struct FaultControl {
     current: Arc<RwLock<Arc<InForce>>>,
 }
 
-/// Faults, and how long after their time zero they were put in force. From then on only
-/// tokio's clock counts, so that setting the wall clock moves no outage.
+/// Faults, and how much of their time had passed at a moment. From then on only tokio's clock
+/// counts, so that setting the wall clock moves no outage.
 #[derive(Debug)]
 struct InForce {
     injector: Injector,
@@ -42,8 +42,11 @@ impl FaultControl {
         self.in_force().injector.faults().clone()
     }
 
-    /// Replaces the faults in force, for requests that arrive from now on.
-    pub fn set(&self, faults: FaultSet) {
+    /// Replaces the faults in force, for requests that arrive from now on. A set that names
+    /// no time zero has it now and keeps it, so that one which is read, changed and sent back
+    /// begins no outage anew.
+    pub fn set(&self, mut faults: FaultSet) {
+        faults.begin.get_or_insert_with(this_millisecond);
         let new = InForce::new(faults, self.service.clone(), self.replica.clone());
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
     }
@@ -69,21 +72,33 @@ impl FaultControl {
 
 impl InForce {
     fn new(faults: FaultSet, service: Arc<str>, replica: Arc<str>) -> Self {
-        // Before their time zero, faults act as at that moment.
-        let begun = faults
-            .begin
-            .and_then(|begin| SystemTime::now().duration_since(begin).ok())
-            .unwrap_or_default();
+        let (now, wall) = (Instant::now(), SystemTime::now());
+        let (since, begun) = match wall.duration_since(faults.begin.unwrap_or(wall)) {
+            Ok(ago) => (now, ago),
+            Err(ahead) => {
+                let begin = now.checked_add(ahead.duration());
+                (begin.unwrap_or(now), Duration::ZERO)
+            }
+        };
         Self {
             injector: Injector::new(faults, service, replica),
-            since: Instant::now(),
+            since,
             begun,
         }
     }
 
+    /// Before their time zero, faults act as at that moment.
     fn elapsed(&self) -> Duration {
-        self.begun.saturating_add(self.since.elapsed())
+        let since = Instant::now().saturating_duration_since(self.since);
+        self.begun.saturating_add(since)
     }
+}
+
+/// Now, no finer than a set is written: one that is sent back means the same moment.
+fn this_millisecond() -> SystemTime {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let since = since.unwrap_or_default();
+    UNIX_EPOCH + Duration::new(since.as_secs(), since.subsec_millis() * 1_000_000)
 }
 
 #[cfg(test)]
@@ -133,6 +148,36 @@ mod tests {
             tokio::time::advance(MINUTE / 2).await;
         }
         assert_eq!(hits, [false, false, true, true, false, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_set_put_in_force_ahead_of_its_time_zero_waits_for_it() {
+        let control = outage(Some(SystemTime::now() + MINUTE));
+        let mut hits = Vec::new();
+        for _ in 0..4 {
+            // In the middle of the minutes: the wall clock goes on by itself.
+            tokio::time::advance(MINUTE / 2).await;
+            hits.push(is_hit(&control));
+            tokio::time::advance(MINUTE / 2).await;
+        }
+        assert_eq!(hits, [false, false, true, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_set_that_is_read_and_sent_back_keeps_its_time_zero() {
+        let control = outage(None);
+        let begin = control.get().begin;
+        assert!(begin.is_some());
+        let json = serde_json::to_string(&*control.get()).unwrap();
+        control.set(serde_json::from_str(&json).unwrap());
+        assert_eq!(control.get().begin, begin);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_time_zero_is_too_far_away() {
+        let far = Duration::from_hours(24 * 365 * 50);
+        assert!(!is_hit(&outage(Some(UNIX_EPOCH))));
+        assert!(!is_hit(&outage(SystemTime::now().checked_add(far))));
     }
 
     #[tokio::test(start_paused = true)]

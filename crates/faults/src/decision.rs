@@ -81,7 +81,7 @@ impl FaultSet {
     /// Decides what happens to the request `key` at `replica` of `service`, so long after
     /// time zero.
     ///
-    /// It goes through the schedules from their begin. Whoever asks often asks an
+    /// It looks for the place in each schedule anew. Whoever asks often asks an
     /// [`Injector`](crate::Injector).
     pub fn decide(
         &self,
@@ -93,6 +93,7 @@ impl FaultSet {
         let acts = |place: usize| {
             let fault = &self.faults[place];
             let mut windows = schedule(self.seed, service, replica, fault);
+            windows.skip_to(elapsed);
             let next = windows.find(|window| window.end() > elapsed);
             fault.when == When::Always || next.is_some_and(|window| window.holds(elapsed))
         };

@@ -1,8 +1,8 @@
 //! One replica's faults, ready to be asked for every request.
 //!
 //! Time goes forward, give or take the microseconds by which one request overtakes another.
-//! So each schedule is followed by a cursor that remembers the latest windows, and a question
-//! costs the same after a day as at first. Whoever asks about the distant past gets the same
+//! So each schedule is followed by a cursor that remembers the latest windows and skips what
+//! nobody asked about, and a question costs the same after a day as at first. Whoever asks about the distant past gets the same
 //! answer, only later.
 
 use crate::{Decision, Fault, FaultSet, RequestKey, Schedule, When, Window, schedule};
@@ -84,8 +84,8 @@ impl Injector {
 struct Cursor {
     schedule: Schedule,
     latest: VecDeque<Window>,
-    /// Whether windows were forgotten.
-    is_cut: bool,
+    /// The moment from which on no window was forgotten.
+    from: Duration,
 }
 
 impl Cursor {
@@ -93,13 +93,17 @@ impl Cursor {
         Self {
             schedule,
             latest: VecDeque::new(),
-            is_cut: false,
+            from: Duration::ZERO,
         }
     }
 
     /// Whether `instant` lies in a window; nothing if that was forgotten.
     fn holds(&mut self, instant: Duration) -> Option<bool> {
         while self.latest.back().is_none_or(|last| last.end() <= instant) {
+            if let Some(from) = self.schedule.skip_to(instant) {
+                self.latest.clear();
+                self.from = from;
+            }
             let Some(next) = self.schedule.next() else {
                 break;
             };
@@ -108,14 +112,14 @@ impl Cursor {
         let begun = |window: &&Window| window.at <= instant;
         match self.latest.iter().rev().find(begun) {
             Some(window) => Some(window.holds(instant)),
-            None => (!self.is_cut).then_some(false),
+            None => (instant >= self.from).then_some(false),
         }
     }
 
     fn push(&mut self, window: Window) {
         if self.latest.len() == REMEMBERED {
-            self.latest.pop_front();
-            self.is_cut = true;
+            let forgotten = self.latest.pop_front();
+            self.from = forgotten.map_or(self.from, |window| window.end());
         }
         self.latest.push_back(window);
     }

@@ -39,6 +39,7 @@ impl When {
 /// Outages that come and go: an alternating renewal process, whose up and down times are all
 /// independent of each other (Barlow, Proschan 1965, *Mathematical Theory of Reliability*).
 /// At time zero it has been going on forever: it is down with probability down / (up + down).
+/// After ten thousand cycles it begins so again, with draws of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Renewal {
     /// The mean time from the end of an outage to the next (MTTF).

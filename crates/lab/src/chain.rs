@@ -4,11 +4,12 @@ use crate::{
     LabError, Progress, Step,
     process::{Process, Spec},
 };
-use futures_util::future::join_all;
+use futures_util::future::{join_all, select_all};
 use scenario::{Order, Plan, Policy, Relay, Topology};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
+    future::pending,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
@@ -102,6 +103,19 @@ impl Chain {
             ))
         };
         self.processes.iter().filter_map(used).collect()
+    }
+
+    /// Waits until one of its services ends by itself: which, and how.
+    pub async fn first_to_end(&mut self) -> (String, String) {
+        let ending = self.processes.iter_mut().map(|process| {
+            let name = process.name().to_owned();
+            Box::pin(async move { (name, process.ended().await) })
+        });
+        let ending: Vec<_> = ending.collect();
+        if ending.is_empty() {
+            return pending().await;
+        }
+        select_all(ending).await.0
     }
 
     /// Stops all services at once: each drains, and waits for nobody. The names of those

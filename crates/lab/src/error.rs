@@ -24,6 +24,14 @@ pub enum LabError {
         /// What it said last.
         why: String,
     },
+    /// A service ended while it was needed.
+    #[error("{service} ended by itself ({how}); the other services were stopped")]
+    Ended {
+        /// The service.
+        service: String,
+        /// How, and what it said last.
+        how: String,
+    },
     /// A service's admin listener did not do what was asked.
     #[error("{service}: its admin listener failed: {why}")]
     Control {

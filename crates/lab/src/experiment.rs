@@ -3,7 +3,7 @@
 use crate::{LabError, Progress, Setup, Step, bounds, repeat::repeat, run::run};
 use availability::{
     Bounds, Doubt, Interval, Judgement, Probability, Proportion,
-    verdict::{FirstLook, Miss, against_bounds, first_look, too_few},
+    verdict::{FirstLook, Miss, against_bounds, first_look, too_few, within_bounds},
 };
 use report::results::{RunResult, ScenarioResult};
 use scenario::{
@@ -18,7 +18,9 @@ const LATE_ALLOWED: f64 = 0.01;
 const BUSY_ALLOWED: f64 = 0.98;
 /// What is added to a seed for a rerun: the golden ratio in 64 bits, so that the seeds of
 /// reruns do not collide with those that people choose.
-const FRESH: u64 = 0x9E37_79B9_7F4A_7C15;
+pub(crate) const FRESH: u64 = 0x9E37_79B9_7F4A_7C15;
+/// Seeds that are derived are such as can be written in a scenario, to run it again.
+pub(crate) const LARGEST_SEED: u64 = u64::MAX >> 1;
 
 /// Predicts, runs, and judges `plan`. The prediction is made before anything runs.
 ///
@@ -31,14 +33,19 @@ pub async fn experiment(
     setup: &Setup,
     progress: &dyn Progress,
 ) -> Result<ScenarioResult, LabError> {
-    let prediction = predict(&plan);
     progress.begin(name, 1);
+    if plan.depends_on_time() {
+        progress.step(Step::Predicting);
+    }
+    let prediction = aside(setup, &plan, predict).await?;
     let first = trial(name, &plan, setup, progress).await?;
     let (rerun, judgement) = match look(&plan, &prediction, &first) {
         Look::Judged(judgement) => (None, judgement),
         Look::Rerun(miss) => {
             progress.begin(name, 2);
-            let again = plan.clone().with_seed(plan.seed().wrapping_add(FRESH));
+            let again = plan
+                .clone()
+                .with_seed(plan.seed().wrapping_add(FRESH) & LARGEST_SEED);
             let rerun = trial(&format!("{name}.rerun"), &again, setup, progress).await?;
             let judgement = second_look(&plan, &prediction, miss, &rerun);
             (Some(rerun), judgement)
@@ -74,14 +81,23 @@ pub(crate) async fn trial(
     setup: &Setup,
     progress: &dyn Progress,
 ) -> Result<RunResult, LabError> {
-    if plan.depends_on_time() {
-        progress.step(Step::Predicting);
-    }
-    let played = plan.clone();
-    let given = tokio::task::spawn_blocking(move || given_schedule(&played)).await;
-    let given = given.map_err(|error| LabError::Broken(error.to_string()))?;
+    let given = aside(setup, plan, given_schedule).await?;
     let run = run(name, plan, setup, progress).await?;
     Ok(RunResult { given, ..run })
+}
+
+/// Computes something of `plan` that takes a while, and can be interrupted.
+async fn aside<T: Send + 'static>(
+    setup: &Setup,
+    plan: &Plan,
+    compute: fn(&Plan) -> T,
+) -> Result<T, LabError> {
+    let plan = plan.clone();
+    let computed = tokio::task::spawn_blocking(move || compute(&plan));
+    tokio::select! {
+        computed = computed => computed.map_err(|error| LabError::Broken(error.to_string())),
+        () = setup.stop.cancelled() => Err(LabError::Interrupted),
+    }
 }
 
 enum Look {
@@ -95,7 +111,10 @@ fn look(plan: &Plan, prediction: &Prediction, run: &RunResult) -> Look {
     };
     let expectation = plan.expectation();
     match expectation.availability {
-        Expected::Within(bounds) => Look::Judged(against_bounds(&bounds, seen)),
+        Expected::Within(bounds) => Look::Judged(match report::long_run(plan, run) {
+            Some(interval) => within_bounds(&bounds, &interval, seen.trials()),
+            None => against_bounds(&bounds, seen),
+        }),
         Expected::Predicted => {
             let value = nearest_predicted(plan, prediction, run, seen);
             against_prediction(value, expectation.distance, seen)
@@ -138,7 +157,11 @@ fn played_range(plan: &Plan, GivenSchedule { availability, .. }: &GivenSchedule)
     let Interval { low, high, .. } = *availability;
     match plan.load().model {
         Model::Open => Bounds::new(Some(low), Some(high)).unwrap_or(Bounds::at_most(high)),
-        Model::Closed { .. } => Bounds::around(low, plan.expectation().distance),
+        Model::Closed { .. } => {
+            let middle = f64::midpoint(low.get(), high.get());
+            let middle = Probability::new(middle).unwrap_or(low);
+            Bounds::around(middle, plan.expectation().distance)
+        }
     }
 }
 
@@ -162,7 +185,7 @@ fn nothing_measured() -> Judgement {
 }
 
 /// What about the run itself speaks against judging it.
-fn doubts(run: &RunResult) -> Vec<Doubt> {
+pub(crate) fn doubts(run: &RunResult) -> Vec<Doubt> {
     let mut doubts = Vec::new();
     let requests = run.generator.counts.offered;
     let late = run.generator.late;

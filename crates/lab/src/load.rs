@@ -134,6 +134,15 @@ impl Ended {
             latency,
         }
     }
+
+    /// Counts it.
+    pub fn count_into(&self, generator: &mut Generator) {
+        generator.counts.add(self.outcome, self.cause);
+        generator.gave_up += u64::from(self.gave_up);
+        generator.late += u64::from(self.lateness > LATE);
+        let ms = self.lateness.as_secs_f64() * 1e3;
+        generator.worst_lateness_ms = generator.worst_lateness_ms.max(ms);
+    }
 }
 
 /// Sends the load of `plan` and waits for every answer, or for the client's patience.
@@ -306,13 +315,8 @@ impl<'a, F: FnMut(&Ended)> Tally<'a, F> {
 
     fn add(&mut self, end: &Ended) {
         (self.each)(end);
-        let generator = &mut self.generator;
-        generator.counts.add(end.outcome, end.cause);
-        generator.gave_up += u64::from(end.gave_up);
-        generator.late += u64::from(end.lateness > LATE);
-        let ms = end.lateness.as_secs_f64() * 1e3;
-        generator.worst_lateness_ms = generator.worst_lateness_ms.max(ms);
-        let done = generator.counts.offered;
+        end.count_into(&mut self.generator);
+        let done = self.generator.counts.offered;
         if done.is_multiple_of(64) {
             let sent = self.sent.load(Relaxed);
             self.progress.step(Step::Loading {

@@ -11,7 +11,8 @@ use report::results::Generator;
 use scenario::Plan;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use telemetry::{Export, Identity, Telemetry};
-use types::service;
+use tokio_util::sync::CancellationToken;
+use types::{Outcome, service};
 use url::Url;
 
 /// What came of the load.
@@ -24,16 +25,35 @@ pub struct Measured {
     /// How long each request took, in ascending order; one that was given up at least as long
     /// as the client was patient.
     pub latencies: Vec<Duration>,
+    /// The same of those alone that were answered, well or in part.
+    pub answered: Vec<Duration>,
     /// How long it took until the last request had ended.
     pub took: Duration,
+    /// Whether it was stopped: requests that were under way then are missing.
+    pub interrupted: bool,
 }
 
-/// Sends the load of `plan` to `server`, each request being `request`, whose URI is a path.
+impl Measured {
+    fn add(&mut self, end: &Ended) {
+        end.count_into(&mut self.generator);
+        self.latencies.push(end.latency);
+        if end.outcome != Outcome::Failed {
+            self.answered.push(end.latency);
+        }
+        if let Some(status) = end.status {
+            *self.statuses.entry(status).or_default() += 1;
+        }
+    }
+}
+
+/// Sends the load of `plan` to `server`, each request being `request`, whose URI is a path,
+/// until all have ended or `stop` is cancelled.
 pub async fn measure(
     plan: &Plan,
     server: Url,
     request: Request<Bytes>,
     progress: &dyn Progress,
+    stop: &CancellationToken,
 ) -> Result<Measured, LabError> {
     let identity = Identity {
         service: service::CLIENT.into(),
@@ -59,15 +79,12 @@ pub async fn measure(
     };
     let mut measured = Measured::default();
     let begin = Begin::now();
-    let each = |end: &Ended| {
-        measured.latencies.push(end.latency);
-        if let Some(status) = end.status {
-            *measured.statuses.entry(status).or_default() += 1;
-        }
-    };
-    measured.generator = load::generate_and(target, plan, begin, progress, each).await;
+    let load = load::generate_and(target, plan, begin, progress, |end| measured.add(end));
+    let interrupted = stop.run_until_cancelled(load).await.is_none();
+    measured.interrupted = interrupted;
     measured.took = begin.at.elapsed();
     measured.latencies.sort_unstable();
+    measured.answered.sort_unstable();
     telemetry.shutdown().await;
     Ok(measured)
 }

@@ -39,6 +39,7 @@ pub struct Process {
     /// The service drains when this closes.
     input: Option<ChildStdin>,
     addresses: Addresses,
+    log: PathBuf,
 }
 
 impl Process {
@@ -63,6 +64,7 @@ impl Process {
                 child,
                 input,
                 addresses,
+                log,
             }),
             None => Err(LabError::NotReady {
                 service: spec.name.clone(),
@@ -84,6 +86,14 @@ impl Process {
     /// The process id, while it runs.
     pub fn id(&self) -> Option<u32> {
         self.child.id()
+    }
+
+    /// Waits until it has ended by itself, which it should not; how, and what it said last.
+    pub async fn ended(&mut self) -> String {
+        match self.child.wait().await {
+            Ok(status) => format!("{status}: {}", last_words(&self.log)),
+            Err(error) => error.to_string(),
+        }
     }
 
     /// Lets the service drain and end; kills it if it does not. Whether it ended well.

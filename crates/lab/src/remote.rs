@@ -29,7 +29,17 @@ pub enum RemoteError {
         /// What it says.
         why: String,
     },
-    /// It did not answer, or not with what was promised.
+    /// It answered, and not with JSON.
+    #[error("{service}: {base} answered with something else than JSON; is it an admin listener?")]
+    NotJson {
+        /// The service.
+        service: String,
+        /// Where it should be.
+        base: String,
+        /// What went wrong.
+        source: serde_json::Error,
+    },
+    /// It did not answer.
     #[error("{service}: no answer from its admin listener at {base}")]
     Unreachable {
         /// The service.
@@ -42,6 +52,13 @@ pub enum RemoteError {
     /// The client could not be built.
     #[error("the HTTP client could not be built")]
     Client(#[from] reqwest::Error),
+}
+
+impl RemoteError {
+    /// Whether what was asked for was wrong, and not who was asked.
+    pub fn is_bad_input(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if status.is_client_error())
+    }
 }
 
 impl Remote {
@@ -97,7 +114,13 @@ impl Remote {
         let answer = request.send().await.map_err(unreachable)?;
         let status = answer.status();
         if status.is_success() {
-            return answer.json().await.map_err(unreachable);
+            let not_json = |source| RemoteError::NotJson {
+                service: self.name.clone(),
+                base: self.base.clone(),
+                source,
+            };
+            let body = answer.bytes().await.map_err(unreachable)?;
+            return serde_json::from_slice(&body).map_err(not_json);
         }
         let problem: Option<Problem> = answer.json().await.ok();
         let why =

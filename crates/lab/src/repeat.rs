@@ -2,7 +2,7 @@
 
 use crate::{
     LabError, Progress, Setup,
-    experiment::{nearest_predicted, trial},
+    experiment::{LARGEST_SEED, doubts, nearest_predicted, trial},
 };
 use availability::Confidence;
 use report::results::{Repeat, RunResult};
@@ -23,7 +23,7 @@ pub(crate) async fn repeat(
 ) -> Result<Vec<Repeat>, LabError> {
     let mut repeats: Vec<Repeat> = Vec::new();
     for nth in 1..=u64::from(times) {
-        let seed = plan.seed().wrapping_add(nth.wrapping_mul(NEXT));
+        let seed = plan.seed().wrapping_add(nth.wrapping_mul(NEXT)) & LARGEST_SEED;
         let again = plan.clone().with_seed(seed);
         progress.begin(name, usize::try_from(nth).unwrap_or_default() + 1);
         let run = trial(&format!("{name}.seed-{seed}"), &again, setup, progress).await?;
@@ -41,6 +41,7 @@ fn in_short(plan: &Plan, prediction: &Prediction, run: RunResult) -> Option<Repe
         answered,
         expected,
         holds: answered.clopper_pearson(Confidence::P99).contains(expected),
+        doubts: doubts(&run),
         spans_file: Some(run.spans_file),
     })
 }

@@ -7,8 +7,9 @@ use crate::{
     drive::{Drive, Driven, USERS, of_client},
     timeline,
 };
+use availability::{Confidence, Probability};
 use chassis::outbound;
-use report::results::RunResult;
+use report::results::{RunResult, Sampled};
 use scenario::Plan;
 use std::{
     net::SocketAddr,
@@ -17,8 +18,10 @@ use std::{
 use telemetry::{Export, Identity, Telemetry};
 use tokio_util::sync::CancellationToken;
 use traces::{
-    Analysis, AnalysisOptions, Archive, Receiver, ReceiverOptions, Selection, Waterfall, analyse,
-    analysis::Requests, waterfalls,
+    Analysis, AnalysisOptions, Archive, Receiver, ReceiverOptions, Selection, Span, Waterfall,
+    analyse,
+    analysis::{Requests, tail_sample},
+    waterfalls,
 };
 use types::service;
 use url::Url;
@@ -145,9 +148,10 @@ async fn conclude(
         stretches: timeline::stretches(plan, &switches, load_s),
     };
     let spans_file = file.clone();
-    let work = move || put_together(&archive, options, all_spans, &file);
+    let keep = plan.sample();
+    let work = move || put_together(&archive, options, all_spans, &file, keep);
     let work = tokio::task::spawn_blocking(work).await;
-    let (mut analysis, waterfalls) =
+    let (mut analysis, waterfalls, sampled) =
         work.map_err(|error| LabError::Broken(error.to_string()))??;
     let timeline = timeline::of(&mut analysis, &switches);
     let accounting = accounting::compare(&generator.counts, &metrics, &analysis);
@@ -159,6 +163,7 @@ async fn conclude(
         generator,
         analysis,
         timeline,
+        sampled,
         waterfalls,
         accounting,
         cpu_s,
@@ -173,9 +178,11 @@ fn put_together(
     options: AnalysisOptions,
     all_spans: bool,
     file: &Path,
-) -> Result<(Analysis, Vec<Waterfall>), LabError> {
+    keep: Option<Probability>,
+) -> Result<(Analysis, Vec<Waterfall>, Option<Sampled>), LabError> {
     let analysis = analyse(archive.spans(), &options);
     let waterfalls = waterfalls(archive.spans(), &options);
+    let sampled = keep.map(|share| sampled(archive.spans(), &options, share));
     let selection = if all_spans {
         Selection::All
     } else {
@@ -186,5 +193,17 @@ fn put_together(
         }
     };
     archive.write_jsonl(file, &selection)?;
-    Ok((analysis, waterfalls))
+    Ok((analysis, waterfalls, sampled))
+}
+
+fn sampled(spans: &[Span], options: &AnalysisOptions, share: Probability) -> Sampled {
+    let kept = tail_sample(spans, options, share);
+    let interval = kept.interval(share, Confidence::P99);
+    Sampled {
+        share,
+        answered: kept.answered,
+        failed: kept.failed,
+        shown: kept.shown(),
+        weighed: kept.weighed(share).zip(interval),
+    }
 }

@@ -71,6 +71,9 @@ pub(crate) fn schedule(plan: &Plan, load_s: f64) -> Vec<Scheduled> {
     all
 }
 
+/// More outages of a fault than these are only counted: nobody reads them.
+const KEPT: usize = 10_000;
+
 /// A fault of several phases is one fault.
 fn add(
     all: &mut Vec<Scheduled>,
@@ -83,11 +86,18 @@ fn add(
         all.push(Scheduled {
             service: service.clone(),
             fault: fault.id.to_string(),
+            outages: 0,
             windows_s: Vec::new(),
         });
         all.len() - 1
     });
-    all[place].windows_s.extend(windows);
+    let scheduled = &mut all[place];
+    for window in windows {
+        scheduled.outages += 1;
+        if scheduled.windows_s.len() < KEPT {
+            scheduled.windows_s.push(window);
+        }
+    }
 }
 
 /// The name of the one replica of a service.

@@ -46,7 +46,8 @@ pub struct Keep {
 }
 
 /// Starts the chain of `plan` with the faults and the policy of its first phase, tells
-/// `ready`, and keeps it until it is told to stop. Then all services drain.
+/// `ready`, and keeps it until it is told to stop, or one of its services ends. Then all
+/// services drain.
 pub async fn up(
     plan: &Plan,
     keep: &Keep,
@@ -63,10 +64,10 @@ pub async fn up(
         () = keep.stop.cancelled() => Err(LabError::Interrupted),
     };
     let served = match started.and_then(|running| ready(&running, folder.path())) {
-        Ok(()) => {
-            keep.stop.cancelled().await;
-            Ok(())
-        }
+        Ok(()) => tokio::select! {
+            () = keep.stop.cancelled() => Ok(()),
+            (service, how) = chain.first_to_end() => Err(LabError::Ended { service, how }),
+        },
         Err(error) => Err(error),
     };
     progress.step(Step::Stopping);

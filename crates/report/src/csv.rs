@@ -51,6 +51,8 @@ fn cells(result: &ScenarioResult, run: &RunResult, hop: &HopAnalysis) -> [String
         .hops
         .iter()
         .find(|predicted| *predicted.service == *hop.hop);
+    let is_predicted = facts::hops_are_predicted(result);
+    let predicted = predicted.filter(|_| is_predicted);
     let (load, half) = facts::load(hop, run).unzip();
     [
         result.name.clone(),
@@ -72,7 +74,7 @@ fn cells(result: &ScenarioResult, run: &RunResult, hop: &HopAnalysis) -> [String
         number(predicted.map(|predicted| predicted.cumulative.get())),
         number(load),
         number(half.flatten()),
-        number(facts::predicted_load(prediction, &hop.hop)),
+        number(facts::predicted_load(prediction, &hop.hop).filter(|_| is_predicted)),
     ]
 }
 

@@ -8,7 +8,9 @@ use availability::{
     Confidence, Interval, Probability, Proportion, batches,
     perfect::{Fates, Gain, gain},
 };
-use scenario::{Load, Model, Phase, Plan, Prediction};
+use faults::When;
+use scenario::{Load, Model, Phase, Plan, Policy, Prediction};
+use std::time::Duration;
 use traces::{HopAnalysis, Ratio, analysis::Stretch};
 
 /// Scenarios that belong side by side, in the order of their runs: variants of one, and those
@@ -49,7 +51,9 @@ fn only_policies_differ(one: &Plan, other: &Plan) -> bool {
 /// The same rate and the same patience; how many requests there are decides only how narrow
 /// the intervals are.
 fn same_load(one: &Load, other: &Load) -> bool {
-    one.rate.to_bits() == other.rate.to_bits() && one.patience == other.patience
+    one.rate.to_bits() == other.rate.to_bits()
+        && one.model == other.model
+        && one.patience == other.patience
 }
 
 /// Whether requests wait for nothing in a run without phases: then waiting is what matters.
@@ -69,6 +73,17 @@ pub(crate) fn is_curve(result: &ScenarioResult) -> bool {
 pub(crate) fn hops_are_predicted(result: &ScenarioResult) -> bool {
     let closed = result.plan.load().model != Model::Open;
     !(result.plan.depends_on_time() && (closed || result.tries_again()))
+}
+
+/// Whether hops fail independently of each other, and each failure is tried again where it
+/// arose and nowhere else: then "if it never failed" is exact.
+pub fn gains_are_exact(plan: &Plan) -> bool {
+    let is_simple = |policy: &Policy| {
+        let retry = policy.retry.map(|retry| *retry.settings());
+        let local = retry.is_none_or(|retry| !retry.propagated && retry.budget.is_none());
+        local && policy.breaker.is_none()
+    };
+    !plan.depends_on_time() && plan.phases().iter().all(|phase| is_simple(&phase.policy))
 }
 
 /// What was predicted of the run that is shown: of that run alone, if it was played.
@@ -94,14 +109,17 @@ pub(crate) fn predicted_load(prediction: &Prediction, name: &str) -> Option<f64>
     Some(visits().map(|hop| hop.load).sum())
 }
 
-/// What the run says of the long run, where failures come in clusters: by batch means. None
-/// where they do not, or if the run is too short for batches.
-pub(crate) fn long_run(run: &RunResult) -> Option<Interval> {
-    if run.schedule.is_empty() {
-        return None;
-    }
+/// What the run says of the long run, where outages come and go: by batch means. None where
+/// they do not, or where there were too few of them for batches that are much longer.
+pub fn long_run(plan: &Plan, run: &RunResult) -> Option<Interval> {
+    let down = mean_outage(plan)?;
+    let outages: u64 = run.schedule.iter().map(|fault| fault.outages).sum();
     let slices = &run.timeline.slices;
     let length = slices.len().div_ceil(batches::BATCHES).max(1);
+    let seconds = run.load_s / slices.len().max(1) as f64 * length as f64;
+    if outages < LEAST_OUTAGES || seconds < LEAST_BATCH * down.as_secs_f64() {
+        return None;
+    }
     let batch = |slices: &[Stretch]| {
         let shares = slices.iter().map(|slice| slice.requests.availability());
         let (answered, offered) = shares.fold((0, 0), |(answered, offered), share| {
@@ -109,8 +127,23 @@ pub(crate) fn long_run(run: &RunResult) -> Option<Interval> {
         });
         Proportion::new(answered, offered).ok()
     };
-    let batches: Option<Vec<_>> = slices.chunks(length).map(batch).collect();
-    batches::wilson(&batches?, Confidence::P99)
+    let batches: Vec<_> = slices.chunks(length).filter_map(batch).collect();
+    batches::wilson(&batches, Confidence::P99)
+}
+
+/// Fewer outages say nothing about how they vary.
+const LEAST_OUTAGES: u64 = 10;
+/// A batch must be so many times as long as an outage.
+const LEAST_BATCH: f64 = 10.0;
+
+/// The mean length of the longest outages that come and go; none if there are none.
+fn mean_outage(plan: &Plan) -> Option<Duration> {
+    let faults = plan.phases().iter().flat_map(|phase| &phase.faults);
+    let down = faults.filter_map(|planned| match planned.fault.when {
+        When::Renewal(renewal) => Some(renewal.down),
+        _ => None,
+    });
+    down.max()
 }
 
 /// What a hop has lost, and what users would gain if it never failed by itself.
@@ -124,7 +157,7 @@ pub(crate) struct Loss<'a> {
 }
 
 /// The losses of all hops, in the order in which requests reach them; none if nothing was lost.
-pub(crate) fn losses(run: &RunResult) -> Vec<Loss<'_>> {
+pub(crate) fn losses(run: &RunResult, level: Confidence) -> Vec<Loss<'_>> {
     let outcomes = &run.analysis.root.outcomes;
     let lost = outcomes.failed.total;
     if lost == 0 {
@@ -144,7 +177,7 @@ pub(crate) fn losses(run: &RunResult) -> Vec<Loss<'_>> {
     let fates: Vec<_> = run.analysis.hops.iter().map(fates_of).collect();
     let with_gain = fates.into_iter().zip(&run.analysis.hops);
     let losses = with_gain.filter_map(|((fates, share), hop)| {
-        let gain = gain(&fates).ok()?;
+        let gain = gain(&fates, level).ok()?;
         Some(Loss { hop, share, gain })
     });
     losses.collect()
@@ -152,16 +185,22 @@ pub(crate) fn losses(run: &RunResult) -> Vec<Loss<'_>> {
 
 /// What users would gain if the hop `name` never failed by itself; none if there is no such
 /// hop, or nothing was lost.
-pub fn gain_of(name: &str, run: &RunResult) -> Option<Gain> {
-    let losses = losses(run);
+pub fn gain_of(name: &str, run: &RunResult, level: Confidence) -> Option<Gain> {
+    let losses = losses(run, level);
     let found = losses.iter().find(|loss| loss.hop.hop == name);
     found.map(|loss| loss.gain)
 }
 
-/// Attempts at all hops for one request; none without requests.
-pub(crate) fn attempts_per_request(run: &RunResult) -> Option<f64> {
-    let each = run.analysis.hops.iter().map(|hop| hop.load_amplification);
-    each.sum()
+/// Attempts at all hops for one request, and the half-width of their 99 % interval; none
+/// without requests.
+///
+/// Loads of different hops go together, so their half-widths are added, which is the most that
+/// the sum can vary.
+pub(crate) fn attempts_per_request(run: &RunResult) -> Option<(f64, Option<f64>)> {
+    let each: Option<Vec<_>> = run.analysis.hops.iter().map(|hop| load(hop, run)).collect();
+    let each = each?;
+    let half = each.iter().map(|(_, half)| *half).sum();
+    Some((each.iter().map(|(load, _)| load).sum(), half))
 }
 
 /// Processor time of all services for one request, in microseconds; none if it is not known.

@@ -4,6 +4,7 @@
 //! There is no standard; this is what the common readers agree on. A verdict that could not
 //! be reached is a skipped test with its reason: neither green nor red.
 
+use crate::facts::predicted;
 use crate::{
     results::{Results, RunResult, ScenarioResult, shown_interval},
     tables::expected,
@@ -97,7 +98,7 @@ fn disagreement(run: &RunResult) -> Option<String> {
 
 /// What was measured, beside what was predicted.
 fn measured(result: &ScenarioResult) -> String {
-    let predicted = words::probability(result.prediction.availability);
+    let expected_of_run = words::probability(predicted(result));
     let seen = |run: &RunResult| {
         let availability = run.analysis.root.outcomes.availability();
         let (value, interval) = (availability.value()?, shown_interval(availability)?);
@@ -106,8 +107,10 @@ fn measured(result: &ScenarioResult) -> String {
     };
     let runs = result.runs.iter().filter_map(seen);
     let bounds = result.bounds.iter().map(expected::told);
-    let all = std::iter::once(format!("predicted {predicted}"));
-    all.chain(runs).chain(bounds).collect::<Vec<_>>().join("; ")
+    let all = std::iter::once(format!("predicted {expected_of_run}"));
+    let promise = result.fix.as_ref().map(words::promise);
+    let told: Vec<_> = all.chain(runs).chain(bounds).chain(promise).collect();
+    told.join("; ")
 }
 
 /// How long the load of all its runs took.

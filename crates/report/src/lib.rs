@@ -23,5 +23,5 @@ mod tables;
 pub mod terminal;
 mod words;
 
-pub use facts::{gain_of, load as load_per_request};
+pub use facts::{gain_of, gains_are_exact, load as load_per_request, long_run};
 pub use results::Results;

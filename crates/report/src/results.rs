@@ -1,7 +1,8 @@
 //! The document that a run leaves behind, `result.json`.
 
 use availability::{
-    Confidence, Interval, Judgement, Probability, Proportion, difference::Difference, perfect::Gain,
+    Confidence, Doubt, Interval, Judgement, Probability, Proportion, difference::Difference,
+    perfect::Gain,
 };
 use scenario::{Bound, Name, Plan, Prediction, simulate::GivenSchedule};
 use serde::Serialize;
@@ -92,6 +93,9 @@ pub struct Repeat {
     pub expected: Probability,
     /// Whether that lies in its 99 % interval.
     pub holds: bool,
+    /// What speaks against judging it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<Doubt>,
     /// Where its spans are: kept of the worst one alone.
     pub spans_file: Option<PathBuf>,
 }
@@ -105,8 +109,10 @@ pub struct FixCheck {
     pub promised: Gain,
     /// What they gained in a run without them.
     pub measured: Difference,
-    /// Whether the two agree: their difference is none, at 99.9 %.
-    pub agrees: bool,
+    /// Whether the two agree: inside the 99 % interval of their difference, or else, in two
+    /// more runs with a fresh seed, inside that at 99.9 % or beyond it on the other side. None
+    /// where the promise is no more than near the truth, or a run could not have told.
+    pub agrees: Option<bool>,
 }
 
 /// One of several versions of a scenario that are compared.
@@ -151,6 +157,9 @@ pub struct RunResult {
     pub analysis: Analysis,
     /// What happened when.
     pub timeline: Timeline,
+    /// What a collector would show that keeps all failures and a share of the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampled: Option<Sampled>,
     /// The most telling traces.
     pub waterfalls: Vec<Waterfall>,
     /// Whether generator, metrics and spans agree.
@@ -172,6 +181,22 @@ impl RunResult {
     }
 }
 
+/// What is left of a run when all failures and a share of the others are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Sampled {
+    /// The share of good traces that is kept.
+    pub share: Probability,
+    /// Good traces that are kept.
+    pub answered: u64,
+    /// Failed traces: all of them.
+    pub failed: u64,
+    /// The share of good ones among the kept: what a dashboard shows.
+    pub shown: Option<Probability>,
+    /// The availability from the kept traces, each weighed by how many it stands for, and its
+    /// 99 % interval.
+    pub weighed: Option<(Probability, Interval)>,
+}
+
 /// The times at which a fault of a service struck.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Scheduled {
@@ -179,7 +204,10 @@ pub struct Scheduled {
     pub service: Name,
     /// The fault's name.
     pub fault: String,
-    /// From when to when, in seconds since the load began, in the order of time.
+    /// How often.
+    pub outages: u64,
+    /// From when to when, in seconds since the load began, in the order of time; the first
+    /// ten thousand.
     pub windows_s: Vec<(f64, f64)>,
 }
 

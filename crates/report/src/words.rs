@@ -1,7 +1,7 @@
 //! Numbers and judgements in words: every number with its unit, every estimate with its
 //! interval.
 
-use crate::results::{FixCheck, RunResult, ScenarioResult};
+use crate::results::{FixCheck, RunResult, Sampled, ScenarioResult};
 use availability::{
     Interval, Probability,
     nines::{Downtime, Period, nines},
@@ -13,6 +13,7 @@ use scenario::{
     simulate::GivenSchedule,
 };
 use std::time::Duration;
+use traces::analysis::Between;
 
 /// A share in percent with two decimals: `96.06 %`.
 pub fn percent(value: f64) -> String {
@@ -122,6 +123,12 @@ pub fn censored(ms: f64, plan: &Plan) -> String {
     }
 }
 
+/// The interval of a percentile; open where too little was measured to tell.
+pub fn between(ends: Between, plan: &Plan) -> String {
+    let end = |ms: Option<f64>| ms.map_or_else(|| "?".to_owned(), |ms| censored(ms, plan));
+    format!("{} – {}", end(ends.low_ms), end(ends.high_ms))
+}
+
 /// The load and the seed: `20,000 requests at 1500/s, open model, seed 42`.
 pub fn offered(plan: &Plan) -> String {
     let Some(phase) = plan.phases().first() else {
@@ -154,7 +161,10 @@ pub fn expected(prediction: &Prediction) -> String {
     let value = probability(prediction.availability);
     match (prediction.class, &prediction.range) {
         (Class::Exact, _) => value,
-        (Class::Approximate, _) => format!("about {value}"),
+        (Class::Approximate, _) => match &prediction.played {
+            Some(played) => format!("about {value} ({}, 99 %, played)", interval(played)),
+            None => format!("about {value}"),
+        },
         (Class::Bound, None) => format!("at most {value}"),
         (Class::Bound, Some(range)) => format!(
             "{} to {}, probably {value}",
@@ -174,11 +184,11 @@ pub fn played(given: &GivenSchedule) -> Probability {
 /// How a prediction was made for one run alone.
 pub fn how_played(run: &RunResult, given: &GivenSchedule) -> String {
     let requests = count(given.requests);
-    let outages: usize = run.schedule.iter().map(|fault| fault.windows_s.len()).sum();
+    let outages: u64 = run.schedule.iter().map(|fault| fault.outages).sum();
     let what = if outages == 0 {
         "with workers who wait for their answers".to_owned()
     } else {
-        format!("with its {} outages", count(outages as u64))
+        format!("with its {} outages", count(outages))
     };
     let between = interval(&given.availability);
     format!("predicted {what}: {requests} requests played before it ({between}, 99 %)")
@@ -192,14 +202,30 @@ pub fn long_run_of(seen: &Interval) -> String {
     )
 }
 
+/// What a collector would show that keeps all failures and a share of the others; none if
+/// nothing was kept.
+pub fn sampled(sampled: &Sampled) -> Option<String> {
+    let (weighed, seen) = sampled.weighed?;
+    Some(format!(
+        "if only failed traces and {} % of the others were kept ({} and {}): {} of them are good; \
+         each weighed by how many it stands for: {} ({}, 99 %)",
+        sampled.share.get() * 100.0,
+        count(sampled.failed),
+        count(sampled.answered),
+        probability(sampled.shown?),
+        probability(weighed),
+        interval(&seen),
+    ))
+}
+
 /// What was promised of a hop that never fails, and what came of it.
 pub fn promise(fix: &FixCheck) -> String {
     let measured = &fix.measured;
     let (low, high) = (difference(measured.low), difference(measured.high));
-    let verdict = if fix.agrees {
-        "they agree"
-    } else {
-        "they do NOT agree"
+    let verdict = match fix.agrees {
+        Some(true) => "they agree",
+        Some(false) => "they do NOT agree",
+        None => "not judged: the promise is near the truth only, or a run could not have told",
     };
     format!(
         "{} without failures would give {} ({}, 99 %); a run without them gave {} ({low} to {high}, 99 %): {verdict}",

@@ -47,6 +47,7 @@ const ALL: &[Builtin] = &[
     scenario!("lessons", "l4-a-breaker-saves-no-request"),
     scenario!("lessons", "l5-a-generator-that-waits"),
     scenario!("lessons", "l6-attempts-are-a-biased-sample"),
+    scenario!("lessons", "l11-sampling-that-keeps-errors"),
 ];
 
 /// All built-in scenarios, in the order in which they are best read.

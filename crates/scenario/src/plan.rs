@@ -16,6 +16,8 @@ pub struct Plan {
     pub(crate) topology: Topology,
     pub(crate) phases: Vec<Phase>,
     pub(crate) expectation: Expectation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sample: Option<Probability>,
     #[serde(skip)]
     pub(crate) variant: Option<String>,
     #[serde(skip)]
@@ -42,6 +44,12 @@ impl Plan {
         self.seed
     }
 
+    /// The share of good traces that a collector would keep, beside all of those that failed:
+    /// what would such a sample show? None if nobody asks.
+    pub const fn sample(&self) -> Option<Probability> {
+        self.sample
+    }
+
     /// What it stands for among its variants, if the scenario says so.
     pub fn variant(&self) -> Option<&str> {
         self.variant.as_deref()
@@ -61,7 +69,8 @@ impl Plan {
         }
     }
 
-    /// The same experiment, in which `service` never fails by itself.
+    /// The same experiment, in which `service` never fails by itself. It is expected to come to
+    /// what is predicted of it: what was expected of the other was so of the other.
     #[must_use]
     pub fn without_failures_of(mut self, service: &str) -> Self {
         for phase in &mut self.phases {
@@ -69,6 +78,8 @@ impl Plan {
                 planned.on.retain(|name| &**name != service);
             }
         }
+        self.expectation.availability = Expected::Predicted;
+        self.expectation.bounds = Vec::new();
         self
     }
 

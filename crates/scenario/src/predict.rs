@@ -25,7 +25,7 @@ use endings::Fate;
 
 use crate::{plan::Plan, simulate, topology::Name};
 use availability::{
-    Bounds,
+    Bounds, Interval,
     nines::{Downtime, Period, nines},
 };
 use serde::Serialize;
@@ -61,6 +61,9 @@ pub struct Prediction {
     /// [`Class::Bound`], and only there. The availability itself is then what is likely.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<Bounds>,
+    /// Its 99 % interval, if it was played and not computed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub played: Option<Interval>,
     /// How far it can be trusted.
     pub class: Class,
     /// What it would be without circuit breakers, if there are any: never less, for a
@@ -160,12 +163,13 @@ pub fn predict(plan: &Plan) -> Prediction {
     // Where the mean over time is not the answer, many runs are.
     let is_played = plan.depends_on_time() && run.class == Class::Approximate;
     let played = is_played.then(|| simulate::long_run(plan)).flatten();
-    let availability = played.unwrap_or(run.availability);
+    let availability = played.map_or(run.availability, |played| played.availability);
     let most_stuck = |a: &&Wait, b: &&Wait| a.stuck_requests.total_cmp(&b.stuck_requests);
     let waits = run.phases.iter().filter_map(|phase| phase.wait.as_ref());
     Prediction {
         availability,
-        full_quality: played.unwrap_or(run.full_quality),
+        full_quality: played.map_or(run.full_quality, |played| played.full_quality),
+        played: played.map(|played| played.interval),
         range: run.range,
         class: run.class,
         without_breaker: run.without_breaker,

@@ -31,6 +31,7 @@ pub(crate) struct RawScenario {
     pub(crate) policy: RawPolicy,
     #[serde(default)]
     pub(crate) phase: Vec<Spanned<RawPhase>>,
+    pub(crate) sample: Option<Spanned<RawSample>>,
     #[serde(default)]
     pub(crate) expect: RawExpect,
     #[serde(default)]
@@ -48,6 +49,12 @@ pub(crate) struct RawCompare {
     pub(crate) faults: Option<Named<RawFault>>,
     pub(crate) policy: Option<RawPolicy>,
     pub(crate) expect: Option<RawExpect>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawSample {
+    pub(crate) keep: Option<Spanned<f64>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -122,6 +122,7 @@ pub(crate) const ROOT: &[Key] = &[
     named("service", "tables [service.NAME]", SERVICE),
     named("faults", "tables [faults.NAME]", FAULT),
     table("policy", "a table [policy]", POLICY),
+    table("sample", "a table [sample]", SAMPLE),
     table("expect", "a table [expect]", EXPECT),
     list("phase", "tables [[phase]], at most 100", PHASE),
     list("compare", "tables [[compare]], at most 20", COMPARE),
@@ -367,6 +368,12 @@ const PHASE: &[Key] = &[
     table("policy", "a table [phase.policy]", POLICY),
     later("load", "`phase.rate`, and one [load] for the whole run"),
 ];
+
+const SAMPLE: &[Key] = &[value(
+    "keep",
+    Shape::Above(0.0, 1.0),
+    "a number above 0 and up to 1: the share of good traces that would be kept",
+)];
 
 const EXPECT: &[Key] = &[
     Key {

@@ -13,7 +13,7 @@
 //! - [`simulate`]: one run. Run 0 is the real one: the same arrivals, the same names of
 //!   requests, so that the same requests fail.
 //!
-//! Services answer after 0.7 ms, links lose nothing, and cores are never short.
+//! Of a run, no more than its first million requests are played. Services answer after 0.7 ms, links lose nothing, and cores are never short.
 
 mod clock;
 mod line;
@@ -25,7 +25,7 @@ use crate::{
     plan::{Length, Model, Plan},
     topology::Name,
 };
-use availability::{Confidence, Interval, Probability, Proportion};
+use availability::{Confidence, Interval, Probability, Proportion, batches};
 use futures_util::{
     future::LocalBoxFuture,
     stream::{FuturesUnordered, Stream},
@@ -87,9 +87,16 @@ pub struct GivenSchedule {
     pub requests: u64,
 }
 
-/// So many requests make the interval narrower than any run here can tell: at 96 %, ± 0.1
-/// points.
+/// So many requests make the interval of a given schedule narrower than any run here can
+/// tell: at 96 %, ± 0.1 points.
 const ENOUGH: u64 = 250_000;
+/// The long run is known when so many runs were played; of runs with few outages no number of
+/// requests is enough.
+const RUNS: usize = 40;
+/// The most runs, and the most requests of one, that are played: short ones may be empty, and
+/// long ones say the same in their first part.
+const MOST_RUNS: usize = 2_000;
+const MOST_REQUESTS: usize = 1_000_000;
 
 /// The availability of the run of `plan`, over many runs with the same outages and other
 /// arrivals and draws; none where time plays no part, and formulas say it.
@@ -97,32 +104,62 @@ pub fn given_schedule(plan: &Plan) -> Option<GivenSchedule> {
     if !plan.depends_on_time() {
         return None;
     }
-    let seen = together((1..).map(|nth| simulate(plan, nth)))?;
+    let runs = (1..).map(|nth| simulate(plan, nth));
+    let runs = enough(runs, |runs, offered| runs > 0 && offered >= ENOUGH);
+    let seen = together(&runs, |run| run.ok + run.degraded)?;
     Some(GivenSchedule {
         availability: seen.wilson(Confidence::P99),
         requests: seen.trials(),
     })
 }
 
-/// The availability of `plan` over many runs with other outages, arrivals and draws: what its
-/// runs come to on average. None without requests.
-pub fn long_run(plan: &Plan) -> Option<Probability> {
-    let seed = |nth: u64| plan.seed.wrapping_add(nth.wrapping_mul(FRESH));
-    let runs = (1..).map(|nth| simulate(&plan.clone().with_seed(seed(nth)), 0));
-    Some(together(runs)?.estimate())
+/// What the runs of a plan come to on average.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct LongRun {
+    /// The share of requests that is answered well.
+    pub availability: Probability,
+    /// Its 99 % interval: it is simulated, and outages come in clusters.
+    pub interval: Interval,
+    /// The share of requests that is answered with nothing missing.
+    pub full_quality: Probability,
 }
 
-/// What enough of these runs come to together; none without requests.
-fn together(runs: impl Iterator<Item = Simulated>) -> Option<Proportion> {
-    let (mut answered, mut offered) = (0, 0);
-    for run in runs {
-        answered += run.ok + run.degraded;
+/// What runs of `plan` with other outages, arrivals and draws come to on average; none without
+/// requests.
+pub fn long_run(plan: &Plan) -> Option<LongRun> {
+    let seed = |nth: u64| plan.seed.wrapping_add(nth.wrapping_mul(FRESH));
+    let runs = (1..).map(|nth| simulate(&plan.clone().with_seed(seed(nth)), 0));
+    let runs = enough(runs, |runs, offered| runs >= RUNS && offered >= ENOUGH);
+    let answered = together(&runs, |run| run.ok + run.degraded)?;
+    let each: Vec<_> = runs.iter().filter_map(Simulated::availability).collect();
+    Some(LongRun {
+        availability: answered.estimate(),
+        interval: batches::wilson(&each, Confidence::P99)?,
+        full_quality: together(&runs, |run| run.ok)?.estimate(),
+    })
+}
+
+/// So many of these runs that `is_enough` of their number and of their requests.
+fn enough(
+    runs: impl Iterator<Item = Simulated>,
+    is_enough: impl Fn(usize, u64) -> bool,
+) -> Vec<Simulated> {
+    let mut played: Vec<Simulated> = Vec::new();
+    let mut offered = 0;
+    for run in runs.take(MOST_RUNS) {
         offered += run.offered;
-        if run.offered == 0 || offered >= ENOUGH {
+        played.push(run);
+        if is_enough(played.len(), offered) {
             break;
         }
     }
-    Proportion::new(answered, offered).ok()
+    played
+}
+
+/// The requests of all `runs` that are `good`; none without requests.
+fn together(runs: &[Simulated], good: fn(&Simulated) -> u64) -> Option<Proportion> {
+    let offered = runs.iter().map(|run| run.offered).sum();
+    Proportion::new(runs.iter().map(good).sum(), offered).ok()
 }
 
 /// Plays run number `nth` of `plan`. All have the outages of the plan's seed; number 0 has
@@ -171,7 +208,7 @@ struct Run<'a> {
 impl Run<'_> {
     /// Requests that wait for nobody.
     fn open(&mut self, arrivals: Arrivals<'_>) {
-        for (number, at) in (0..).zip(arrivals) {
+        for (number, at) in (0..).zip(arrivals.take(MOST_REQUESTS)) {
             while self.world.clock.leap_until(at) {
                 self.settle(|_| ());
             }
@@ -186,8 +223,8 @@ impl Run<'_> {
     /// Workers who wait for their answer, and for a while, before they ask again.
     fn closed(&mut self, workers: u32, think: Duration) {
         let (end, most) = match self.world.plan().load().length {
-            Length::For(end) => (end, u64::MAX),
-            Length::Requests(most) => (Duration::MAX, most),
+            Length::For(end) => (end, MOST_REQUESTS as u64),
+            Length::Requests(most) => (Duration::MAX, most.min(MOST_REQUESTS as u64)),
         };
         let mut sent = 0;
         let mut waiting: Vec<Duration> = (0..workers).map(|_| Duration::ZERO).collect();

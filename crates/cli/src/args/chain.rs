@@ -83,16 +83,16 @@ pub struct FaultSet {
     #[arg(long, default_value_t = 1.0, value_name = "SHARE")]
     pub probability: f64,
     /// How long a fault of kind `delay` holds a request
-    #[arg(long, value_parser = chassis::options::positive, value_name = "DURATION")]
+    #[arg(long, value_parser = super::millis, value_name = "DURATION")]
     pub delay: Option<Duration>,
     /// For how long one draw holds
     #[arg(long, default_value = "attempt")]
     pub scope: Scope,
     /// The mean time between outages; the fault then acts only in outages
-    #[arg(long, requires = "down", value_parser = chassis::options::positive, value_name = "DURATION")]
+    #[arg(long, requires = "down", value_parser = super::millis, value_name = "DURATION")]
     pub up: Option<Duration>,
     /// The mean length of an outage
-    #[arg(long, requires = "up", value_parser = chassis::options::positive, value_name = "DURATION")]
+    #[arg(long, requires = "up", value_parser = super::millis, value_name = "DURATION")]
     pub down: Option<Duration>,
     /// The fault's name; a fault of this name is replaced. Its kind if not given
     #[arg(long)]

@@ -1,7 +1,7 @@
 //! What can be asked of the load generator.
 
 use bytes::Bytes;
-use clap::Args;
+use clap::{Args, value_parser};
 use http::{HeaderName, HeaderValue, Method};
 use std::{fs, path::PathBuf, time::Duration};
 use url::Url;
@@ -14,22 +14,22 @@ pub struct Load {
     pub url: Url,
     /// Requests per second, at random moments, whether or not earlier ones were answered
     /// [default: 200]
-    #[arg(long, conflicts_with = "workers", value_name = "NUMBER")]
+    #[arg(long, conflicts_with = "workers", value_parser = rate, value_name = "NUMBER")]
     pub rate: Option<f64>,
     /// Instead, so many workers, each of which waits for its answer before it asks again
     #[arg(long, value_name = "NUMBER")]
     pub workers: Option<u32>,
     /// How long a worker thinks between an answer and its next request
-    #[arg(long, requires = "workers", value_parser = chassis::options::positive, value_name = "DURATION")]
+    #[arg(long, requires = "workers", value_parser = super::millis, value_name = "DURATION")]
     pub think: Option<Duration>,
     /// For how long [default: 10s]
-    #[arg(long = "for", conflicts_with = "requests", value_parser = chassis::options::positive, value_name = "DURATION")]
+    #[arg(long = "for", conflicts_with = "requests", value_parser = super::millis, value_name = "DURATION")]
     pub length: Option<Duration>,
     /// How many requests in all
     #[arg(long, value_name = "NUMBER")]
     pub requests: Option<u64>,
     /// How long an answer is waited for
-    #[arg(long, default_value = "5s", value_parser = chassis::options::positive, value_name = "DURATION")]
+    #[arg(long, default_value = "5s", value_parser = super::millis, value_name = "DURATION")]
     pub patience: Duration,
     /// The method
     #[arg(long, default_value = "GET")]
@@ -54,12 +54,15 @@ pub struct Load {
     #[arg(long, value_parser = body, value_name = "FILE")]
     pub body: Option<Bytes>,
     /// The seed of the moments at which requests leave
-    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u64).range(..=MAX_SEED), value_name = "NUMBER")]
     pub seed: u64,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
+
+/// The largest number that a scenario can state.
+const MAX_SEED: u64 = i64::MAX as u64;
 
 /// A header of a request.
 pub type Header = (HeaderName, HeaderValue);
@@ -67,6 +70,15 @@ pub type Header = (HeaderName, HeaderValue);
 /// The headers in a file.
 #[derive(Debug, Clone)]
 pub struct Headers(pub Vec<Header>);
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().unwrap_or(f64::NAN);
+    if rate.is_finite() && rate > 0.0 {
+        Ok(rate)
+    } else {
+        Err("allowed: a number above 0, of requests per second".to_owned())
+    }
+}
 
 /// TLS is for whoever measures across a network that is not theirs.
 fn target(text: &str) -> Result<Url, String> {

@@ -7,7 +7,7 @@ use crate::{
     say,
 };
 use availability::{Confidence, Proportion, Verdict, difference::Difference};
-use document::{Document, Run, Scenario};
+use document::{Between, Document, Run, Scenario};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -104,13 +104,14 @@ impl<'a> Pair<'a> {
         for (name, read) in NUMBERS {
             let number = |scenario: &Scenario| {
                 let number = scenario.run().and_then(read);
-                number.map_or_else(|| "-".to_owned(), |number| format!("{number:.2}"))
+                number.map_or_else(|| "-".to_owned(), Measured::text)
             };
             lines.push(row(name, number(self.then), number(self.now)));
         }
         let verdict = |scenario: &Scenario| scenario.verdict().as_str().to_owned();
         lines.push(row("verdict", verdict(self.then), verdict(self.now)));
         lines.push(format!("  => {}", self.conclusion()));
+        lines.push(format!("  note: {NO_INTERVAL}"));
         lines.join("\n")
     }
 
@@ -139,7 +140,11 @@ impl<'a> Pair<'a> {
                 "verdict": scenario.verdict(),
             });
             for (name, read) in NUMBERS {
-                side[key(name)] = scenario.run().and_then(read).into();
+                let number = scenario.run().and_then(read);
+                side[key(name)] = number.map(|number| number.value).into();
+                if let Some(interval) = number.and_then(|number| number.interval) {
+                    side[format!("{}_interval", key(name))] = json!(interval);
+                }
             }
             side
         };
@@ -153,16 +158,60 @@ impl<'a> Pair<'a> {
     }
 }
 
+/// What is not known of the last two numbers.
+const NO_INTERVAL: &str = "attempts and CPU are means of one run each, without an interval";
+
 /// A number that is shown of a run, with its unit.
-type Number = (&'static str, fn(&Run) -> Option<f64>);
+type Number = (&'static str, fn(&Run) -> Option<Measured>);
 
 const NUMBERS: [Number; 5] = [
-    ("p50, ms", |run| Some(run.latency()?.p50)),
-    ("p99, ms", |run| Some(run.latency()?.p99)),
-    ("p99.9, ms", |run| Some(run.latency()?.p999)),
-    ("attempts at busiest hop", Run::attempts),
-    ("CPU per request, ms", Run::cpu_ms),
+    ("p50, ms", |run| {
+        let latency = run.latency()?;
+        Some(Measured::between(latency.p50, latency.intervals.p50))
+    }),
+    ("p99, ms", |run| {
+        let latency = run.latency()?;
+        Some(Measured::between(latency.p99, latency.intervals.p99))
+    }),
+    ("p99.9, ms", |run| {
+        let latency = run.latency()?;
+        Some(Measured::between(latency.p999, latency.intervals.p999))
+    }),
+    ("attempts at busiest hop", |run| {
+        run.attempts().map(Measured::mean)
+    }),
+    ("CPU per request, ms", |run| {
+        run.cpu_ms().map(Measured::mean)
+    }),
 ];
+
+/// A number, and what it may be as well.
+#[derive(Clone, Copy)]
+struct Measured {
+    value: f64,
+    interval: Option<Between>,
+}
+
+impl Measured {
+    const fn between(value: f64, interval: Between) -> Self {
+        let interval = Some(interval);
+        Self { value, interval }
+    }
+
+    const fn mean(value: f64) -> Self {
+        let interval = None;
+        Self { value, interval }
+    }
+
+    fn text(self) -> String {
+        let value = format!("{:.2}", self.value);
+        let Some(Between { low_ms, high_ms }) = self.interval else {
+            return value;
+        };
+        let end = |end: Option<f64>| end.map_or_else(|| "?".to_owned(), |end| format!("{end:.2}"));
+        format!("{value} ({} to {})", end(low_ms), end(high_ms))
+    }
+}
 
 /// The name as a key: `p99.9, ms` is `p999_ms`.
 fn key(name: &str) -> String {

@@ -17,7 +17,7 @@ pub fn fault(args: &Fault) -> Result<Done, Failure> {
     remote::block_on(async {
         let remotes = remote::find(&args.at).await?;
         let in_force = match &args.change {
-            None => read(&remotes).await?,
+            None => remote::read(&remotes, FAULTS).await?,
             Some(FaultChange::Set(fault)) => set(remotes, fault).await?,
             Some(FaultChange::Clear { services }) => clear(remotes, services).await?,
         };
@@ -29,18 +29,11 @@ pub fn fault(args: &Fault) -> Result<Done, Failure> {
     })
 }
 
-async fn read(remotes: &[Remote]) -> Result<Vec<(String, Value)>, Failure> {
-    let mut in_force = Vec::new();
-    for remote in remotes {
-        in_force.push((remote.name().to_owned(), remote.read(FAULTS).await?));
-    }
-    Ok(in_force)
-}
-
 async fn set(remotes: Vec<Remote>, fault: &FaultSet) -> Result<Vec<(String, Value)>, Failure> {
     let mut in_force = Vec::new();
     for remote in remote::named(remotes, slice::from_ref(&fault.service))? {
         let set = with(remote.read(FAULTS).await?, as_json(fault));
+        let set = set.map_err(|why| Failure::Environment(format!("{}: {why}", remote.name())))?;
         let now = remote.write(FAULTS, &set).await?;
         in_force.push((remote.name().to_owned(), now));
     }
@@ -48,22 +41,22 @@ async fn set(remotes: Vec<Remote>, fault: &FaultSet) -> Result<Vec<(String, Valu
 }
 
 async fn clear(remotes: Vec<Remote>, services: &[String]) -> Result<Vec<(String, Value)>, Failure> {
-    let mut in_force = Vec::new();
-    for remote in remote::named(remotes, services)? {
+    let remotes = remote::named(remotes, services)?;
+    let empty = async |remote: &Remote| {
         let seed = &remote.read(FAULTS).await?["seed"];
         let none = json!({ "seed": seed, FAULTS: [] });
-        in_force.push((remote.name().to_owned(), remote.write(FAULTS, &none).await?));
-    }
-    Ok(in_force)
+        remote.write(FAULTS, &none).await
+    };
+    remote::change(&remotes, empty).await
 }
 
 /// The set with `fault`, in place of the one of its name if there is one.
-fn with(mut set: Value, fault: Value) -> Value {
-    if let Some(faults) = set[FAULTS].as_array_mut() {
-        faults.retain(|other| other["id"] != fault["id"]);
-        faults.push(fault);
-    }
-    set
+fn with(mut set: Value, fault: Value) -> Result<Value, String> {
+    let faults = set.get_mut(FAULTS).and_then(Value::as_array_mut);
+    let faults = faults.ok_or("what it says of its faults is no object with a list `faults`")?;
+    faults.retain(|other| other["id"] != fault["id"]);
+    faults.push(fault);
+    Ok(set)
 }
 
 /// The fault as services take it; they say what is wrong with it.
@@ -104,6 +97,21 @@ mod tests {
         let set = json!({ "seed": 7, "faults": [fault("a", 0.1), fault("b", 0.2)] });
         let set = with(set, fault("a", 0.3));
         let expected = json!({ "seed": 7, "faults": [fault("b", 0.2), fault("a", 0.3)] });
-        assert_eq!(set, expected);
+        assert_eq!(set, Ok(expected));
+    }
+
+    #[test]
+    fn an_answer_that_is_no_set_of_faults_is_an_error() {
+        for wrong in [
+            json!([1]),
+            json!(7),
+            json!("faults"),
+            json!(null),
+            json!({}),
+            json!({ "faults": {} }),
+        ] {
+            let error = with(wrong.clone(), json!({ "id": "a" })).unwrap_err();
+            assert!(error.contains("a list `faults`"), "{wrong}: {error}");
+        }
     }
 }

@@ -34,16 +34,16 @@ pub fn load(args: &Load) -> Result<Done, Failure> {
         let stop = interrupt::token().map_err(broken)?;
         let bar = Bar::new(1);
         bar.begin(args.url.as_str(), 1);
-        tokio::select! {
-            measured = measure(&plan, server, request, &bar) => measured,
-            () = stop.cancelled() => Err(LabError::Interrupted),
-        }
+        measure(&plan, server, request, &bar, &stop).await
     })?;
     let outcome = outcome::Outcome::new(args, &measured);
     if args.json {
         say::out(format!("{:#}", outcome.json()));
     } else {
         say::out(outcome.text());
+    }
+    if measured.interrupted {
+        return Err(LabError::Interrupted.into());
     }
     Ok(Done::Fine)
 }

@@ -5,7 +5,7 @@ use crate::{
     exit::{Done, Failure},
     remote, scenarios,
 };
-use lab::control::service_policy;
+use lab::{control::service_policy, remote::Remote};
 use serde_json::{Value, json};
 
 /// What the admin listeners call it.
@@ -22,14 +22,13 @@ pub fn policy(args: &Policy) -> Result<Done, Failure> {
     };
     remote::block_on(async {
         let remotes = remote::named(remote::find(&args.at).await?, services)?;
-        let mut in_force = Vec::new();
-        for remote in remotes {
-            let now = match &policy {
-                None => remote.read(POLICY).await?,
-                Some(policy) => remote.write(POLICY, policy).await?,
-            };
-            in_force.push((remote.name().to_owned(), now));
-        }
+        let in_force = match &policy {
+            None => remote::read(&remotes, POLICY).await?,
+            Some(policy) => {
+                let replace = async |remote: &Remote| remote.write(POLICY, policy).await;
+                remote::change(&remotes, replace).await?
+            }
+        };
         remote::show(in_force, args.at.json, |policy| {
             let words = remote::words(policy);
             (!words.is_empty()).then_some(words).into_iter().collect()

@@ -1,6 +1,7 @@
 //! `nines predict`: what a scenario must come to, without running it, and what about its
 //! time limits is probably not meant.
 
+use super::run::{Trial, trials};
 use crate::{
     exit::{Done, Failure},
     say, scenarios,
@@ -8,11 +9,11 @@ use crate::{
 use scenario::{predict as predict_plan, warnings};
 use serde_json::json;
 
-/// Prints the prediction of each scenario.
+/// Prints the prediction of each scenario, and of what it is compared with.
 pub fn predict(arguments: &[String], as_json: bool) -> Result<Done, Failure> {
-    let scenarios = scenarios::load(arguments)?;
+    let trials = trials(scenarios::load(arguments)?);
     if as_json {
-        let all = scenarios.iter().map(|scenario| {
+        let all = trials.iter().map(|Trial { scenario, .. }| {
             json!({
                 "name": scenario.name,
                 "plan": scenario.plan,
@@ -23,7 +24,7 @@ pub fn predict(arguments: &[String], as_json: bool) -> Result<Done, Failure> {
         say::out(format!("{:#}", json!(all.collect::<Vec<_>>())));
         return Ok(Done::Fine);
     }
-    for scenario in &scenarios {
+    for Trial { scenario, .. } in &trials {
         let prediction = predict_plan(&scenario.plan);
         say::out(report::terminal::prediction(&scenario.plan, &prediction));
         scenario.warn();

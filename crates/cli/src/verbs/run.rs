@@ -5,12 +5,14 @@ use crate::{
     exit::{Done, Failure},
     interrupt, output,
     progress::Bar,
+    say,
     scenarios::{self, Named},
 };
 use availability::Verdict;
 use lab::{LabError, Setup, experiment, fix};
 use report::results::{Results, ScenarioResult, VariantOf};
-use scenario::{Plan, builtin};
+use scenario::builtin;
+use std::collections::BTreeSet;
 
 /// Runs the scenarios that `arguments` name, or `all` that are built in.
 pub fn run(arguments: &[String], all: bool, lab: &Lab) -> Result<Done, Failure> {
@@ -25,28 +27,51 @@ pub fn run(arguments: &[String], all: bool, lab: &Lab) -> Result<Done, Failure> 
 pub fn experiments(scenarios: Vec<Named>, lab: &Lab) -> Result<Done, Failure> {
     output::check_folder(&lab.out)?;
     lab.junit.as_deref().map_or(Ok(()), output::check_file)?;
-    check_fix(&scenarios, lab)?;
-    scenarios.iter().for_each(Named::warn);
+    let trials = trials(scenarios);
+    check_fix(&trials, lab)?;
+    for Trial { scenario, .. } in &trials {
+        scenario.warn();
+    }
+    chassis::raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| LabError::Broken(error.to_string()))?;
-    let results = runtime.block_on(all(scenarios, lab))?;
-    let done = Done::of(&results);
+    let (results, ended) = runtime.block_on(all(trials, lab));
     let results = Results::new(results);
-    output::write(&results, &lab.out)?;
-    if let Some(file) = &lab.junit {
-        output::write_junit(&results, file)?;
+    // Whatever was measured is kept, also if something went wrong afterwards.
+    if ended.is_ok() || !results.scenarios.is_empty() {
+        write(&results, lab)?;
     }
-    if lab.json {
-        output::print_json(&results)?;
-    } else {
-        output::close(&results, &lab.out);
-    }
-    Ok(done)
+    ended?;
+    Ok(Done::of(&results.scenarios))
 }
 
-async fn all(scenarios: Vec<Named>, lab: &Lab) -> Result<Vec<ScenarioResult>, LabError> {
+/// Writes the files, and shows what is shown at the end.
+fn write(results: &Results, lab: &Lab) -> Result<(), LabError> {
+    output::write(results, &lab.out)?;
+    if let Some(file) = &lab.junit {
+        output::write_junit(results, file)?;
+    }
+    if lab.json {
+        return output::print_json(results);
+    }
+    output::close(results, &lab.out);
+    Ok(())
+}
+
+/// The results so far, and whether all went well.
+async fn all(trials: Vec<Trial>, lab: &Lab) -> (Vec<ScenarioResult>, Result<(), LabError>) {
+    let mut results = Vec::new();
+    let ended = one_by_one(trials, lab, &mut results).await;
+    (results, ended)
+}
+
+async fn one_by_one(
+    trials: Vec<Trial>,
+    lab: &Lab,
+    results: &mut Vec<ScenarioResult>,
+) -> Result<(), LabError> {
     let broken = |error: std::io::Error| LabError::Broken(error.to_string());
     let setup = Setup {
         program: std::env::current_exe().map_err(broken)?,
@@ -56,39 +81,64 @@ async fn all(scenarios: Vec<Named>, lab: &Lab) -> Result<Vec<ScenarioResult>, La
         repeat: lab.repeat,
         stop: interrupt::token().map_err(broken)?,
     };
-    let trials: Vec<_> = scenarios.into_iter().flat_map(trials).collect();
-    let bar = Bar::new(trials.len());
+    let bar = Bar::new(trials.len() * if lab.fix.is_some() { 2 } else { 1 });
     let show = |result: &ScenarioResult| {
         if !lab.json {
             bar.print(&output::scenario(result));
         }
     };
-    let mut results = Vec::new();
-    for trial in trials {
-        let (name, plan) = (trial.name.clone(), trial.plan.clone());
-        let mut result = experiment(&name, plan, &setup, &bar).await?;
-        result.variant = trial.variant.clone();
-        let fixed = match &lab.fix {
-            Some(hop) => Some(fixed(hop, trial, &mut result, &setup, &bar).await?),
-            None => None,
+    for Trial { scenario, variant } in trials {
+        let mut result = experiment(&scenario.name, scenario.plan, &setup, &bar).await?;
+        result.variant = variant;
+        let Some(hop) = &lab.fix else {
+            show(&result);
+            results.push(result);
+            continue;
         };
-        for result in [result].into_iter().chain(fixed) {
+        let (after, check) = fix::check(hop, &result, &setup, &bar).await?;
+        if check
+            .as_ref()
+            .is_some_and(|check| check.agrees == Some(false))
+        {
+            result.judgement = result.judgement.and(Verdict::Fails.into());
+        }
+        if check.is_none() {
+            let name = &result.name;
+            say::err(format!(
+                "--fix {hop}: nothing was lost in {name}, so nothing can be gained"
+            ));
+        }
+        result.fix = check;
+        for result in [result, after] {
             show(&result);
             results.push(result);
         }
     }
-    Ok(results)
+    Ok(())
 }
 
 /// One plan to be run.
-struct Trial {
-    name: String,
-    plan: Plan,
+pub(super) struct Trial {
+    pub(super) scenario: Named,
     variant: Option<VariantOf>,
 }
 
-/// A scenario, and what it is compared with.
-fn trials(Named { name, plan }: Named) -> Vec<Trial> {
+/// All scenarios with what they are compared with, each under a name of its own.
+pub(super) fn trials(scenarios: Vec<Named>) -> Vec<Trial> {
+    let mut trials: Vec<Trial> = scenarios.into_iter().flat_map(with_variants).collect();
+    let mut taken = BTreeSet::new();
+    for Trial { scenario, .. } in &mut trials {
+        let base = scenario.name.clone();
+        let mut copies = 1;
+        while !taken.insert(scenario.name.clone()) {
+            copies += 1;
+            scenario.name = format!("{base}-{copies}");
+        }
+    }
+    trials
+}
+
+fn with_variants(Named { name, plan }: Named) -> Vec<Trial> {
     let variants = plan.variants().to_vec();
     let of = |title| {
         (!variants.is_empty()).then(|| VariantOf {
@@ -96,44 +146,31 @@ fn trials(Named { name, plan }: Named) -> Vec<Trial> {
             title,
         })
     };
-    let first = Trial {
-        name: name.clone(),
-        variant: of(plan.variant().map(str::to_owned)),
-        plan,
-    };
     let others = variants.iter().map(|variant| Trial {
-        name: format!("{name}.{}", scenarios::file_name(&variant.title)),
-        plan: variant.plan.clone(),
+        scenario: Named {
+            name: format!("{name}.{}", scenarios::file_name(&variant.title)),
+            plan: variant.plan.clone(),
+        },
         variant: of(Some(variant.title.clone())),
     });
+    let first = Trial {
+        variant: of(plan.variant().map(str::to_owned)),
+        scenario: Named {
+            name: name.clone(),
+            plan,
+        },
+    };
     [first].into_iter().chain(others).collect()
 }
 
-/// The same plan, in which `hop` never fails; and in `before`, whether that kept its promise.
-async fn fixed(
-    hop: &str,
-    Trial { name, plan, .. }: Trial,
-    before: &mut ScenarioResult,
-    setup: &Setup,
-    bar: &Bar,
-) -> Result<ScenarioResult, LabError> {
-    let plan = plan.without_failures_of(hop);
-    let after = experiment(&format!("{name}.fixed"), plan, setup, bar).await?;
-    before.fix = fix::check(hop, before, &after);
-    let agrees = before.fix.as_ref().is_none_or(|fix| fix.agrees);
-    if !agrees {
-        before.judgement = before.judgement.clone().and(Verdict::Fails.into());
-    }
-    Ok(after)
-}
-
-/// Refuses a service to be fixed that a scenario does not have.
-fn check_fix(scenarios: &[Named], lab: &Lab) -> Result<(), Failure> {
+/// Refuses a service to be fixed that is not there.
+fn check_fix(trials: &[Trial], lab: &Lab) -> Result<(), Failure> {
     let Some(hop) = &lab.fix else {
         return Ok(());
     };
     let lacks = |scenario: &&Named| !scenario.plan.services().iter().any(|name| **name == **hop);
-    let Some(scenario) = scenarios.iter().find(lacks) else {
+    let mut scenarios = trials.iter().map(|trial| &trial.scenario);
+    let Some(scenario) = scenarios.find(lacks) else {
         return Ok(());
     };
     let services = scenario.plan.services();

@@ -16,7 +16,7 @@ const CHAIN: &str = r#"
 title = "services that fail four attempts in ten, each of which is made twice"
 seed = 7
 [load]
-rate = 600
+rate = 300
 requests = 6000
 [chain]
 hops = ["auth", "profile", "database"]

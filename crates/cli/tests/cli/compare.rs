@@ -27,7 +27,14 @@ fn result(name: &str, answered: u64, verdict: &str) -> Value {
                 "analysis": {
                     "root": {
                         "offered": 10_000, "ok": answered, "degraded": 0,
-                        "latency": { "p50_ms": 1.0, "p99_ms": 2.0, "p999_ms": 3.0 },
+                        "latency": {
+                            "p50_ms": 1.0, "p99_ms": 2.0, "p999_ms": 3.0,
+                            "intervals": {
+                                "p50": { "low_ms": 0.9, "high_ms": 1.1 },
+                                "p99": { "low_ms": 1.8, "high_ms": 2.5 },
+                                "p999": { "low_ms": 2.2, "high_ms": null },
+                            },
+                        },
                     },
                     "hops": [{ "load_amplification": 1.25 }, { "load_amplification": null }],
                 },
@@ -83,6 +90,19 @@ fn availability_that_fell_by_more_than_chance_explains_exits_1() {
 }
 
 #[test]
+fn percentiles_come_with_their_intervals_and_means_with_a_note() {
+    let same = result("a", 9_900, "holds");
+    let ended = compare(&same, &same, &[]);
+    for part in [
+        "1.00 (0.90 to 1.10)",
+        "3.00 (2.20 to ?)",
+        "means of one run each",
+    ] {
+        assert!(ended.stdout.contains(part), "{part:?}: {}", ended.stdout);
+    }
+}
+
+#[test]
 fn an_expectation_that_held_and_fails_now_exits_1_and_one_that_is_doubted_does_not() {
     for (then, now, code) in [
         ("holds", "fails", 1),
@@ -102,6 +122,10 @@ fn as_json_it_says_the_same_in_numbers() {
     let pair = &said["scenarios"][0];
     assert_eq!(pair["before"]["availability"], 0.99);
     assert_eq!(pair["after"]["p999_ms"], 3.0);
+    assert_eq!(
+        pair["after"]["p999_ms_interval"],
+        json!({ "low_ms": 2.2, "high_ms": null })
+    );
     assert_eq!(pair["after"]["attempts_at_busiest_hop"], 1.25);
     assert_eq!(pair["after"]["cpu_per_request_ms"], 0.3);
     assert_eq!(pair["got_worse"], true);

@@ -1,24 +1,28 @@
 //! Each exit code of the table in `nines --help`, from the real program; and the same
 //! verdicts as JUnit's XML.
 
-use super::{assert_clean, nines, reserved, run_scenario};
+use super::{assert_clean, nines, reserved, run_scenario, run_to_a_verdict};
 use roxmltree::Document;
+use serde_json::Value;
 use std::fs;
 use testkit::{Ended, Sandbox};
 
 /// A relay that fails every second time, of which so much is expected.
 fn scenario(requests: u32, expect: &str) -> String {
     format!(
-        "title = \"a relay & its \\\"fault\\\"\"\n[load]\nrate = 400\nrequests = {requests}\n[chain]\nrelays = 1\n\
+        "title = \"a relay & its \\\"fault\\\"\"\n[load]\nrate = 100\nrequests = {requests}\n[chain]\nrelays = 1\n\
          [faults.broken]\nkind = \"error\"\nprobability = 0.5\n[expect]\n{expect}\n"
     )
 }
 
+/// A way to run a scenario.
+type Run = fn(&Sandbox, &str, &[&str]) -> (Ended, Value);
+
 /// Runs it; how it ended, and what it wrote as JUnit's XML.
-fn judged(requests: u32, expect: &str) -> (Ended, String) {
+fn judged(run: Run, requests: u32, expect: &str) -> (Ended, String) {
     let sandbox = Sandbox::new().unwrap();
     let text = scenario(requests, expect);
-    let (ended, _) = run_scenario(&sandbox, &text, &["--junit", "ci/junit.xml"]);
+    let (ended, _) = run(&sandbox, &text, &["--junit", "ci/junit.xml"]);
     let xml = fs::read_to_string(sandbox.path().join("ci/junit.xml")).unwrap();
     assert_clean(&sandbox);
     (ended, xml)
@@ -43,7 +47,11 @@ fn the_help_has_a_line_for_every_code() {
 
 #[test]
 fn an_expectation_that_is_met_exits_0_and_is_a_test_that_passes() {
-    let (ended, xml) = judged(400, "availability = { min = 0.2, max = 0.8 }");
+    let (ended, xml) = judged(
+        run_to_a_verdict,
+        200,
+        "availability = { min = 0.2, max = 0.8 }",
+    );
     assert_eq!(ended.code, Some(0), "{}", ended.stdout);
     let document = Document::parse(&xml).unwrap();
     let suite = document.root_element();
@@ -56,7 +64,7 @@ fn an_expectation_that_is_met_exits_0_and_is_a_test_that_passes() {
 
 #[test]
 fn an_expectation_that_fails_exits_1_and_is_a_test_that_says_what_was_measured() {
-    let (ended, xml) = judged(400, "availability = { min = 0.9 }");
+    let (ended, xml) = judged(run_to_a_verdict, 200, "availability = { min = 0.9 }");
     assert_eq!(ended.code, Some(1), "{}", ended.stdout);
     let document = Document::parse(&xml).unwrap();
     let failure = document
@@ -77,6 +85,11 @@ fn bad_input_exits_2() {
         &["frobnicate"],
         &["load", "ftp://127.0.0.1/"],
         &["load", "http://127.0.0.1/", "--rate", "0"],
+        &["load", "http://127.0.0.1/", "--rate", "NaN"],
+        &["load", "http://127.0.0.1/", "--rate=-1"],
+        &["load", "http://127.0.0.1/", "--patience", "500us"],
+        &["load", "http://127.0.0.1/", "--seed", "9223372036854775808"],
+        &["fault", "set", "auth", "delay", "--delay", "500us"],
         &["load", "http://127.0.0.1/", "--header", "no colon"],
         &["fault", "--chain", "nope.json"],
         &["policy", "set", "nope.toml"],
@@ -103,7 +116,7 @@ fn an_environment_that_does_not_allow_it_exits_3() {
 
 #[test]
 fn a_run_that_could_not_have_told_exits_4_and_is_a_test_that_was_skipped() {
-    let (ended, xml) = judged(40, "distance = 0.01");
+    let (ended, xml) = judged(run_scenario, 40, "distance = 0.01");
     assert_eq!(ended.code, Some(4), "{}", ended.stdout);
     let document = Document::parse(&xml).unwrap();
     let skipped = document

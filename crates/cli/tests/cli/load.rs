@@ -2,6 +2,7 @@
 
 use super::{nines, reserved};
 use axum::{Router, extract::State, http::StatusCode, routing::get};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
     net::SocketAddr,
@@ -11,7 +12,7 @@ use std::{
     },
     time::Duration,
 };
-use testkit::{Ended, Sandbox};
+use testkit::{Ended, Sandbox, finish, wait_until};
 use tokio::{net::TcpListener, sync::Mutex, time::sleep};
 
 /// A server that counts what it is asked.
@@ -30,6 +31,7 @@ impl Server {
         let routes = Router::new()
             .route("/tenth", get(every_tenth_fails))
             .route("/stall", get(one_stalls))
+            .route("/fifth", get(every_fifth_fails_late))
             .with_state(self.clone());
         // Ends with the test's runtime.
         tokio::spawn(async move { axum::serve(listener, routes).await });
@@ -40,6 +42,14 @@ impl Server {
 async fn every_tenth_fails(State(server): State<Server>) -> StatusCode {
     if server.asked.fetch_add(1, Relaxed) % 10 == 9 {
         server.broken.fetch_add(1, Relaxed);
+        return StatusCode::INTERNAL_SERVER_ERROR;
+    }
+    StatusCode::OK
+}
+
+async fn every_fifth_fails_late(State(server): State<Server>) -> StatusCode {
+    if server.asked.fetch_add(1, Relaxed) % 5 == 4 {
+        sleep(STALL).await;
         return StatusCode::INTERNAL_SERVER_ERROR;
     }
     StatusCode::OK
@@ -130,6 +140,8 @@ async fn the_lines_for_people_say_what_was_offered_and_what_the_sample_can_not_b
     for part in [
         "offered       100 in",
         "failed        10 error 10",
+        "of the 90 that were answered:",
+        "of all, with those that failed:",
         "90.000 %",
         "to ?)",
         "too few to bound p99 from above",
@@ -140,5 +152,45 @@ async fn the_lines_for_people_say_what_was_offered_and_what_the_sample_can_not_b
         ended.stdout.contains("when a request was due"),
         "{}",
         ended.stdout
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn percentiles_of_answers_are_told_apart_from_those_of_failures() {
+    let address = Server::default().start().await;
+    let flags = ["--rate", "100", "--requests", "200"];
+    let said = measured(address, "/fifth", &flags).await;
+    let p90 = |which: &str| said[which]["p90"]["ms"].as_f64().unwrap();
+    let stall = STALL.as_secs_f64() * 1e3;
+    assert!(p90("latency") >= stall, "{said}");
+    assert!(p90("latency_answered") < stall, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_is_interrupted_shows_what_it_measured_so_far() {
+    let server = Server::default();
+    let url = format!("http://{}/tenth", server.start().await);
+    let sandbox = Sandbox::new().unwrap();
+    let mut load = nines(&sandbox);
+    load.args(["load", &url, "--rate", "200", "--for", "5m", "--json"]);
+    let child = load.spawn().unwrap();
+    let work = move || {
+        let begun = || server.asked.load(Relaxed) >= 50;
+        assert!(wait_until(Duration::from_mins(1), begun));
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::INT).unwrap();
+        finish(child).unwrap()
+    };
+    let ended = tokio::task::spawn_blocking(work).await.unwrap();
+    assert_eq!(ended.code, Some(130), "{}", ended.stderr);
+    let said: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert!(
+        said["generator"]["counts"]["offered"].as_u64() >= Some(40),
+        "{said}"
+    );
+    assert_eq!(said["interrupted"], true);
+    assert!(
+        said["caveats"].to_string().contains("interrupted"),
+        "{said}"
     );
 }

@@ -31,6 +31,24 @@ retries = 3
 backoff = "1ms"
 "#;
 
+/// Limits that no healthy request meets, and a breaker that one failure would open. Nothing is
+/// tried again, so that a request that is lost stays lost.
+const LIMITS: &str = r#"
+title = "limits"
+[load]
+rate = 1
+requests = 1
+[chain]
+relays = 1
+[policy]
+attempt_timeout = "20s"
+[policy.breaker]
+consecutive = 1
+"#;
+
+/// How often a running chain is changed under load, at least.
+const CHANGES: u32 = 20;
+
 /// A chain that is kept running.
 struct Kept {
     sandbox: Sandbox,
@@ -88,6 +106,58 @@ impl Kept {
         get(&self.address("gateway", "public"), "/v1/me", token)
     }
 
+    /// What `service` has counted of this metric.
+    fn counted(&self, service: &str, metric: &str) -> u64 {
+        let answer = ask(&self.address(service, "admin"), "/metrics", "");
+        let series = format!("{metric}{{");
+        let lines = answer.lines().filter(|line| line.starts_with(&series));
+        let numbers = lines.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap());
+        numbers.sum()
+    }
+
+    /// Sends a hundred requests and changes the chain until all have ended: how often, and how
+    /// many requests there were.
+    fn load_and_change(&self) -> (u32, u64) {
+        let url = format!("http://{}/v1/me", self.address("gateway", "public"));
+        let mut load = nines(&self.sandbox);
+        load.args(["load", &url, "--rate", "50", "--requests", "100", "--json"]);
+        load.args(["--patience", "30s"]);
+        load.env("NINES_TOKEN", self.chain["user_token"].as_str().unwrap());
+        let mut load = load.spawn().unwrap();
+        let mut changes = 0;
+        while load.try_wait().unwrap().is_none() {
+            let now = self.json(&["policy", "set", "limits.toml"]);
+            assert_eq!(now["database"]["attempt_timeout_ms"], 20_000);
+            let slow = ["fault", "set", "auth", "delay", "--delay", "1ms"];
+            assert_eq!(self.json(&slow)["auth"]["faults"][0]["delay_ms"], 1);
+            self.json(&["fault", "set", "database", "error", "--probability", "0"]);
+            let now = self.json(&["policy", "clear"]);
+            assert_eq!(now["gateway"]["breaker"], Value::Null);
+            self.json(&["fault", "clear"]);
+            changes += 5;
+        }
+        let ended = finish(load).unwrap();
+        let said: Value = serde_json::from_str(&ended.stdout).unwrap();
+        let counts = &said["generator"]["counts"];
+        assert_eq!(
+            (&counts["ok"], &counts["offered"]),
+            (&100.into(), &100.into()),
+            "{said}"
+        );
+        assert_eq!(said["statuses"].as_object().unwrap().len(), 1, "{said}");
+        (changes, 100)
+    }
+
+    /// The process of `service`.
+    fn process(&self, service: &str) -> Pid {
+        let serves = |process: &u32| {
+            let line = fs::read_to_string(format!("/proc/{process}/cmdline"));
+            line.is_ok_and(|line| line.contains(&format!("serve\0{service}\0")))
+        };
+        let process = self.sandbox.processes().into_iter().find(serves).unwrap();
+        Pid::from_raw(i32::try_from(process).unwrap()).unwrap()
+    }
+
     /// Tells it to stop; how it ended.
     fn stop(self, signal: Signal) -> (Sandbox, Ended) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
@@ -98,6 +168,12 @@ impl Kept {
 
 /// The status of `GET path`.
 fn get(address: &str, path: &str, token: &str) -> u16 {
+    let answer = ask(address, path, token);
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+/// The answer to `GET path`.
+fn ask(address: &str, path: &str, token: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     let head = format!(
         "GET {path} HTTP/1.1\r\nhost: t\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\r\n"
@@ -105,7 +181,7 @@ fn get(address: &str, path: &str, token: &str) -> u16 {
     stream.write_all(head.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    answer.split(' ').nth(1).unwrap().parse().unwrap()
+    answer
 }
 
 #[test]
@@ -155,6 +231,39 @@ fn a_chain_whose_keeper_is_killed_ends_and_what_asks_for_it_is_told() {
     let ended = testkit::run(nines(&sandbox).arg("fault")).unwrap();
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
     assert!(ended.stderr.contains("no answer"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_chain_of_which_a_service_dies_names_it_and_stops_the_others() {
+    let kept = Kept::start(&[]);
+    kill_process(kept.process("database"), Signal::KILL).unwrap();
+    let ended = finish(kept.child).unwrap();
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("database ended by itself (signal: 9"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!kept.sandbox.path().join("out/chain.json").exists());
+    assert_clean(&kept.sandbox);
+}
+
+#[test]
+fn a_change_that_stops_half_way_says_which_services_were_changed() {
+    let kept = Kept::start(&[]);
+    let (_socket, nobody) = reserved();
+    let mut chain = kept.chain.clone();
+    chain["services"]["profile"]["admin"] = nobody.to_string().into();
+    fs::write(kept.sandbox.path().join("half.json"), chain.to_string()).unwrap();
+    let ended = kept.run(&["fault", "clear", "--chain", "half.json"]);
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    for part in [
+        "only these were changed: auth, database, gateway",
+        "profile: no answer",
+    ] {
+        assert!(ended.stderr.contains(part), "{part:?}: {}", ended.stderr);
+    }
+    assert_eq!(kept.stop(Signal::TERM).1.code, Some(0));
 }
 
 #[test]
@@ -272,30 +381,35 @@ fn one_service_is_reached_by_its_admin_listener_and_needs_the_token() {
 }
 
 #[test]
-fn no_request_is_lost_while_the_policy_of_a_running_chain_is_replaced_time_and_again() {
+fn no_request_is_lost_while_policies_and_faults_of_a_running_chain_are_changed_time_and_again() {
+    const HOPS: [&str; 4] = ["gateway", "auth", "profile", "database"];
     let kept = Kept::start(&[]);
-    fs::write(kept.sandbox.path().join("retries.toml"), RETRIES).unwrap();
-    let url = format!("http://{}/v1/me", kept.address("gateway", "public"));
-    let mut load = nines(&kept.sandbox);
-    load.args(["load", &url, "--rate", "100", "--for", "4s", "--json"]);
-    load.env("NINES_TOKEN", kept.chain["user_token"].as_str().unwrap());
-    let mut load = load.spawn().unwrap();
-    let mut swaps = 0;
-    while load.try_wait().unwrap().is_none() {
-        let now = kept.json(&["policy", "set", "retries.toml"]);
-        assert_eq!(now["gateway"]["retry"]["retries"], 3);
-        assert_eq!(now["database"]["attempt_timeout_ms"], 2000);
-        let now = kept.json(&["policy", "clear"]);
-        assert_eq!(now["gateway"]["retry"], Value::Null);
-        swaps += 2;
+    fs::write(kept.sandbox.path().join("limits.toml"), LIMITS).unwrap();
+    let counted = || {
+        let requests = HOPS.map(|hop| kept.counted(hop, "nines_requests_total"));
+        (requests, kept.counted("gateway", "nines_attempts_total"))
+    };
+    let (requests_before, attempts_before) = counted();
+    let (mut changes, mut sent) = (0, 0);
+    // On a slow machine, what one load has time for may not be enough.
+    for _ in 0..20 {
+        let (more, requests) = kept.load_and_change();
+        (changes, sent) = (changes + more, sent + requests);
+        if changes >= CHANGES {
+            break;
+        }
     }
-    assert!(swaps > 10, "{swaps}");
-    let ended = finish(load).unwrap();
-    let said: Value = serde_json::from_str(&ended.stdout).unwrap();
-    let counts = &said["generator"]["counts"];
-    assert!(counts["offered"].as_u64().unwrap() > 200, "{said}");
-    assert_eq!(counts["ok"], counts["offered"], "{said}");
-    assert_eq!(said["statuses"].as_object().unwrap().len(), 1, "{said}");
+    assert!(changes >= CHANGES, "{changes}");
+    // Each page takes one request to each hop, three of them the gateway's, and no more.
+    let expected = (
+        requests_before.map(|before| before + sent),
+        attempts_before + 3 * sent,
+    );
+    assert!(
+        wait_until(START, || counted() == expected),
+        "{:?} is not {expected:?}",
+        counted()
+    );
     assert_eq!(kept.stop(Signal::TERM).1.code, Some(0));
 }
 
@@ -303,10 +417,10 @@ fn no_request_is_lost_while_the_policy_of_a_running_chain_is_replaced_time_and_a
 fn a_policy_that_is_set_saves_requests_and_one_that_is_cleared_saves_none() {
     let kept = Kept::start(&[]);
     fs::write(kept.sandbox.path().join("retries.toml"), RETRIES).unwrap();
-    kept.json(&["fault", "set", "database", "error", "--probability", "0.2"]);
+    kept.json(&["fault", "set", "database", "error", "--probability", "0.3"]);
     let pages = |kept: &Kept| (0..60).filter(|_| kept.page() == 200).count();
-    // Without retries all 60 succeed once in a million times; with three of them, each of
-    // which fails one time in five, fewer than 50 do less often than that.
+    // Without retries all 60 succeed once in two billion times (0.7⁶⁰), which is asked twice;
+    // with three of them ten fail once in ten billion times (0.3⁴ each).
     assert!(pages(&kept) < 60);
     kept.json(&["policy", "set", "retries.toml"]);
     assert!(pages(&kept) > 50);

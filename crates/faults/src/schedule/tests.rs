@@ -51,6 +51,73 @@ proptest! {
     }
 }
 
+/// The windows of `schedule` that end after `from`, with their begin cut to it.
+fn after(schedule: Schedule, from: Duration) -> Vec<(Duration, Duration)> {
+    let late = schedule.filter(|window| window.end() > from);
+    let cut = late.map(|window| (window.at.max(from), window.end()));
+    cut.take(200).collect()
+}
+
+#[test]
+fn a_schedule_that_skips_goes_on_as_one_that_does_not() {
+    for law in [Law::Exponential, Law::Fixed] {
+        for seed in 0..20 {
+            let fault = renewing(3, 2, law);
+            let mut skipped = of(seed, &fault);
+            let from = skipped.skip_to(Duration::from_secs(170)).unwrap();
+            // Three epochs of ten thousand cycles of five milliseconds.
+            assert_eq!(from, Duration::from_secs(150));
+            assert_eq!(
+                after(skipped, from),
+                after(of(seed, &fault), from),
+                "{law:?} {seed}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_epoch_repeats_another() {
+    let fault = renewing(3, 2, Law::Exponential);
+    let mut second = of(1, &fault);
+    let begin = second.skip_to(Duration::from_secs(50)).unwrap();
+    let lengths = |schedule: Schedule| schedule.map(|window| window.length).take(9);
+    assert_eq!(begin, Duration::from_secs(50));
+    assert!(lengths(second).ne(lengths(of(1, &fault))));
+}
+
+#[test]
+fn where_an_epoch_ends_outages_stay_in_order_and_apart() {
+    for seed in 0..20 {
+        let fault = renewing(1, 2, Law::Exponential);
+        let windows: Vec<_> = of(seed, &fault).skip(9_000).take(2_000).collect();
+        for pair in windows.windows(2) {
+            assert!(pair[0].end() < pair[1].at, "{pair:?}");
+        }
+    }
+}
+
+#[test]
+fn fixed_outages_do_not_notice_that_an_epoch_ends() {
+    for seed in 0..20 {
+        let windows: Vec<_> = of(seed, &renewing(3, 2, Law::Fixed)).take(25_000).collect();
+        let cycle = Duration::from_millis(5);
+        for (n, window) in (0..).zip(&windows[1..]) {
+            assert_eq!(window.at, windows[1].at + cycle * n);
+            assert_eq!(window.length, Duration::from_millis(2));
+        }
+    }
+}
+
+#[test]
+fn time_goes_on_at_its_very_end() {
+    for law in [Law::Exponential, Law::Fixed] {
+        let mut schedule = of(1, &renewing(1, 1, law));
+        schedule.skip_to(Duration::MAX);
+        assert_eq!(schedule.take(3).count(), 3);
+    }
+}
+
 /// Of windows up to `run`, the time inside.
 fn time_down(schedule: Schedule, run: Duration) -> f64 {
     let inside = |window: Window| window.end().min(run).saturating_sub(window.at);

@@ -10,7 +10,7 @@ use super::{
     losses,
     policies::{self, Mark},
     staircase::{self, Step},
-    timeline::{self, Band, Breaker, Course, Slice},
+    timeline::{self, Band, Breaker, Course, Outages, Slice},
 };
 use crate::svg::Picture;
 use maud::Render;
@@ -189,6 +189,14 @@ fn losses_and_comparisons_stand_whatever_their_size() {
     is_sound(&policies::draw(id(), "title".into(), &[]));
 }
 
+fn outages(place: &str, windows: Vec<(f64, f64)>) -> Outages {
+    Outages {
+        place: place.to_owned(),
+        times: 2,
+        windows,
+    }
+}
+
 #[test]
 fn a_timeline_stands_whatever_happened() {
     for value in WILD {
@@ -228,8 +236,8 @@ fn a_timeline_stands_whatever_happened() {
                 ("c".into(), vec![0.0; 2]),
             ],
             outages: vec![
-                ("a: down".into(), vec![(0.0, value), (value, 1.0)]),
-                ("b: down".into(), vec![]),
+                outages("a", vec![(0.0, value), (value, 1.0)]),
+                outages("b", vec![]),
             ],
             breakers: vec![Breaker {
                 name: "a → b".into(),

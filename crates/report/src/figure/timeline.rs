@@ -19,10 +19,21 @@ pub(crate) struct Course {
     pub(crate) slices: Vec<Slice>,
     /// Attempts a second at each hop, one for each slice.
     pub(crate) loads: Vec<(String, Vec<f64>)>,
-    /// When faults struck that come and go: where, and from when to when.
-    pub(crate) outages: Vec<(String, Vec<(f64, f64)>)>,
+    /// When faults struck that come and go.
+    pub(crate) outages: Vec<Outages>,
     /// What each breaker that opened did.
     pub(crate) breakers: Vec<Breaker>,
+}
+
+/// The outages of one place.
+#[derive(Debug, Clone)]
+pub(crate) struct Outages {
+    /// The place.
+    pub(crate) place: String,
+    /// How many there were.
+    pub(crate) times: u64,
+    /// From when to when: of very many, the first.
+    pub(crate) windows: Vec<(f64, f64)>,
 }
 
 /// A phase.
@@ -111,8 +122,8 @@ pub(crate) fn draw(id: String, course: &Course) -> Picture {
             @for (nth, (hop, load)) in course.loads.iter().enumerate() {
                 (strip(hop, load, course, &x, loads + (LOAD + 6.0) * nth as f64, most))
             }
-            @for (nth, (place, windows)) in course.outages.iter().enumerate() {
-                (barcode(place, windows, &x, outages + (OUTAGES + 6.0) * nth as f64))
+            @for (nth, place) in course.outages.iter().enumerate() {
+                (barcode(place, &x, outages + (OUTAGES + 6.0) * nth as f64))
             }
             @for (nth, breaker) in course.breakers.iter().enumerate() {
                 (states(breaker, &x, breakers + (BREAKER + 8.0) * nth as f64))
@@ -128,7 +139,7 @@ fn describe(course: &Course) -> String {
     let breakers =
         breakers.map(|breaker| format!("{} opened {} times", breaker.name, breaker.opened()));
     let outages = course.outages.iter();
-    let outages = outages.map(|(place, windows)| format!("{place}: {} outages", windows.len()));
+    let outages = outages.map(|at| format!("{}: {} outages", at.place, at.times));
     let all: Vec<_> = bands.chain(outages).chain(breakers).collect();
     format!(
         "{:.1} s in {} slices; {}",
@@ -275,18 +286,31 @@ fn strip(hop: &str, load: &[f64], course: &Course, x: &Scale, top: f64, most: f6
 }
 
 /// The outages of one place as strokes on a line.
-fn barcode(place: &str, windows: &[(f64, f64)], x: &Scale, top: f64) -> Markup {
-    let words = format!("{} ×", windows.len());
+fn barcode(outages: &Outages, x: &Scale, top: f64) -> Markup {
+    let words = format!("{} ×", outages.times);
     let middle = top + OUTAGES / 2.0;
     html! {
-        (panel(&shortened(place, 22), top, OUTAGES))
+        (panel(&shortened(&outages.place, 22), top, OUTAGES))
         (line((LEFT, middle), (RIGHT, middle), "grid"))
-        @for (from, to) in windows {
-            @let left = x.at(*from);
-            (area((left, top), ((x.at(*to) - left).max(STROKE), OUTAGES), "down"))
+        @for (left, right) in strokes(&outages.windows, x) {
+            (area((left, top), (right - left, OUTAGES), "down"))
         }
         (text((RIGHT + 6.0, middle + 4.0), Anchor::Start, "label", &words))
     }
+}
+
+/// Where outages are drawn, from left to right: those that touch on the canvas are one.
+fn strokes(windows: &[(f64, f64)], x: &Scale) -> Vec<(f64, f64)> {
+    let mut strokes: Vec<(f64, f64)> = Vec::new();
+    for (from, to) in windows {
+        let left = x.at(*from).min(RIGHT - STROKE);
+        let right = x.at(*to).max(left + STROKE);
+        match strokes.last_mut() {
+            Some(last) if left - last.1 < STROKE => last.1 = last.1.max(right),
+            _ => strokes.push((left, right)),
+        }
+    }
+    strokes
 }
 
 /// A breaker: a thin line while closed, a hatched block while open, a low one while it probes.

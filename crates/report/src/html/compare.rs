@@ -102,7 +102,7 @@ fn latency(_: &ScenarioResult, run: &RunResult) -> Option<(Mark, String)> {
 }
 
 fn attempts(_: &ScenarioResult, run: &RunResult) -> Option<(Mark, String)> {
-    let attempts = attempts_per_request(run)?;
+    let (attempts, _) = attempts_per_request(run)?;
     Some((Mark::Amount(attempts), times(attempts)))
 }
 

@@ -5,12 +5,13 @@ use crate::{
     facts,
     figure::{
         Seen, curve, graph, latency, load, losses, staircase,
-        timeline::{self, Band, Breaker, Course, Slice},
+        timeline::{self, Band, Breaker, Course, Outages, Slice},
     },
     results::{RunResult, ScenarioResult, Scheduled, Timeline},
     svg::Picture,
     words::{is_out_of_the_usual, percent, phase_name},
 };
+use availability::Confidence;
 use maud::{Markup, html};
 use scenario::{Plan, Topology};
 use traces::analysis::{Latency, Stretch};
@@ -59,7 +60,7 @@ pub(crate) fn small(id: &str, result: &ScenarioResult, run: &RunResult) -> Vec<C
         captioned("stairs", caption, &|id| stairs_of(id, result, run))
     };
     let graph = captioned("graph", GRAPH, &|id| graph_of(id, result, run));
-    let losses = facts::losses(run);
+    let losses = facts::losses(run, Confidence::P99);
     let lost = (!losses.is_empty() && !facts::is_curve(result))
         .then(|| captioned("losses", LOSSES, &|id| losses_of(id, &losses, run)));
     let load = result
@@ -274,9 +275,12 @@ fn course(result: &ScenarioResult, run: &RunResult) -> Course {
     }
 }
 
-fn outages(fault: &Scheduled) -> (String, Vec<(f64, f64)>) {
-    let place = format!("{}: {}", fault.service, fault.fault);
-    (place, fault.windows_s.clone())
+fn outages(fault: &Scheduled) -> Outages {
+    Outages {
+        place: format!("{}: {}", fault.service, fault.fault),
+        times: fault.outages,
+        windows: fault.windows_s.clone(),
+    }
 }
 
 fn bands(plan: &Plan, timeline: &Timeline) -> Vec<Band> {

@@ -13,7 +13,7 @@ use crate::{
 use availability::{Interval, Probability};
 use maud::{Markup, html};
 use scenario::{Plan, Prediction};
-use traces::analysis::{Between, Intervals, Latency};
+use traces::analysis::{Intervals, Latency};
 
 pub(super) fn article(nth: usize, result: &ScenarioResult) -> Markup {
     let id = anchor(nth, &result.name);
@@ -58,7 +58,7 @@ fn facts(result: &ScenarioResult) -> Markup {
                     span.aside { (about(prediction)) }
                 }
             }
-            @for (nth, run) in runs { (of_run(nth, run, prediction.availability)) }
+            @for (nth, run) in runs { (of_run(nth, &result.plan, run, prediction.availability)) }
             @if let Some(fix) = &result.fix { (promise(fix)) }
             div {
                 dt { "verdict" }
@@ -103,7 +103,7 @@ fn promise(fix: &FixCheck) -> Markup {
     html! { div { dt { "promise" } dd { (words::promise(fix)) } } }
 }
 
-fn of_run(nth: usize, run: &RunResult, predicted: Probability) -> Markup {
+fn of_run(nth: usize, plan: &Plan, run: &RunResult, predicted: Probability) -> Markup {
     let seen = measured(run);
     let predicted = run.given.map_or(predicted, |given| words::played(&given));
     html! {
@@ -133,7 +133,10 @@ fn of_run(nth: usize, run: &RunResult, predicted: Probability) -> Markup {
                 }
             }
         }
-        @if let Some(seen) = facts::long_run(run) {
+        @if let Some(sampled) = run.sampled.as_ref().and_then(words::sampled) {
+            div { dt { "sampled" } dd { span.aside { (sampled) } } }
+        }
+        @if let Some(seen) = facts::long_run(plan, run) {
             div { dt { "long run" } dd { span.aside { (words::long_run_of(&seen)) } } }
         }
     }
@@ -207,10 +210,8 @@ fn intervals(latency: &Latency, plan: &Plan) -> Vec<String> {
         p99,
         p999,
     } = latency.intervals;
-    let end = |ms: Option<f64>| ms.map_or_else(|| "?".to_owned(), |ms| censored(ms, plan));
-    let between = |of: Between| format!("{} – {}", end(of.low_ms), end(of.high_ms));
     let first = ["  99 % interval".to_owned(), String::new()];
-    let all = [p50, p90, p99, p999].map(between);
+    let all = [p50, p90, p99, p999].map(|of| words::between(of, plan));
     first
         .into_iter()
         .chain(all)

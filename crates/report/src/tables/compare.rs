@@ -6,10 +6,11 @@ use crate::{
     facts::{attempts_per_request, cpu_per_request_us, hops_are_predicted, predicted, waits},
     results::{RunResult, ScenarioResult, shown_interval},
     words::{
-        called, censored, count, interval, is_out_of_the_usual, millis, percent, probability,
-        recovery, times,
+        between, called, censored, count, interval, is_out_of_the_usual, millis, percent,
+        probability, recovery, times,
     },
 };
+use traces::analysis::{Between, Latency};
 
 /// Scenarios that differ in nothing but their policy, side by side.
 pub(crate) fn sheets(group: &[&ScenarioResult]) -> Vec<Sheet> {
@@ -46,13 +47,12 @@ fn differ_in_faults(group: &[&ScenarioResult]) -> bool {
             .any(|pair| faults(pair[0]) != faults(pair[1]))
 }
 
-/// A row per policy: success and latency.
+/// Two rows per policy: what it buys and costs, and how sure that is.
 fn success(shown: &[(&ScenarioResult, &RunResult)]) -> Sheet {
     let header = [
         "done about it",
         "requests",
         "answered",
-        "99 % interval",
         "predicted",
         "p50",
         "p99",
@@ -62,29 +62,54 @@ fn success(shown: &[(&ScenarioResult, &RunResult)]) -> Sheet {
     ];
     let mut table = Sheet::new("What each buys and costs", &header, 1);
     for (result, run) in shown {
-        let root = &run.analysis.root;
-        let ratio = root.outcomes.availability();
-        let latency = |of: fn(&traces::analysis::Latency) -> f64| {
-            let latency = root.latency.as_ref();
-            latency.map_or_else(|| "-".to_owned(), |l| censored(of(l), &result.plan))
-        };
-        table.add_row([
-            called(result),
-            count(root.outcomes.offered),
-            ratio.value().map_or_else(|| "-".to_owned(), percent),
-            shown_interval(ratio)
-                .as_ref()
-                .map_or_else(|| "-".to_owned(), interval),
-            probability(predicted(result)),
-            latency(|latency| latency.p50_ms),
-            latency(|latency| latency.p99_ms),
-            latency(|latency| latency.p999_ms),
-            attempts_per_request(run).map_or_else(dash, times),
-            cpu_per_request_us(run).map_or_else(dash, |cpu| format!("{:.2} ms", cpu / 1e3)),
-        ]);
+        table.add_row(bought(result, run));
+        table.add_row(how_sure(result, run));
     }
-    table.note = Some("attempts and CPU: of all services, for one request".to_owned());
+    table.note = Some(
+        "attempts and CPU: of all services, for one request; CPU is what this run took".to_owned(),
+    );
     table
+}
+
+fn bought(result: &ScenarioResult, run: &RunResult) -> [String; 9] {
+    let root = &run.analysis.root;
+    let ratio = root.outcomes.availability();
+    let latency = |of: fn(&Latency) -> f64| {
+        let latency = root.latency.as_ref();
+        latency.map_or_else(dash, |latency| censored(of(latency), &result.plan))
+    };
+    [
+        called(result),
+        count(root.outcomes.offered),
+        ratio.value().map_or_else(dash, percent),
+        probability(predicted(result)),
+        latency(|latency| latency.p50_ms),
+        latency(|latency| latency.p99_ms),
+        latency(|latency| latency.p999_ms),
+        attempts_per_request(run).map_or_else(dash, |(attempts, _)| times(attempts)),
+        cpu_per_request_us(run).map_or_else(dash, |cpu| format!("{:.2} ms", cpu / 1e3)),
+    ]
+}
+
+fn how_sure(result: &ScenarioResult, run: &RunResult) -> [String; 9] {
+    let root = &run.analysis.root;
+    let shown = shown_interval(root.outcomes.availability());
+    let latency = |of: fn(&Latency) -> Between| {
+        let latency = root.latency.as_ref();
+        latency.map_or_else(dash, |latency| between(of(latency), &result.plan))
+    };
+    let attempts = attempts_per_request(run).and_then(|(_, half)| half);
+    [
+        "  99 % interval".to_owned(),
+        String::new(),
+        shown.as_ref().map_or_else(dash, interval),
+        String::new(),
+        latency(|latency| latency.intervals.p50),
+        latency(|latency| latency.intervals.p99),
+        latency(|latency| latency.intervals.p999),
+        attempts.map_or_else(dash, |half| format!("± {half:.3}")),
+        String::new(),
+    ]
 }
 
 /// Two rows per policy: attempts at each hop for one request, measured and predicted.

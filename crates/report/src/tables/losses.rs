@@ -2,15 +2,16 @@
 
 use super::Sheet;
 use crate::{
-    facts::{Loss, losses},
+    facts::{Loss, gains_are_exact, losses},
     results::{RunResult, ScenarioResult},
     words::{count, gained, gained_between, percent},
 };
+use availability::Confidence;
 
 /// A row per hop: what originated there, came from below, or was made good, and what users
 /// would gain without the first. None if nothing was lost.
 pub(crate) fn sheet(result: &ScenarioResult, run: &RunResult) -> Option<Sheet> {
-    let losses = losses(run);
+    let losses = losses(run, Confidence::P99);
     if losses.is_empty() {
         return None;
     }
@@ -55,10 +56,8 @@ fn note(result: &ScenarioResult, run: &RunResult) -> String {
                     answered although a call of its own had failed. If it never failed: what \
                     users would gain, if hops fail independently of each other"
         .to_owned();
-    let policies = result.plan.phases().iter();
-    let mut retries = policies.filter_map(|phase| phase.policy.retry);
-    if retries.any(|retry| retry.settings().propagated) {
-        note += " (near the truth only, because callers also retry what came from further down)";
+    if !gains_are_exact(&result.plan) {
+        note += "; near the truth only, because here they do not quite";
     }
     note += ".";
     let gave_up = run.generator.gave_up;
@@ -72,7 +71,7 @@ fn note(result: &ScenarioResult, run: &RunResult) -> String {
 
 /// The hop with the most to gain, in one line for a terminal; none if nothing was lost.
 pub(crate) fn most(run: &RunResult) -> Option<String> {
-    let losses = losses(run);
+    let losses = losses(run, Confidence::P99);
     let best = losses
         .iter()
         .max_by(|one, other| one.gain.value.total_cmp(&other.gain.value))?;

@@ -3,8 +3,9 @@
 use super::Sheet;
 use crate::{
     results::{Repeat, ScenarioResult},
-    words::{count, percent, points, probability},
+    words::{count, interval, percent, points, probability},
 };
+use availability::Confidence;
 
 /// A row per seed, the worst one first; none without further runs.
 pub(crate) fn sheet(result: &ScenarioResult) -> Option<Sheet> {
@@ -20,7 +21,7 @@ pub(crate) fn sheet(result: &ScenarioResult) -> Option<Sheet> {
         "inside its interval",
         "spans",
     ];
-    let mut table = Sheet::new("The same with other seeds", &header, 1);
+    let mut table = Sheet::new("Further runs with other seeds", &header, 1);
     let mut sorted: Vec<&Repeat> = repeats.iter().collect();
     sorted.sort_by(|one, other| share(one).total_cmp(&share(other)));
     for repeat in &sorted {
@@ -39,11 +40,22 @@ fn row(repeat: &Repeat) -> [String; 6] {
     [
         repeat.seed.to_string(),
         count(repeat.answered.trials()),
-        percent(share(repeat)),
+        format!(
+            "{} ({})",
+            percent(share(repeat)),
+            interval(&repeat.answered.wilson(Confidence::P99))
+        ),
         probability(repeat.expected),
-        if repeat.holds { "yes" } else { "NO" }.to_owned(),
+        inside(repeat),
         file.map_or_else(|| "-".to_owned(), |file| file.display().to_string()),
     ]
+}
+
+/// Whether the prediction lies in its interval, and what speaks against asking.
+fn inside(repeat: &Repeat) -> String {
+    let answer = if repeat.holds { "yes" } else { "NO" };
+    let doubts = repeat.doubts.iter().map(|doubt| format!("; {doubt}"));
+    [answer.to_owned()].into_iter().chain(doubts).collect()
 }
 
 /// How far the runs lie apart, and how far chance alone would put them.

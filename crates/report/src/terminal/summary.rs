@@ -7,7 +7,7 @@ use crate::{
     tables::losses,
     words::{
         censored, count, expected, how_played, in_nines, interval, limit, long_run_of, millis,
-        offered, percent, played, probability, promise, reason,
+        offered, percent, played, probability, promise, reason, sampled,
     },
 };
 use availability::{Probability, Verdict};
@@ -71,12 +71,15 @@ pub(super) fn footer(result: &ScenarioResult, run: &RunResult, style: Style) -> 
     let mut text = predicted(&result.prediction);
     text += &given(run);
     text += &measured(run);
-    if let Some(long_run) = facts::long_run(run) {
+    if let Some(long_run) = facts::long_run(&result.plan, run) {
         let _ = writeln!(text, "long run     {}", long_run_of(&long_run));
     }
     text += &verdict(result, style);
     if let Some(most) = losses::most(run).filter(|_| !facts::is_curve(result)) {
         let _ = writeln!(text, "to gain      {most}");
+    }
+    if let Some(sampled) = run.sampled.as_ref().and_then(sampled) {
+        let _ = writeln!(text, "sampled      {sampled}");
     }
     if let Some(fix) = &result.fix {
         let _ = writeln!(text, "promise      {}", promise(fix));

@@ -9,6 +9,7 @@ mod graph;
 mod load;
 mod phase;
 mod policy;
+mod sample;
 mod service;
 mod variant;
 mod when;
@@ -111,18 +112,22 @@ impl Check<'_> {
         let faults = self.faults(Tables::OfRun, &raw.faults, topology.as_ref().ok());
         let windows = self.windows(&raw.phase, load.as_ref().ok(), topology.as_ref().ok());
         let policy = self.policy(At::RUN, &raw.policy);
+        let sample = raw.sample.as_ref().map(|sample| self.sample(sample));
         let expectation = self.expectation(&raw.expect);
         let (load, faults, windows) = (load?, faults?, windows?);
         self.distinct(&faults, &windows)?;
         self.alone(&windows)?;
         let phases = phase::timeline(load, &policy?, &faults, &windows);
         self.few_enough(&phases, &windows)?;
+        let end = load.expected_duration();
+        self.within(&raw.faults, &faults, end)?;
         Ok(Plan {
             title: title?,
             seed: seed?,
             topology: topology?,
             phases,
             expectation: expectation?,
+            sample: sample.transpose()?,
             variant: None,
             variants: Vec::new(),
         })

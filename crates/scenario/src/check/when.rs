@@ -4,13 +4,17 @@ use super::{
     Check, Checked,
     faults::{Id, Tables},
 };
-use crate::raw::{RawFault, RawWindow};
+use crate::{
+    plan::PlannedFault,
+    raw::{Named, RawFault, RawWindow},
+};
 use faults::{InvalidFault, Law, Renewal, When, Window};
 use humantime::format_duration;
 use std::time::Duration;
 use toml::Spanned;
 
 const DAY: Duration = Duration::from_hours(24);
+const MOST_WINDOWS: usize = 1_000;
 
 impl Check<'_> {
     pub(super) fn when(&mut self, tables: Tables, id: &Id, raw: &RawFault) -> Checked<When> {
@@ -25,6 +29,11 @@ impl Check<'_> {
         }
         if matches!(tables, Tables::OfPhase) {
             let reason = "the phase is the window; allowed: leave it out".to_owned();
+            return self.conflict(&path, windows, reason);
+        }
+        if windows.get_ref().len() > MOST_WINDOWS {
+            let reason =
+                format!("too many; allowed: {MOST_WINDOWS}, or outages with `up` and `down`");
             return self.conflict(&path, windows, reason);
         }
         let each: Vec<_> = windows.get_ref().iter().collect();
@@ -44,6 +53,31 @@ impl Check<'_> {
             }
             Err(_) => self.refuse(&path, windows),
         }
+    }
+
+    /// Refuses windows that all lie behind the end of the run: their fault would never act.
+    pub(super) fn within(
+        &mut self,
+        raw: &Named<RawFault>,
+        faults: &[PlannedFault],
+        run: Duration,
+    ) -> Checked<()> {
+        let is_late = |planned: &&PlannedFault| match &planned.fault.when {
+            When::Windows(windows) => windows.iter().all(|window| window.at >= run),
+            _ => false,
+        };
+        let late = faults.iter().find(is_late);
+        let stated = late.and_then(|late| {
+            let mut all = raw.iter();
+            let (name, fault) = all.find(|(name, _)| **name.get_ref() == *late.fault.id)?;
+            Some((name.get_ref().clone(), fault.windows.as_ref()?))
+        });
+        let Some((name, windows)) = stated else {
+            return Ok(());
+        };
+        let end = format_duration(run);
+        let reason = format!("all begin after the run has ended, at {end}; allowed: one before");
+        self.conflict(&["faults", &name, "windows"], windows, reason)
     }
 
     fn fault_window(&mut self, path: &[&str], raw: &Spanned<RawWindow>) -> Checked<Window> {

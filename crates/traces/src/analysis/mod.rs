@@ -30,6 +30,7 @@ use crate::{
     origin::Origin,
     span::{Span, TraceId},
 };
+use availability::{Probability, sampling::Kept};
 use census::Census;
 use serde::Serialize;
 use std::{fmt, ops::Range, sync::Arc};
@@ -168,6 +169,26 @@ pub fn sample(spans: &[Span], options: &AnalysisOptions, ok: usize, failed: usiz
     let mut chosen = lowest(good, ok);
     chosen.extend(lowest(bad, failed));
     chosen
+}
+
+/// What a collector would keep that keeps every trace whose root request failed, and a
+/// `share` of the others: how many of each. The trace id alone decides.
+pub fn tail_sample(spans: &[Span], options: &AnalysisOptions, share: Probability) -> Kept {
+    let mut kept = Kept {
+        answered: 0,
+        failed: 0,
+    };
+    for reading in &Readings::of(spans, options).traces {
+        let draw = scattered(reading.trace.id) as f64 / 2_f64.powi(64);
+        for root in &reading.roots {
+            if !reading.calls.calls[*root].outcome.is_available() {
+                kept.failed += 1;
+            } else if draw < share.get() {
+                kept.answered += 1;
+            }
+        }
+    }
+    kept
 }
 
 fn lowest(mut traces: Vec<TraceId>, most: usize) -> Vec<TraceId> {

@@ -103,6 +103,16 @@ async fn faults_put_with_the_token_are_in_force_and_can_be_read_by_anyone() {
 }
 
 #[tokio::test]
+async fn faults_that_are_read_and_put_back_keep_the_moment_at_which_they_began() {
+    let desk = guarded().await;
+    put_with_token(&desk, FAULTS).await;
+    let before = faults(&desk).await;
+    assert!(before["begin_ms"].is_u64(), "{before}");
+    put_with_token(&desk, &before.to_string()).await;
+    assert_eq!(faults(&desk).await, before);
+}
+
+#[tokio::test]
 async fn faults_given_at_the_start_are_in_force_from_the_first_request() {
     let desk = Running::start(&[&format!("--faults={FAULTS}")]).await;
     assert_eq!(desk.ask("/ok").await.unwrap().status(), 500);

@@ -3,7 +3,7 @@
 use crate::exit::Failure;
 use availability::{Proportion, Verdict};
 use report::results::VERSION;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -67,6 +67,30 @@ pub struct Latency {
     /// All but one in a thousand took no longer.
     #[serde(rename = "p999_ms")]
     pub p999: f64,
+    /// Their intervals; results of earlier versions have none.
+    #[serde(default)]
+    pub intervals: Intervals,
+}
+
+/// The intervals of percentiles.
+#[derive(Clone, Copy, Default, Deserialize)]
+pub struct Intervals {
+    /// Of the median.
+    pub p50: Between,
+    /// Of the 99th percentile.
+    pub p99: Between,
+    /// Of the 99.9th.
+    pub p999: Between,
+}
+
+/// Two times, in milliseconds, that a percentile lies between; an end is missing where too
+/// little was measured to tell.
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+pub struct Between {
+    /// The lower end.
+    pub low_ms: Option<f64>,
+    /// The upper end.
+    pub high_ms: Option<f64>,
 }
 
 #[derive(Deserialize)]

@@ -21,6 +21,8 @@ pub struct Outcome<'a> {
     args: &'a Load,
     measured: &'a Measured,
     quantiles: Vec<Quantile>,
+    /// Of the requests that were answered; of interest only if some were not.
+    answered: Vec<Quantile>,
 }
 
 /// A quantile of the latencies and its interval; an end that the sample is too small for is
@@ -35,12 +37,16 @@ struct Quantile {
 impl<'a> Outcome<'a> {
     /// Of `measured`, as asked for by `args`.
     pub fn new(args: &'a Load, measured: &'a Measured) -> Self {
-        let quantile = |(name, q)| Quantile::new(name, q, &measured.latencies);
         Self {
             args,
             measured,
-            quantiles: QUANTILES.into_iter().filter_map(quantile).collect(),
+            quantiles: quantiles(&measured.latencies),
+            answered: quantiles(&measured.answered),
         }
+    }
+
+    fn any_failed(&self) -> bool {
+        self.measured.generator.counts.failed > 0
     }
 
     fn availability(&self) -> Option<Proportion> {
@@ -78,7 +84,10 @@ impl<'a> Outcome<'a> {
             let name = quantile.name;
             format!("{offered} requests are too few to bound {name} from above")
         });
+        let stopped =
+            || "interrupted: what was sent and had not ended by then is missing here".to_owned();
         let caveats = [
+            self.measured.interrupted.then(stopped),
             too_few,
             self.args.workers.is_some().then(closed),
             (refused > 0).then(refusals),
@@ -122,15 +131,20 @@ impl<'a> Outcome<'a> {
 
     /// How long they took.
     fn timed(&self) -> Vec<String> {
-        let end = |end: Option<Duration>| end.map_or_else(|| "?".to_owned(), ms);
-        let quantiles = self.quantiles.iter().map(|quantile| {
-            let (name, value) = (quantile.name, ms(quantile.value));
-            let (low, high) = (end(quantile.low), end(quantile.high));
-            format!("{name:13} {value:>12}  ({LEVEL}: {low} to {high})")
-        });
-        let mut lines: Vec<_> = quantiles.collect();
-        let slowest = self.measured.latencies.last();
-        lines.extend(slowest.map(|slowest| format!("{:13} {:>12}", "slowest", ms(*slowest))));
+        let Measured {
+            latencies,
+            answered,
+            ..
+        } = self.measured;
+        let mut lines = Vec::new();
+        // A failure that comes at once, or only when patience ends, says little of how long
+        // an answer takes.
+        if self.any_failed() {
+            lines.push(format!("of the {} that were answered:", answered.len()));
+            lines.extend(times(&self.answered, answered));
+            lines.push("of all, with those that failed:".to_owned());
+        }
+        lines.extend(times(&self.quantiles, latencies));
         let lateness = self.measured.generator.worst_lateness_ms;
         lines.push(format!("lateness      {lateness:.1} ms at worst"));
         lines
@@ -146,17 +160,6 @@ impl<'a> Outcome<'a> {
 
     /// For programs.
     pub fn json(&self) -> Value {
-        let quantiles = self.quantiles.iter().map(|quantile| {
-            let Quantile {
-                value, low, high, ..
-            } = quantile;
-            let interval = json!({
-                "ms": in_ms(*value),
-                "low_ms": low.map(in_ms),
-                "high_ms": high.map(in_ms),
-            });
-            (quantile.name.to_owned(), interval)
-        });
         let availability = self.availability();
         json!({
             "url": self.args.url,
@@ -166,11 +169,46 @@ impl<'a> Outcome<'a> {
             "statuses": self.measured.statuses,
             "availability": availability.map(Proportion::estimate),
             "interval": availability.map(|proportion| proportion.wilson(LEVEL)),
-            "latency": quantiles.collect::<serde_json::Map<_, _>>(),
+            "latency": as_json(&self.quantiles),
+            "latency_answered": as_json(&self.answered),
+            "interrupted": self.measured.interrupted,
             "slowest_ms": self.measured.latencies.last().copied().map(in_ms),
             "caveats": self.caveats(),
         })
     }
+}
+
+fn quantiles(sorted: &[Duration]) -> Vec<Quantile> {
+    let quantile = |(name, q)| Quantile::new(name, q, sorted);
+    QUANTILES.into_iter().filter_map(quantile).collect()
+}
+
+/// Lines on the times `sorted`, and on their `quantiles`.
+fn times(quantiles: &[Quantile], sorted: &[Duration]) -> Vec<String> {
+    let end = |end: Option<Duration>| end.map_or_else(|| "?".to_owned(), ms);
+    let quantiles = quantiles.iter().map(|quantile| {
+        let (name, value) = (quantile.name, ms(quantile.value));
+        let (low, high) = (end(quantile.low), end(quantile.high));
+        format!("{name:13} {value:>12}  ({LEVEL}: {low} to {high})")
+    });
+    let slowest = sorted.last();
+    let slowest = slowest.map(|slowest| format!("{:13} {:>12}", "slowest", ms(*slowest)));
+    quantiles.chain(slowest).collect()
+}
+
+fn as_json(quantiles: &[Quantile]) -> Value {
+    let quantiles = quantiles.iter().map(|quantile| {
+        let Quantile {
+            value, low, high, ..
+        } = quantile;
+        let interval = json!({
+            "ms": in_ms(*value),
+            "low_ms": low.map(in_ms),
+            "high_ms": high.map(in_ms),
+        });
+        (quantile.name.to_owned(), interval)
+    });
+    Value::Object(quantiles.collect())
 }
 
 impl Quantile {

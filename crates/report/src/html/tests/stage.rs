@@ -1,7 +1,7 @@
 //! Results made up for tests, with numbers that can be recognised on a page.
 
 use crate::results::{
-    Accounting, Count, Counts, FixCheck, Generator, Line, Met, Repeat, Results, RunResult,
+    Accounting, Count, Counts, FixCheck, Generator, Line, Met, Repeat, Results, RunResult, Sampled,
     ScenarioResult, Scheduled, Timeline,
 };
 use availability::{
@@ -117,6 +117,7 @@ pub fn run() -> RunResult {
             failures: Vec::new(),
         },
         timeline: timeline(),
+        sampled: Some(sampled()),
         waterfalls: vec![waterfall()],
         accounting: Accounting {
             lines: vec![line("requests offered", 1000, 1000)],
@@ -310,6 +311,7 @@ pub fn repeats() -> Vec<Repeat> {
         answered: Proportion::new(answered, 1000).unwrap(),
         expected: Probability::new(0.96).unwrap(),
         holds: true,
+        doubts: Vec::new(),
         spans_file: None,
     };
     vec![repeat(8, 970), repeat(7, 950)]
@@ -329,7 +331,7 @@ pub fn fix() -> FixCheck {
             high: 0.013,
             level: Confidence::P99,
         },
-        agrees: true,
+        agrees: Some(true),
     }
 }
 
@@ -349,6 +351,18 @@ pub fn schedule() -> Vec<Scheduled> {
     vec![Scheduled {
         service: "database".into(),
         fault: "down".to_owned(),
+        outages: 2,
         windows_s: vec![(0.5, 0.6), (2.0, 2.2)],
     }]
+}
+
+pub fn sampled() -> Sampled {
+    let share = |value| Probability::new(value).unwrap();
+    Sampled {
+        share: share(0.1),
+        answered: 96,
+        failed: 39,
+        shown: Some(share(0.711)),
+        weighed: Some((share(0.961), given().availability)),
+    }
 }
