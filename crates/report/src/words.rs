@@ -1,7 +1,7 @@
 //! Numbers and judgements in words: every number with its unit, every estimate with its
 //! interval.
 
-use crate::results::{FixCheck, RunResult, Sampled, ScenarioResult};
+use crate::results::{Counts, FixCheck, RunResult, Sampled, ScenarioResult};
 use availability::{
     Interval, Probability,
     nines::{Downtime, Period, nines},
@@ -12,8 +12,9 @@ use scenario::{
     Class, Expected, Length, Limit, Model, OutagePrediction, Phase, Plan, Policy, Prediction,
     simulate::GivenSchedule,
 };
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use traces::analysis::Between;
+use types::Cause;
 
 /// A share in percent with two decimals: `96.06 %`.
 pub fn percent(value: f64) -> String {
@@ -37,6 +38,26 @@ pub fn count(count: u64) -> String {
     let groups = digits.as_bytes().rchunks(3).rev();
     let groups = groups.map(|group| String::from_utf8_lossy(group).into_owned());
     groups.collect::<Vec<_>>().join(",")
+}
+
+/// Failures by cause: `error 780, timeout 3`; empty if there are none.
+pub fn causes(by_cause: &BTreeMap<Cause, u64>) -> String {
+    let each = by_cause.iter();
+    let each: Vec<_> = each
+        .map(|(cause, n)| format!("{cause} {}", count(*n)))
+        .collect();
+    each.join(", ")
+}
+
+/// Every request, accounted for once: `20 offered = 18 ok + 0 degraded + 2 failed (error 2)`.
+pub fn accounted(counts: &Counts) -> String {
+    let [offered, ok, degraded, failed] =
+        [counts.offered, counts.ok, counts.degraded, counts.failed].map(count);
+    let sum = format!("{offered} offered = {ok} ok + {degraded} degraded + {failed} failed");
+    match causes(&counts.failed_by_cause) {
+        causes if causes.is_empty() => sum,
+        causes => format!("{sum} ({causes})"),
+    }
 }
 
 /// A time in milliseconds, in the unit that suits it: `3.2 ms`, `5.00 s`.

@@ -3,7 +3,7 @@
 use crate::{
     facts::is_censored,
     results::{LATE, RunResult, ScenarioResult},
-    words::{count, duration, millis, percent},
+    words::{accounted, count, duration, millis, percent},
 };
 use maud::{Markup, html};
 
@@ -40,20 +40,7 @@ fn of_run(nth: usize, run: &RunResult) -> Vec<String> {
 }
 
 fn accounting(run: &RunResult) -> String {
-    let counts = &run.generator.counts;
-    let causes = counts.failed_by_cause.iter();
-    let causes: Vec<_> = causes
-        .map(|(cause, n)| format!("{cause} {}", count(*n)))
-        .collect();
-    let causes = if causes.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", causes.join(", "))
-    };
-    let [offered, ok, degraded, failed] =
-        [counts.offered, counts.ok, counts.degraded, counts.failed].map(count);
-    let sum =
-        format!("{offered} offered = {ok} ok + {degraded} degraded + {failed} failed{causes}");
+    let sum = accounted(&run.generator.counts);
     let lines = run.accounting.lines.len();
     if run.accounting.agrees() {
         return format!(

@@ -4,7 +4,7 @@ use super::Sheet;
 use crate::{
     facts::{Loss, gains_are_exact, losses},
     results::{RunResult, ScenarioResult},
-    words::{count, gained, gained_between, percent},
+    words::{causes, count, gained, gained_between, percent},
 };
 use availability::Confidence;
 
@@ -35,15 +35,11 @@ pub(crate) fn sheet(result: &ScenarioResult, run: &RunResult) -> Option<Sheet> {
 
 fn row(loss: &Loss<'_>) -> [String; 8] {
     let hop = loss.hop;
-    let causes = hop.lost_by_cause.iter();
-    let causes: Vec<_> = causes
-        .map(|(cause, lost)| format!("{cause} {}", count(*lost)))
-        .collect();
     [
         hop.hop.clone(),
         count(hop.lost_here),
         percent(loss.share),
-        causes.join(", "),
+        causes(&hop.lost_by_cause),
         count(hop.calls.propagated),
         count(hop.requests.absorbed),
         gained(loss.gain.value),

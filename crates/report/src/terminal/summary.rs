@@ -6,8 +6,8 @@ use crate::{
     results::{RunResult, ScenarioResult, shown_interval},
     tables::losses,
     words::{
-        censored, count, expected, how_played, in_nines, interval, limit, long_run_of, millis,
-        offered, percent, played, probability, promise, reason, sampled,
+        accounted, censored, count, expected, how_played, in_nines, interval, limit, long_run_of,
+        millis, offered, percent, played, probability, promise, reason, sampled,
     },
 };
 use availability::{Probability, Verdict};
@@ -184,24 +184,7 @@ fn gave_up(run: &RunResult) -> String {
 }
 
 fn accounting(run: &RunResult) -> String {
-    let counts = &run.generator.counts;
-    let causes: Vec<_> = counts
-        .failed_by_cause
-        .iter()
-        .map(|(cause, n)| format!("{cause} {}", count(*n)))
-        .collect();
-    let causes = if causes.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", causes.join(", "))
-    };
-    let sum = format!(
-        "{} offered = {} ok + {} degraded + {} failed{causes}",
-        count(counts.offered),
-        count(counts.ok),
-        count(counts.degraded),
-        count(counts.failed)
-    );
+    let sum = accounted(&run.generator.counts);
     if run.accounting.agrees() {
         let lines = run.accounting.lines.len();
         return format!(
