@@ -7,6 +7,9 @@ use types::{Cause, StoppedBy};
 pub trait Failure: Send + Sized {
     /// A failure of this layer's making.
     fn new(cause: Cause, stopped_by: StoppedBy) -> Self;
+
+    /// Another replica can be asked: what this one says of when to come again is about itself.
+    fn others_remain(&mut self) {}
 }
 
 /// An error that also says what failed and what ended the trying, for layers that decide

@@ -27,6 +27,11 @@ impl InvalidPolicy {
     }
 }
 
+/// A duration as people write it.
+pub(crate) fn show(duration: std::time::Duration) -> humantime::FormattedDuration {
+    humantime::format_duration(duration)
+}
+
 /// Durations written as people write them: `250ms`, `1m 30s`.
 pub(crate) mod human {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
@@ -75,5 +80,56 @@ pub(crate) mod human_option {
     ) -> Result<Option<Duration>, D::Error> {
         let human = Option::<Human>::deserialize(deserializer)?;
         Ok(human.map(|Human(duration)| duration))
+    }
+}
+
+/// Parts that can be switched off: `false` is none, `true` has the default settings, and
+/// settings are themselves. Nothing at all can't mean none where the default is some.
+pub(crate) mod switch {
+    use serde::{
+        Deserialize, Deserializer, Serialize, Serializer,
+        de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
+    };
+    use std::{fmt, marker::PhantomData};
+
+    #[expect(clippy::ref_option, reason = "the signature serde calls")]
+    pub(crate) fn serialize<T: Serialize, S: Serializer>(
+        part: &Option<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match part {
+            Some(part) => part.serialize(serializer),
+            None => serializer.serialize_bool(false),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+    where
+        T: Deserialize<'de> + Default,
+        D: Deserializer<'de>,
+    {
+        deserializer.deserialize_any(Part(PhantomData))
+    }
+
+    struct Part<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de> + Default> Visitor<'de> for Part<T> {
+        type Value = Option<T>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("settings, `true` for the default ones, or `false` for none")
+        }
+
+        fn visit_bool<E: Error>(self, on: bool) -> Result<Option<T>, E> {
+            Ok(on.then(T::default))
+        }
+
+        fn visit_unit<E: Error>(self) -> Result<Option<T>, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, settings: A) -> Result<Option<T>, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(settings)).map(Some)
+        }
     }
 }

@@ -39,6 +39,13 @@ pub struct AttemptTimeoutService<S> {
     limit: Option<Duration>,
 }
 
+impl<S> AttemptTimeoutService<S> {
+    /// The service whose answers are waited for.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+}
+
 impl<S, R> Service<R> for AttemptTimeoutService<S>
 where
     S: Service<R, Error: Failure>,

@@ -1,6 +1,6 @@
 //! When a breaker opens, for how long, and what it takes to close it again.
 
-use crate::policy::{InvalidPolicy, human, human_option};
+use crate::policy::{InvalidPolicy, human, human_option, show};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -182,10 +182,6 @@ fn check_time(field: &'static str, time: Duration) -> Result<(), InvalidPolicy> 
     }
     let allowed = "a duration from 1ms to 1h";
     Err(InvalidPolicy::new(field, show(time), allowed))
-}
-
-fn show(time: Duration) -> humantime::FormattedDuration {
-    humantime::format_duration(time)
 }
 
 impl TryFrom<BreakerSettings> for BreakerPolicy {

@@ -1,6 +1,6 @@
 //! The service: asks the breaker before each call.
 
-use super::{BreakerFuture, Classify, ObserveCall, future::Guard, layer::Holds, shard};
+use super::{BreakerFuture, Classify, Observe, ObserveCall, future::Guard, layer::Holds, shard};
 use crate::Failure;
 use std::task::{Context, Poll};
 use tower::Service;
@@ -22,6 +22,19 @@ impl<S, C, O> BreakerService<S, C, O> {
             holds,
             closed_off: false,
         }
+    }
+
+    /// The service that it protects.
+    pub const fn get_ref(&self) -> &S {
+        &self.inner
+    }
+}
+
+impl<S, C, O: Observe> BreakerService<S, C, O> {
+    /// Whether a call would be admitted now, so that one can look for another callee.
+    #[inline]
+    pub fn would_admit(&self) -> bool {
+        self.holds[0].0.would_admit()
     }
 }
 

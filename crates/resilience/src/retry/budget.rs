@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use tower::retry::budget::Budget;
 
 /// How much load may be added to a callee by attempts that are not the first of their call:
-/// retries, and later hedges too.
+/// retries, and hedges.
 ///
 /// Without one, retries multiply the load just when the callee can bear it least: three
 /// attempts at each of three layers make 27 of one. A budget bounds what each layer adds,

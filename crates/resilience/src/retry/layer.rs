@@ -149,7 +149,7 @@ impl<O: ObserveRetry> CallRetry<O> {
 
 /// Whether doing it twice does the same as doing it once: by its method (RFC 9110, section
 /// 9.2.2), by a key under which the callee does it once, or because the caller says so.
-fn is_repeatable<B>(request: &Request<B>) -> bool {
+pub(crate) fn is_repeatable<B>(request: &Request<B>) -> bool {
     let idempotent = [
         Method::GET,
         Method::HEAD,

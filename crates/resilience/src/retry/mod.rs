@@ -63,5 +63,6 @@ pub use backoff::Backoff;
 pub use bucket::Bucket;
 pub use budget::RetryBudget;
 pub use decision::{Decision, Situation};
+pub(crate) use layer::is_repeatable;
 pub use layer::{CallRetry, ObserveRetry, Repeatable, RetryLayer};
 pub use policy::{BudgetSettings, RetryPolicy, RetrySettings};

@@ -1,6 +1,6 @@
 //! How often to try again, how long to pause, and how much load that may add.
 
-use crate::policy::{InvalidPolicy, human};
+use crate::policy::{InvalidPolicy, human, show};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -80,7 +80,6 @@ impl RetryPolicy {
             budget,
             ..
         } = settings;
-        let show = humantime::format_duration;
         if !(1..=MOST_RETRIES).contains(&retries) {
             let allowed = "a whole number from 1 to 10; leave the policy out for none";
             return Err(InvalidPolicy::new("retries", retries, allowed));
@@ -131,7 +130,7 @@ const MOST_RETRIES: u32 = 10;
 const MOST_TOKENS: f64 = 1_000_000.0;
 
 impl BudgetSettings {
-    fn check(&self) -> Result<(), InvalidPolicy> {
+    pub(crate) fn check(&self) -> Result<(), InvalidPolicy> {
         if !(0.0..=1.0).contains(&self.ratio) {
             let allowed = "a number from 0 to 1: retries per request";
             return Err(InvalidPolicy::new("budget.ratio", self.ratio, allowed));

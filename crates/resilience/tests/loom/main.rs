@@ -3,5 +3,7 @@
 //! Without the flag there is nothing here.
 #![cfg(loom)]
 
+mod balance;
+mod bulkhead;
 mod circuit_breaker;
 mod retry_budget;
