@@ -1,18 +1,15 @@
-//! A key that signs tokens: Ed25519 (RFC 8032), named by its thumbprint.
+//! A key that signs tokens: Ed25519 (RFC 8032).
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use ring::{
-    digest::{SHA256, digest},
     rand::SystemRandom,
-    signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey},
+    signature::{Ed25519KeyPair, KeyPair},
 };
-use types::auth::Jwk;
+use token::PublicKey;
 
 /// A key that signs tokens.
 pub(crate) struct Key {
     pair: Ed25519KeyPair,
-    id: String,
-    header: String,
+    public: PublicKey,
 }
 
 /// The bytes kept are no key, or the system gives no randomness.
@@ -20,6 +17,8 @@ pub(crate) struct Key {
 pub(crate) enum KeyError {
     #[error("the key kept is not an Ed25519 key: {0}")]
     Rejected(ring::error::KeyRejected),
+    #[error("the key kept has no public part")]
+    NoPublicPart,
     #[error("the system gives no random numbers for a new key")]
     Random,
 }
@@ -34,52 +33,19 @@ impl Key {
 
     pub(crate) fn load(pkcs8: &[u8]) -> Result<Self, KeyError> {
         let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(KeyError::Rejected)?;
-        let id = thumbprint(pair.public_key().as_ref());
-        let header = header(&id);
-        Ok(Self { pair, id, header })
-    }
-
-    /// Its name, as in `kid`.
-    pub(crate) fn id(&self) -> &str {
-        &self.id
-    }
-
-    /// The one header of the tokens that it signs, as it stands in them.
-    pub(crate) fn header(&self) -> &str {
-        &self.header
+        let public = PublicKey::new(pair.public_key().as_ref());
+        let public = public.ok_or(KeyError::NoPublicPart)?;
+        Ok(Self { pair, public })
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         self.pair.sign(message).as_ref().to_vec()
     }
 
-    pub(crate) fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
-        let public = UnparsedPublicKey::new(&ED25519, self.pair.public_key());
-        public.verify(message, signature).is_ok()
+    /// What others may know of it, and verify its tokens with.
+    pub(crate) const fn public(&self) -> &PublicKey {
+        &self.public
     }
-
-    /// What others may know of it (RFC 8037, section 2).
-    pub(crate) fn public(&self) -> Jwk {
-        Jwk {
-            kty: "OKP".to_owned(),
-            crv: "Ed25519".to_owned(),
-            purpose: "sig".to_owned(),
-            alg: "EdDSA".to_owned(),
-            kid: self.id.clone(),
-            x: BASE64.encode(self.pair.public_key()),
-        }
-    }
-}
-
-pub(crate) fn header(id: &str) -> String {
-    BASE64.encode(format!(r#"{{"alg":"EdDSA","typ":"JWT","kid":"{id}"}}"#))
-}
-
-/// The thumbprint of a public key (RFC 7638, and RFC 8037, section 2, for this kind).
-fn thumbprint(public: &[u8]) -> String {
-    let x = BASE64.encode(public);
-    let jwk = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#);
-    BASE64.encode(digest(&SHA256, jwk.as_bytes()))
 }
 
 #[cfg(test)]
@@ -91,34 +57,18 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_thumbprint_is_that_of_rfc_8037_appendix_a_3() {
-        let public = BASE64.decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
-        assert_eq!(
-            thumbprint(&public.unwrap()),
-            "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
-        );
-    }
-
-    #[test]
     fn a_key_kept_is_the_same_key_when_loaded() {
         let kept = Key::generate().unwrap();
         let (one, two) = (Key::load(&kept).unwrap(), Key::load(&kept).unwrap());
-        assert_eq!(one.id(), two.id());
-        assert!(two.has_signed(b"text", &one.sign(b"text")));
-        assert!(!two.has_signed(b"other", &one.sign(b"text")));
+        assert_eq!(one.public(), two.public());
+        assert!(two.public().has_signed(b"text", &one.sign(b"text")));
+        assert!(!two.public().has_signed(b"other", &one.sign(b"text")));
         assert!(Key::load(&kept[1..]).is_err());
     }
 
     #[test]
-    fn what_others_get_to_know_verifies_and_does_not_sign() {
-        let key = key();
-        let jwk = key.public();
-        let public = BASE64.decode(&jwk.x).unwrap();
-        let verified =
-            UnparsedPublicKey::new(&ED25519, &public).verify(b"text", &key.sign(b"text"));
-        assert!(verified.is_ok());
-        assert_eq!(thumbprint(&public), jwk.kid);
-        let json = serde_json::to_value(&jwk).unwrap();
+    fn what_others_get_to_know_does_not_sign() {
+        let json = serde_json::to_value(key().public().to_jwk()).unwrap();
         // The private part would be `d`.
         let members: Vec<_> = json.as_object().unwrap().keys().collect();
         assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x"]);

@@ -12,7 +12,7 @@
 //! | `hasher` | argon2id in memory that is kept |
 //! | `threads` | the few threads that hash |
 //! | `tokens` | the tokens of a replica: made, checked, revoked |
-//! | `token`, `key` | what a token says, and the key that signs it |
+//! | `key` | the key that signs tokens |
 //! | `rotation` | which key signs, which verify, and when one goes |
 //! | `revocation` | how all replicas come to know that a token is good no more |
 //! | `moment` | a moment, by both clocks |
@@ -39,7 +39,6 @@ mod routes;
 mod seed;
 mod store;
 mod threads;
-mod token;
 mod tokens;
 mod upkeep;
 

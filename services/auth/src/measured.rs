@@ -4,7 +4,6 @@ use crate::{
     hasher::Hasher,
     moment::Moment,
     store::{self, Terms},
-    token,
     tokens::{Rotation, Tokens},
 };
 use argon2::{Params, PasswordHasher};

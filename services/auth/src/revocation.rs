@@ -26,8 +26,9 @@
 //! A user's name and roles stand in the token, signed, and do not change with it: accounts
 //! are never deleted, and a role that is granted is in the next token.
 
-use crate::{store::Revocation, token::TokenId};
+use crate::store::Revocation;
 use std::{collections::HashMap, time::Duration};
+use token::TokenId;
 use tokio::time::Instant;
 
 /// How long a revocation is kept after its token has expired, in seconds: the wall clocks of

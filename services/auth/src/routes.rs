@@ -1,6 +1,6 @@
 //! The routes, and those handlers that are about tokens.
 
-use crate::{Auth, login, moment::Moment, refused::Refused, registration, token::Claims};
+use crate::{Auth, login, moment::Moment, refused::Refused, registration};
 use axum::{
     extract::State,
     response::{IntoResponse, Response},
@@ -11,6 +11,7 @@ use chassis::{
 };
 use http::header::CACHE_CONTROL;
 use std::sync::Arc;
+use token::Claims;
 use types::auth::{IntrospectRequest, Introspection, JwkSet, RevokeRequest, RevokeResponse};
 use utoipa_axum::{router::OpenApiRouter, routes};
 

@@ -6,13 +6,11 @@ pub(crate) mod memory;
 #[cfg(test)]
 mod tests;
 
-use crate::{
-    key::KeyError,
-    token::{NotATokenId, TokenId},
-};
+use crate::key::KeyError;
 use async_trait::async_trait;
 use std::{sync::Arc, time::Duration};
 use stores::{Failure, OpenError, StoreUrl};
+use token::{NotATokenId, TokenId};
 use types::{
     Problem,
     auth::{NotARole, Role},

@@ -12,7 +12,6 @@ use crate::{
     revocation::{self, KEPT_AFTER, Revocations},
     rotation::{KeyRing, Stage},
     store::{NewKey, Store, StoreError, Terms},
-    token::{self, Claims, TokenId},
 };
 use lru::LruCache;
 use ring::digest::{SHA256, digest};
@@ -24,6 +23,7 @@ use std::{
     },
     time::Duration,
 };
+use token::{Claims, TokenId};
 use tokio::time::sleep;
 use types::auth::{JwkSet, LoginResponse, Role};
 
@@ -103,7 +103,7 @@ impl Tokens {
         let (id, lifetime) = (TokenId::random()?, self.terms.lifetime_s);
         let claims = Claims::new(id, subject, roles, moment.unix_s(), lifetime);
         Some(LoginResponse {
-            token: token::sign(&key, &claims),
+            token: token::sign(key.public().header(), &claims, |message| key.sign(message)),
             expires_at: claims.exp,
         })
     }
@@ -157,7 +157,7 @@ impl Tokens {
         moment: Moment,
     ) -> Result<(JwkSet, Duration), StoreError> {
         self.know(moment).await?;
-        let keys = self.with_keys(|keys| keys.keys().map(Key::public).collect());
+        let keys = self.with_keys(|keys| keys.keys().map(|key| key.public().to_jwk()).collect());
         Ok((JwkSet { keys }, self.rotation.lead / 2))
     }
 
@@ -165,7 +165,7 @@ impl Tokens {
     pub(crate) fn stages(&self, moment: Moment) -> Vec<(String, Stage)> {
         self.with_keys(|keys| {
             let stages = keys.stages(self.rotation.lead, moment.unix_ms);
-            let named = stages.map(|(key, stage)| (key.id().to_owned(), stage));
+            let named = stages.map(|(key, stage)| (key.public().id().to_owned(), stage));
             named.collect()
         })
     }

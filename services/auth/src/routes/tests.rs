@@ -329,8 +329,8 @@ async fn the_key_set_verifies_a_token_and_may_be_kept_for_a_while() {
     assert_eq!(response.headers()["cache-control"], "public, max-age=150");
     let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
     let set: JwkSet = serde_json::from_slice(&body).unwrap();
-    let header = crate::key::header(&set.keys[0].kid);
-    assert!(token.starts_with(&format!("{header}.")));
+    let key = token::PublicKey::from_jwk(&set.keys[0]).unwrap();
+    assert!(token.starts_with(&format!("{}.", key.header())));
 }
 
 #[tokio::test]

@@ -3,11 +3,11 @@
 //! but that of the engines themselves.
 
 use super::{Account, NewKey, Revocation, Store, StoreError, StoredKey, Terms};
-use crate::token::TokenId;
 use async_trait::async_trait;
 use sqlx::{query, query_as};
 use std::time::Duration;
 use stores::{OpenError, Postgres, PostgresUrl, Sqlite, SqliteUrl};
+use token::TokenId;
 use types::{auth::Role, service};
 
 const SQLITE: &[&str] = &[

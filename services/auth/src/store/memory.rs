@@ -1,7 +1,6 @@
 //! A store for tests in which time stands still, and of stores that fail.
 
 use super::{Account, NewKey, Revocation, Store, StoreError, StoredKey, Terms};
-use crate::token::TokenId;
 use async_trait::async_trait;
 use std::{
     sync::{
@@ -10,6 +9,7 @@ use std::{
     },
     time::Duration,
 };
+use token::TokenId;
 use tokio::sync::Semaphore;
 use types::auth::Role;
 

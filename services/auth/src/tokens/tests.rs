@@ -193,7 +193,7 @@ impl Verifier {
             self.until = time + age;
         }
         let header = token.split('.').next().unwrap();
-        let headers = self.keys.iter().map(|kid| crate::key::header(kid));
+        let headers = self.keys.iter().map(|kid| token::header(kid));
         headers.into_iter().any(|known| known == header)
     }
 }
