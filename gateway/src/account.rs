@@ -1,6 +1,10 @@
 //! Accounts and sessions: `POST /v1/accounts`, `/v1/login` and `/v1/logout`.
 
-use crate::{bearer::Bearer, chain::Chain};
+use crate::{
+    bearer::Bearer,
+    chain::Chain,
+    soft::{Quality, Soft},
+};
 use axum::extract::State;
 use chassis::{
     Json, PeerAddress, Refusal, RequestContext,
@@ -40,7 +44,8 @@ pub(crate) async fn create(
         actor: user,
         action: "account.create".to_owned(),
     };
-    chain.append(&context, &event).await?;
+    let recorded = chain.record(&context, event).await;
+    Quality::of(&chain.soft).take(Soft::Audit, recorded)?;
     Ok((StatusCode::CREATED, Json(profile)))
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct User {
     pub roles: Vec<Role>,
 }
 
-/// Asks auth whose token the request carries. A body is read only after that: nobody whose
+/// Finds out whose token the request carries. A body is read only after that: nobody whose
 /// token is not good gets room for one.
 impl FromRequestParts<Arc<Chain>> for User {
     type Rejection = Refusal;
@@ -33,7 +33,7 @@ impl FromRequestParts<Arc<Chain>> for User {
     async fn from_request_parts(parts: &mut Parts, chain: &Arc<Chain>) -> Result<Self, Refusal> {
         let Bearer(token) = Bearer::from_request_parts(parts, chain).await?;
         let Ok(context) = RequestContext::from_request_parts(parts, chain).await;
-        let user = chain.introspect(&context, token).await?;
+        let user = chain.who(&context, token).await?;
         user.ok_or_else(|| Refusal::unauthorized("the token is not good, or no longer"))
     }
 }

@@ -4,11 +4,16 @@
 //! are expected are passed on; any other answer is not what was promised, and a failure of
 //! that service.
 
-use crate::authorization::User;
+use crate::{
+    authorization::User,
+    keys::Keys,
+    queue::Queue,
+    soft::{Got, Soft},
+};
 use chassis::{Answer, Call, CallError, PeerAddress, Refusal, RequestContext, Upstream};
 use http::{StatusCode, header::IF_NONE_MATCH};
 use types::{
-    Problem,
+    Outcome, Problem,
     audit::{Event, Events, NewEvent},
     auth::{
         IntrospectRequest, Introspection, LoginRequest, LoginResponse, RegisterRequest,
@@ -18,6 +23,7 @@ use types::{
     header::{ACTOR, CLIENT_ADDRESS, IDEMPOTENCY_KEY},
     is_name,
     profile::{Profile, PutProfile, View},
+    relay::Relayed,
 };
 
 /// The services below.
@@ -31,6 +37,14 @@ pub(crate) struct Chain {
     pub database: Upstream,
     /// What happened, where that is recorded.
     pub audit: Option<Upstream>,
+    /// Where readings wait to be told to it, if they do not go there at once.
+    pub queue: Option<Queue>,
+    /// How pages are to look, where that is asked.
+    pub config: Option<Upstream>,
+    /// The keys of auth, if it is not asked about tokens.
+    pub keys: Option<Keys>,
+    /// Those that a page can do without.
+    pub soft: Vec<Soft>,
 }
 
 impl Chain {
@@ -85,8 +99,20 @@ impl Chain {
         }
     }
 
+    /// The user whose token this is; none, if it is not good.
+    pub(crate) async fn who(
+        &self,
+        context: &RequestContext,
+        token: String,
+    ) -> Result<Option<User>, Refusal> {
+        match &self.keys {
+            Some(keys) => keys.user(&token).await,
+            None => self.introspect(context, token).await,
+        }
+    }
+
     /// `auth.introspect`: the user whose token this is; none, if it is not good.
-    pub(crate) async fn introspect(
+    async fn introspect(
         &self,
         context: &RequestContext,
         token: String,
@@ -125,14 +151,31 @@ impl Chain {
     }
 
     /// `profile.view`: the user's profile, and what their page consists of.
-    pub(crate) async fn view(&self, context: &RequestContext, user: &str) -> Result<View, Refusal> {
-        let call = Call::get("profile.view", &format!("/v1/profiles/{user}/view"));
+    pub(crate) async fn view(
+        &self,
+        context: &RequestContext,
+        user: &str,
+    ) -> Result<Got<View>, Refusal> {
+        self.view_by(context, view_of(user).cacheable()).await
+    }
+
+    /// The same as it is now, never from a cache: what a write may touch.
+    pub(crate) async fn view_now(
+        &self,
+        context: &RequestContext,
+        user: &str,
+    ) -> Result<View, Refusal> {
+        let got = self.view_by(context, view_of(user)).await?;
+        Ok(got.value)
+    }
+
+    async fn view_by(&self, context: &RequestContext, call: Call) -> Result<Got<View>, Refusal> {
         let answer = self.profile.call(context, call).await?;
         pass_on(&answer, |problem| problem.code == "not-found")?;
         let view: View = answer.json()?;
         // They become parts of a path.
         if is_name(&view.collection) && view.keys.iter().all(|key| is_name(key)) {
-            Ok(view)
+            Ok(got(&answer, view))
         } else {
             Err(answer.corrupt().into())
         }
@@ -143,12 +186,24 @@ impl Chain {
         &self,
         context: &RequestContext,
         view: &View,
-    ) -> Result<Vec<Record>, Refusal> {
+    ) -> Result<Got<Vec<Record>>, Refusal> {
         let keys = view.keys.join(",");
         let path = format!("/v1/records/{}?keys={keys}", view.collection);
-        let call = Call::get("database.records", &path);
-        let Records { records, .. } = self.database.call(context, call).await?.json()?;
-        Ok(records)
+        let call = Call::get("database.records", &path).cacheable();
+        let answer = self.database.call(context, call).await?;
+        let Records { records, .. } = answer.json()?;
+        Ok(got(&answer, records))
+    }
+
+    /// `relay.relay`: how pages are to look, where somebody says so.
+    pub(crate) async fn settings(&self, context: &RequestContext) -> Result<Got<()>, Refusal> {
+        let Some(config) = &self.config else {
+            return Ok(nothing_missing());
+        };
+        let call = Call::get("config.read", "/v1/relay").cacheable();
+        let answer = config.call(context, call).await?;
+        answer.json::<Relayed>()?;
+        Ok(got(&answer, ()))
     }
 
     /// `database.put`: writes the record under `key` for `actor`, once for each `once`.
@@ -167,14 +222,35 @@ impl Chain {
         Ok(answer.json()?)
     }
 
-    /// `audit.append`: records that it happened, where that is wanted.
-    pub(crate) async fn append(
+    /// Records that something was done, where that is wanted: now, or once the audit log can.
+    pub(crate) async fn record(
+        &self,
+        context: &RequestContext,
+        event: NewEvent,
+    ) -> Result<Got<()>, Refusal> {
+        match &self.queue {
+            Some(queue) => queue.push(event).await.map(|()| nothing_missing()),
+            None => self.append(context, &event).await,
+        }
+    }
+
+    /// Records that a page was written, where that is wanted. With a queue it is not: then
+    /// the database service tells of each write, whose event is kept in the same transaction.
+    pub(crate) async fn record_write(
         &self,
         context: &RequestContext,
         event: &NewEvent,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Got<()>, Refusal> {
+        match &self.queue {
+            Some(_) => Ok(nothing_missing()),
+            None => self.append(context, event).await,
+        }
+    }
+
+    /// `audit.append`: records that it happened.
+    async fn append(&self, context: &RequestContext, event: &NewEvent) -> Result<Got<()>, Refusal> {
         let Some(audit) = &self.audit else {
-            return Ok(());
+            return Ok(nothing_missing());
         };
         // Appended once for each key in the event, however often it is sent.
         let call = Call::post("audit.append", "/v1/events")
@@ -182,7 +258,14 @@ impl Chain {
             .repeatable();
         let answer = audit.call(context, call).await?;
         answer.json::<Event>()?;
-        Ok(())
+        Ok(got(&answer, ()))
+    }
+
+    /// Ends what goes on beside requests.
+    pub(crate) async fn close(&self) {
+        if let Some(queue) = &self.queue {
+            queue.close().await;
+        }
     }
 
     /// `audit.events`: a part of the log, where there is one.
@@ -203,6 +286,23 @@ impl Chain {
             .await?;
         pass_on(&answer, |problem| problem.code == "bad-request")?;
         Ok(answer.json()?)
+    }
+}
+
+fn view_of(user: &str) -> Call {
+    Call::get("profile.view", &format!("/v1/profiles/{user}/view"))
+}
+
+fn got<T>(answer: &Answer, value: T) -> Got<T> {
+    let outcome = answer.outcome();
+    Got { value, outcome }
+}
+
+/// What is not asked for can't be missing.
+const fn nothing_missing() -> Got<()> {
+    Got {
+        value: (),
+        outcome: Outcome::Ok,
     }
 }
 

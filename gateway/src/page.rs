@@ -5,16 +5,18 @@ use crate::{
     authorization::{User, Wish},
     chain::Chain,
     idempotency::{IdempotencyKey, Once},
+    soft::{Quality, Soft},
 };
 use axum::extract::{FromRequestParts, Path, State};
+use axum::response::{IntoResponse, Response};
 use chassis::{
-    Json, Refusal, RequestContext,
+    Degraded, Json, Refusal, RequestContext,
     openapi::{BadBody, BadRequest, ChainFailures, Forbidden, NotFound, Unauthorized},
 };
 use http::request::Parts;
 use std::sync::Arc;
 use types::{
-    NAME_ALLOWED,
+    NAME_ALLOWED, Outcome,
     audit::NewEvent,
     database::{PutRecord, Record},
     gateway::{Page, PutMe},
@@ -30,7 +32,7 @@ pub(crate) async fn read_own(
     State(chain): State<Arc<Chain>>,
     context: RequestContext,
     user: User,
-) -> Result<Json<Page>, Refusal> {
+) -> Result<Response, Refusal> {
     read(&chain, &context, &user, &user.id).await
 }
 
@@ -46,7 +48,7 @@ pub(crate) async fn read_of(
     context: RequestContext,
     Owner(owner): Owner,
     user: User,
-) -> Result<Json<Page>, Refusal> {
+) -> Result<Response, Refusal> {
     read(&chain, &context, &user, &owner).await
 }
 
@@ -89,21 +91,30 @@ async fn read(
     context: &RequestContext,
     user: &User,
     owner: &str,
-) -> Result<Json<Page>, Refusal> {
+) -> Result<Response, Refusal> {
     user.check(Wish::ReadPage(owner))?;
-    let view = chain.view(context, owner).await?;
-    let records = chain.records(context, &view).await?;
+    let mut quality = Quality::of(&chain.soft);
+    let view = quality.note(chain.view(context, owner).await?);
+    let records = chain.records(context, &view).await;
+    let records = quality.take(Soft::Database, records)?.unwrap_or_default();
     // Each reading is an event of its own. The request's id alone would not do: the client
     // may choose it, and could hide a reading behind an earlier one.
     let number: u64 = rand::random();
     let key = format!("{}:{number:016x}", context.request_id);
     let event = event(key, user, "page.read", owner);
-    chain.append(context, &event).await?;
-    Ok(Json(Page {
+    quality.take(Soft::Audit, chain.record(context, event).await)?;
+    quality.take(Soft::Config, chain.settings(context).await)?;
+    let is_degraded = quality.outcome == Outcome::Degraded;
+    let page = Json(Page {
         profile: view.profile,
         records,
-        degraded: false,
-    }))
+        degraded: is_degraded,
+    });
+    Ok(if is_degraded {
+        Degraded(page).into_response()
+    } else {
+        page.into_response()
+    })
 }
 
 async fn write(
@@ -114,7 +125,8 @@ async fn write(
     PutMe { key, value }: PutMe,
 ) -> Result<Json<Record>, Refusal> {
     user.check(Wish::WritePage(owner))?;
-    let view = chain.view(context, owner).await?;
+    // An old answer would let a write touch what is no longer on the page.
+    let view = chain.view_now(context, owner).await?;
     if !view.keys.contains(&key) {
         return Err(not_on_page(&key, &view.keys));
     }
@@ -127,7 +139,8 @@ async fn write(
     let (collection, key) = place;
     let key = format!("page.write:{collection}/{key}@{}", record.version);
     let event = event(key, user, "page.write", owner);
-    chain.append(context, &event).await?;
+    let recorded = chain.record_write(context, &event).await;
+    Quality::of(&chain.soft).take(Soft::Audit, recorded)?;
     Ok(Json(record))
 }
 

@@ -3,8 +3,11 @@
 mod accounts;
 mod authorization;
 mod events;
+mod local;
+mod queued;
+mod soft;
 
-use crate::{Options, chain, router};
+use crate::{Chain, Options, chain, router};
 use axum::{
     Router,
     body::{Body, to_bytes},
@@ -23,20 +26,28 @@ use std::{
         atomic::{AtomicBool, Ordering::Relaxed},
     },
 };
+use tokio::sync::RwLock;
 use tower::ServiceExt;
 use types::{PROBLEM_CONTENT_TYPE, Problem, header};
 
 /// A request that arrived below: method and path, idempotency key, body.
 type Asked = (String, Option<String>, Value);
 
+/// Path and answer.
+type Reply = (&'static str, u16, Value);
+
 /// What the services below answer, and what they were asked.
 #[derive(Clone, Default)]
 struct Below {
-    /// Path and answer; the first that fits counts, before what is usual.
-    answers: Vec<(&'static str, u16, Value)>,
+    /// The first that fits counts, before what is usual.
+    answers: Vec<Reply>,
     /// Method and path, and the answer.
-    special: Option<(&'static str, u16, Value)>,
+    special: Option<Reply>,
     asked: Arc<Mutex<Vec<Asked>>>,
+    /// Answers that were set while it runs.
+    latest: Arc<Mutex<Vec<Reply>>>,
+    /// While a test holds it for writing, nobody is answered.
+    gate: Arc<RwLock<()>>,
 }
 
 impl Below {
@@ -55,6 +66,13 @@ impl Below {
         }
     }
 
+    /// From now on it answers so, before anything else.
+    fn replies(&self, path: &'static str, status: u16, body: Value) {
+        let mut latest = self.latest.lock().unwrap();
+        latest.retain(|(of, ..)| *of != path);
+        latest.push((path, status, body));
+    }
+
     fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
@@ -69,7 +87,9 @@ impl Below {
         {
             return (*status, body.clone());
         }
-        let set = self.answers.iter().find(|(of, ..)| *of == path);
+        let latest = self.latest.lock().unwrap();
+        let mut set = latest.iter().chain(&self.answers);
+        let set = set.find(|(of, ..)| *of == path);
         set.map_or_else(
             || (200, usual(path, asked)),
             |(_, status, body)| (*status, body.clone()),
@@ -108,6 +128,7 @@ fn usual(path: &str, asked: &Value) -> Value {
         "/v1/records/pages" => json!({ "records": [record("a"), record("b")] }),
         "/v1/events" => json!({ "sequence": 1, "recorded_at_ms": 2, "key": "k",
             "actor": "user-1", "action": "page.read", "hash": "00" }),
+        "/v1/relay" => json!({ "service": "config", "hops": 1 }),
         _ => record("a"),
     }
 }
@@ -122,6 +143,7 @@ async fn below(State(below): State<Below>, request: Request<Body>) -> Response {
         once.map(|once| once.to_str().unwrap().to_owned()),
         asked.clone(),
     ));
+    let _open = below.gate.read().await;
     let (status, body) = below.answer(parts.method.as_str(), parts.uri.path(), &asked);
     let status = StatusCode::from_u16(status).unwrap();
     (
@@ -134,16 +156,30 @@ async fn below(State(below): State<Below>, request: Request<Body>) -> Response {
 
 /// The gateway before the first `hops` services, which `other` plays.
 async fn gateway(other: &Below, hops: usize) -> Router {
+    gateway_with(other, hops, &[]).await.0
+}
+
+/// The same with further flags, and what its routes share.
+async fn gateway_with(other: &Below, hops: usize, more: &[&str]) -> (Router, Arc<Chain>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let services = Router::new().fallback(below).with_state(other.clone());
     tokio::spawn(async move { axum::serve(listener, services).await });
-    let flags = ["--auth", "--profile", "--database", "--audit"];
+    let flags = [
+        "--auth",
+        "--profile",
+        "--database",
+        "--audit",
+        "--config-server",
+    ];
     let mut args = vec!["gateway", "--listen=127.0.0.1:0", "--admin=127.0.0.1:0"];
     args.extend(flags[..hops].iter().flat_map(|flag| [*flag, &url]));
+    args.extend(more);
     let options = Options::parse_from(args);
     let chassis = Chassis::start("gateway", options.chassis.clone()).await;
-    router(chain(&chassis.unwrap(), &options)).into()
+    let chain = chain(&chassis.unwrap(), &options).await.unwrap();
+    let chain = Arc::new(chain);
+    (router(chain.clone()).into(), chain)
 }
 
 fn get(token: &str) -> Request<Body> {
@@ -278,6 +314,25 @@ async fn a_record_that_is_not_on_the_page_is_not_written() {
 }
 
 #[tokio::test]
+async fn a_write_sees_the_page_as_it_is_although_reads_may_see_an_old_one() {
+    let view = "/v1/profiles/user-1/view";
+    let services = Below::default();
+    let (gateway, _) = gateway_with(&services, 4, &[r#"--cache={"fresh":"1h"}"#]).await;
+    assert_eq!(send(&gateway, get("t")).await.0, 200);
+    let changed = json!({ "profile": profile(), "collection": "pages", "keys": ["c"] });
+    services.replies(view, 200, changed);
+    let asked = || {
+        let is_view = |path: &&String| **path == format!("GET {view}");
+        services.paths().iter().filter(is_view).count()
+    };
+    assert_eq!(send(&gateway, get("t")).await.0, 200);
+    assert_eq!(asked(), 1);
+    assert_eq!(send(&gateway, put("c")).await.0, 200);
+    assert_eq!(send(&gateway, put("a")).await.0, 403);
+    assert_eq!(asked(), 3);
+}
+
+#[tokio::test]
 async fn problems_that_are_the_clients_are_passed_on_and_others_are_failures_below() {
     let problem = |status, code| json!(Problem::new(status, code, "Title"));
     let view = "/v1/profiles/user-1/view";
@@ -345,4 +400,19 @@ fn a_flag_that_is_wrong_or_missing_is_named() {
         assert!(missing.contains(flag), "{missing}");
     }
     assert!(!missing.contains("--audit"), "{missing}");
+}
+
+#[test]
+fn whoever_reaches_the_gateway_cannot_make_it_the_active_one() {
+    let url = "http://127.0.0.1:1";
+    let mut args = vec!["gateway"];
+    for flag in ["--auth", "--profile", "--database"] {
+        args.extend([flag, url]);
+    }
+    assert!(Options::try_parse_from(&args).is_ok());
+    args.push("--takeover=1s");
+    let error = Options::try_parse_from(&args).unwrap_err().to_string();
+    for part in ["--takeover", "clients reach the gateway", "allowed:"] {
+        assert!(error.contains(part), "{part:?} is missing: {error}");
+    }
 }

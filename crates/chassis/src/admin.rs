@@ -30,8 +30,13 @@ impl Readiness {
         self.0.store(ready, Relaxed);
     }
 
-    fn get(&self) -> bool {
-        self.0.load(Relaxed)
+    /// What whoever asks is told.
+    pub(crate) fn told(&self) -> Result<&'static str, Refusal> {
+        if self.0.load(Relaxed) {
+            return Ok("ready\n");
+        }
+        let problem = Problem::new(503, "draining", "The service is stopping");
+        Err(problem.retryable(true).into())
     }
 }
 
@@ -96,12 +101,7 @@ async fn render(State(admin): State<Admin>, response: Response) -> Response {
 }
 
 async fn ready(State(admin): State<Admin>) -> Result<&'static str, Refusal> {
-    if admin.readiness.get() {
-        return Ok("ready\n");
-    }
-    Err(Problem::new(503, "draining", "The service is stopping")
-        .retryable(true)
-        .into())
+    admin.readiness.told()
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {

@@ -4,13 +4,17 @@ mod accounting;
 mod identity;
 mod limits;
 mod panic;
+mod ready;
+mod shed;
+mod standby;
 
-use crate::{Instruments, PolicyControl, Refusal};
+use crate::{Instruments, PolicyControl, Refusal, admin::Readiness};
 use accounting::AccountingLayer;
 use axum::{
     Router,
     body::Body,
     error_handling::HandleErrorLayer,
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
 };
 use faults::{Decision, FaultControl, FaultLayer, Firing};
@@ -19,11 +23,14 @@ use limits::Refused;
 use opentelemetry::{KeyValue, trace::TraceContextExt};
 use opentelemetry_sdk::trace::SdkTracer;
 use resilience::deadline::DeadlineLayer;
+use shed::Shed;
 use std::{num::NonZeroUsize, sync::Arc};
 use tokio::sync::Semaphore;
 use tower::{ServiceBuilder, limit::GlobalConcurrencyLimitLayer, load_shed::LoadShedLayer};
 use tower_http::catch_panic::CatchPanicLayer;
 use types::{Cause, Problem, attribute};
+
+pub use standby::Standby;
 
 /// Outer to inner, as `nines stack` prints it and the README shows it.
 pub const STACK: &[(&str, &str)] = &[
@@ -56,8 +63,16 @@ pub const STACK: &[(&str, &str)] = &[
         "one limit for all routes and connections",
     ),
     (
+        "shed",
+        "the limit of the policy, stated or found out from what requests take; more is refused",
+    ),
+    (
         "faults",
         "innermost, so that everything above sees an injected fault as a real one",
+    ),
+    (
+        "standby",
+        "a replica that stands by refuses, until its caller makes it the active one",
     ),
     ("handler", "the service's own work"),
 ];
@@ -81,9 +96,20 @@ pub struct Inbound {
     pub max_in_flight: NonZeroUsize,
     /// The largest body accepted, in bytes.
     pub max_body: NonZeroUsize,
+    /// The role of a replica that may stand by; none: it always serves.
+    pub standby: Option<Standby>,
 }
 
 impl Inbound {
+    /// The routes of `router`, behind the whole stack, and the one that heartbeats ask.
+    pub(crate) fn serve(&self, router: Router, readiness: Readiness) -> Router {
+        let router = match self.standby.clone() {
+            Some(standby) => router.route_layer(from_fn_with_state(standby, standby::guard)),
+            None => router,
+        };
+        self.wrap(router).merge(ready::router(self, readiness))
+    }
+
     /// Puts the whole stack around every route of `router`, and around its 404.
     pub fn wrap(&self, router: Router) -> Router {
         let permits = Arc::new(Semaphore::new(self.max_in_flight.get()));
@@ -103,6 +129,10 @@ impl Inbound {
                 .map_err(Refused::from)
                 .layer(LoadShedLayer::new())
                 .layer(GlobalConcurrencyLimitLayer::with_semaphore(permits))
+                .layer(from_fn_with_state(
+                    Shed::new(self.policy.clone()),
+                    shed::admit,
+                ))
                 .layer(FaultLayer::new(self.faults.clone(), note, answer)),
         )
     }

@@ -21,6 +21,10 @@ pub struct Instruments {
     calls: Counter<u64>,
     attempts: Counter<u64>,
     breaker_transitions: Counter<u64>,
+    ejections: Counter<u64>,
+    replica_changes: Counter<u64>,
+    failovers: Counter<u64>,
+    cache_lookups: Counter<u64>,
 }
 
 impl Instruments {
@@ -53,6 +57,22 @@ impl Instruments {
             breaker_transitions: counter(
                 "nines.breaker.transitions",
                 "Changes of circuit breakers, by callee, state before and after, and reason.",
+            ),
+            ejections: counter(
+                "nines.replica.ejections",
+                "Replicas that were left out for a while because they kept failing, by callee.",
+            ),
+            replica_changes: counter(
+                "nines.replica.changes",
+                "Replicas that went down or came back by their heartbeats, by callee.",
+            ),
+            failovers: counter(
+                "nines.replica.failovers",
+                "How often another replica became the active one, by callee.",
+            ),
+            cache_lookups: counter(
+                "nines.cache.lookups",
+                "Calls that a cache was asked about, by callee and what it had.",
             ),
         }
     }
@@ -104,14 +124,14 @@ impl Instruments {
             .build();
     }
 
-    /// Shows the state of the circuit breaker before `callee`, whenever asked and if there is
-    /// one.
-    pub(crate) fn show_breaker(
+    /// Shows the states of the circuit breakers before the replicas of `callee`, whenever
+    /// asked and as far as there are any.
+    pub(crate) fn show_breakers(
         &self,
         callee: &Arc<str>,
-        state: impl Fn() -> Option<State> + Send + Sync + 'static,
+        states: impl Fn() -> Vec<(Arc<str>, State)> + Send + Sync + 'static,
     ) {
-        let peer = [KeyValue::new("peer", callee.clone())];
+        let peer = KeyValue::new("peer", callee.clone());
         let openness = |state| match state {
             State::Closed => 0,
             State::HalfOpen => 1,
@@ -119,10 +139,13 @@ impl Instruments {
         };
         self.meter
             .u64_observable_gauge("nines.breaker.state")
-            .with_description("Circuit breaker, by callee: 0 closed, 1 half-open, 2 open.")
+            .with_description(
+                "Circuit breaker, by callee and replica: 0 closed, 1 half-open, 2 open.",
+            )
             .with_callback(move |gauge| {
-                if let Some(state) = state() {
-                    gauge.observe(openness(state), &peer);
+                for (replica, state) in states() {
+                    let replica = KeyValue::new("replica", replica);
+                    gauge.observe(openness(state), &[peer.clone(), replica]);
                 }
             })
             .build();
@@ -150,6 +173,28 @@ impl Instruments {
             KeyValue::new("why", transition.why.as_str()),
         ];
         self.breaker_transitions.add(1, &labels);
+    }
+
+    pub(crate) fn replica_ejected(&self, callee: &Arc<str>) {
+        let peer = KeyValue::new("peer", callee.clone());
+        self.ejections.add(1, &[peer]);
+    }
+
+    pub(crate) fn replica_changed(&self, callee: &Arc<str>, up: bool) {
+        let peer = KeyValue::new("peer", callee.clone());
+        let to = KeyValue::new("to", if up { "up" } else { "down" });
+        self.replica_changes.add(1, &[peer, to]);
+    }
+
+    pub(crate) fn looked_up(&self, callee: &Arc<str>, found: &'static str) {
+        let peer = KeyValue::new("peer", callee.clone());
+        let found = KeyValue::new("found", found);
+        self.cache_lookups.add(1, &[peer, found]);
+    }
+
+    pub(crate) fn failed_over(&self, callee: &Arc<str>) {
+        let peer = KeyValue::new("peer", callee.clone());
+        self.failovers.add(1, &[peer]);
     }
 
     pub(crate) fn attempt_ended(&self, seen: &Seen<'_>) {

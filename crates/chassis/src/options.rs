@@ -10,7 +10,10 @@ mod wrong;
 use crate::Policy;
 use clap::{Arg, Command, error::ErrorKind, parser::ValueSource};
 use faults::{CrashAt, FaultSet};
-use resilience::{circuit_breaker::BreakerPolicy, retry::RetryPolicy};
+use resilience::{
+    balance::BalancePolicy, bulkhead::LimitPolicy, cache::CachePolicy,
+    circuit_breaker::BreakerPolicy, hedge::HedgePolicy, retry::RetryPolicy,
+};
 use serde::de::DeserializeOwned;
 use std::{
     ffi::OsString,
@@ -54,6 +57,9 @@ pub struct Options {
     /// The name of this replica; the service's name and `-0` if not given
     #[arg(long, env = "NINES_REPLICA", value_name = "NAME")]
     pub replica: Option<String>,
+    /// Stands by until its caller makes it the active one, and then needs so long to take over
+    #[arg(long, env = "NINES_TAKEOVER", value_parser = time, value_name = "DURATION")]
+    pub takeover: Option<Duration>,
     /// Faults from the start, as JSON: {"seed":42,"faults":[{"id":"f","kind":"error","probability":0.01}]}
     #[arg(long, env = "NINES_FAULTS", value_parser = json::<FaultSet>, value_name = "JSON")]
     pub faults: Option<FaultSet>,
@@ -69,6 +75,21 @@ pub struct Options {
     /// Stops calling a service that keeps failing: {"consecutive":5,"open":"1s"}
     #[arg(long, env = "NINES_BREAKER", value_parser = json::<BreakerPolicy>, value_name = "JSON")]
     pub breaker: Option<BreakerPolicy>,
+    /// Which replica is called, and which ones are left alone: {"eject":{"consecutive":3},"check":{"every":"1s"}}
+    #[arg(long, env = "NINES_BALANCE", value_parser = json::<BalancePolicy>, value_name = "JSON")]
+    pub balance: Option<BalancePolicy>,
+    /// Asks a second replica where the first is slow: {"delay":"50ms","budget":{"ratio":0.05}}
+    #[arg(long, env = "NINES_HEDGE", value_parser = json::<HedgePolicy>, value_name = "JSON")]
+    pub hedge: Option<HedgePolicy>,
+    /// The most calls of one replica at once: {"max":16,"wait":"5ms"}
+    #[arg(long, env = "NINES_BULKHEAD", value_parser = json::<LimitPolicy>, value_name = "JSON")]
+    pub bulkhead: Option<LimitPolicy>,
+    /// The most requests handled at once, stated or found out: {"max":64} or {"max":256,"adaptive":true}
+    #[arg(long, env = "NINES_SHED", value_parser = json::<LimitPolicy>, value_name = "JSON")]
+    pub shed: Option<LimitPolicy>,
+    /// Remembers answers of other services: {"fresh":"1s","stale":"10s"}
+    #[arg(long, env = "NINES_CACHE", value_parser = json::<CachePolicy>, value_name = "JSON")]
+    pub cache: Option<CachePolicy>,
     /// The most connections at once; more wait until one ends, and idle ones end soon
     #[arg(
         long,
@@ -118,6 +139,11 @@ impl Options {
             deadline: self.deadline,
             retry: self.retry,
             breaker: self.breaker,
+            balance: self.balance,
+            hedge: self.hedge,
+            bulkhead: self.bulkhead,
+            shed: self.shed,
+            cache: self.cache,
         }
     }
 }
@@ -156,6 +182,12 @@ pub fn positive(text: &str) -> Result<Duration, String> {
             "{error}; allowed: a duration such as 250ms or 1m 30s"
         )),
     }
+}
+
+/// A duration such as `250ms`, which may be none at all.
+fn time(text: &str) -> Result<Duration, String> {
+    let wrong = |error| format!("{error}; allowed: a duration such as 0s, 250ms or 1m 30s");
+    humantime::parse_duration(text).map_err(wrong)
 }
 
 /// A text that is there: an empty token would let everybody in who sends none.

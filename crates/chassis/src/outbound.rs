@@ -1,21 +1,28 @@
 //! The way of a call out: from the handler to another service.
 
 mod attempt;
+mod balance;
 mod breaker;
+mod cache;
 mod call;
+mod check;
+mod discovery;
 mod error;
 mod exchange;
+mod hedge;
+mod replica;
 mod retry;
 mod switch;
 mod upstream;
 
-use crate::{Instruments, PolicyControl};
+use crate::{Instruments, Policy, PolicyControl};
 use attempt::AttemptLayer;
 use bytes::Bytes;
 use call::CallLayer;
 use exchange::Exchange;
 use http::{Request, Response};
 use opentelemetry_sdk::trace::SdkTracer;
+use replica::Replica;
 use resilience::{attempt_timeout::AttemptTimeoutLayer, deadline::DeadlineLayer};
 use std::{sync::Arc, time::Duration};
 use switch::Parts;
@@ -36,12 +43,28 @@ pub const STACK: &[(&str, &str)] = &[
         "bounds all attempts and the pauses between them",
     ),
     (
+        "cache",
+        "an answer that was had before; outside the retry, which then has nothing to do",
+    ),
+    (
         "retry",
         "tries again where it is safe, can help and can be afforded; each attempt has its span",
     ),
     (
+        "hedge",
+        "asks a second replica where the first is slow; one try of the retry, whoever answers it",
+    ),
+    (
+        "balance",
+        "picks a replica for each attempt: one that is up, lets it pass, and was not tried yet",
+    ),
+    (
         "circuit breaker",
         "refuses calls to a replica that keeps failing; inside the retry, so that it sees each attempt",
+    ),
+    (
+        "bulkhead",
+        "so many calls of a replica at once; inside the breaker, which does not count its refusals",
     ),
     (
         "attempt",
@@ -59,7 +82,7 @@ pub const STACK: &[(&str, &str)] = &[
 pub struct Outbound {
     /// The callee's name.
     pub callee: Arc<str>,
-    /// Where the callee's replicas are. One, until there is a balancer to choose.
+    /// Where the callee's replicas are; a name stands for all of its addresses.
     pub replicas: Arc<[Url]>,
     /// Makes call and attempt spans.
     pub tracer: SdkTracer,
@@ -75,16 +98,29 @@ type Stack = BoxCloneSyncService<Request<Bytes>, Response<Bytes>, CallError>;
 
 impl Outbound {
     /// Builds the stack.
-    fn stack(&self, attempt_timeout: Option<Duration>, parts: &Parts) -> Stack {
+    fn stack(&self, policy: &Policy, parts: &Parts) -> Stack {
         // Outermost first; the reasons are in `STACK`.
+        let one = |replica: &Replica| {
+            ServiceBuilder::new()
+                .option_layer(replica.breaker.clone())
+                .option_layer(replica.bulkhead.clone())
+                .layer(AttemptLayer::new(self, replica))
+                .layer(AttemptTimeoutLayer::new(policy.attempt_timeout))
+                .service(Exchange::new(self.client.clone()))
+        };
         let stack = ServiceBuilder::new()
             .layer(CallLayer::new(self))
             .layer(DeadlineLayer)
+            .option_layer(parts.cache.clone())
             .option_layer(parts.retry.clone())
+            .option_layer(parts.hedge.clone())
             .option_layer(parts.breaker.clone())
-            .layer(AttemptLayer::new(self))
-            .layer(AttemptTimeoutLayer::new(attempt_timeout))
-            .service(Exchange::new(self.client.clone()));
+            .service(balance::over(
+                self,
+                parts.known.clone(),
+                &parts.replicas,
+                one,
+            ));
         BoxCloneSyncService::new(stack)
     }
 }

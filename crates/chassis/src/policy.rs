@@ -1,7 +1,10 @@
 //! What a service does about time and about callees that fail, and how that is replaced while
 //! it runs.
 
-use resilience::{InvalidPolicy, circuit_breaker::BreakerPolicy, retry::RetryPolicy};
+use resilience::{
+    InvalidPolicy, balance::BalancePolicy, bulkhead::LimitPolicy, cache::CachePolicy,
+    circuit_breaker::BreakerPolicy, hedge::HedgePolicy, retry::RetryPolicy,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Number, Value};
 use std::{
@@ -24,6 +27,17 @@ pub struct Policy {
     pub retry: Option<RetryPolicy>,
     /// When to stop calling for a while; `None`: never.
     pub breaker: Option<BreakerPolicy>,
+    /// Which replica to call; `None`: any of them.
+    pub balance: Option<BalancePolicy>,
+    /// When to ask a second replica as well; `None`: never.
+    pub hedge: Option<HedgePolicy>,
+    /// How many calls of a replica may be under way at once; `None`: any number.
+    pub bulkhead: Option<LimitPolicy>,
+    /// How many requests received may be under way at once; `None`: what the service was
+    /// started with.
+    pub shed: Option<LimitPolicy>,
+    /// How long to remember answers; `None`: not at all.
+    pub cache: Option<CachePolicy>,
 }
 
 impl Policy {
@@ -31,6 +45,16 @@ impl Policy {
     pub fn check(&self) -> Result<(), InvalidPolicy> {
         let fits = |retry: RetryPolicy| retry.check_fits(self.attempt_timeout, self.deadline);
         self.retry.map_or(Ok(()), fits)
+    }
+
+    /// How calls are spread over replicas.
+    pub(crate) fn balance(&self) -> BalancePolicy {
+        self.balance.unwrap_or(BalancePolicy::PLAIN)
+    }
+
+    /// Whether one breaker stands before all replicas of a callee.
+    pub(crate) fn has_shared_breaker(&self) -> bool {
+        self.balance().settings().shared_breaker
     }
 }
 
@@ -73,6 +97,11 @@ struct RawPolicy {
     deadline_ms: Value,
     retry: Value,
     breaker: Value,
+    balance: Value,
+    hedge: Value,
+    bulkhead: Value,
+    shed: Value,
+    cache: Value,
 }
 
 impl TryFrom<RawPolicy> for Policy {
@@ -84,6 +113,11 @@ impl TryFrom<RawPolicy> for Policy {
             deadline: duration("deadline_ms", &raw.deadline_ms)?,
             retry: part("retry", raw.retry)?,
             breaker: part("breaker", raw.breaker)?,
+            balance: part("balance", raw.balance)?,
+            hedge: part("hedge", raw.hedge)?,
+            bulkhead: part("bulkhead", raw.bulkhead)?,
+            shed: part("shed", raw.shed)?,
+            cache: part("cache", raw.cache)?,
         };
         policy.check().map_err(|wrong| format!("retry: {wrong}"))?;
         Ok(policy)
@@ -95,9 +129,13 @@ impl From<Policy> for RawPolicy {
         Self {
             attempt_timeout_ms: millis(policy.attempt_timeout),
             deadline_ms: millis(policy.deadline),
-            // Numbers, texts and flags always serialise.
-            retry: serde_json::to_value(policy.retry).unwrap_or_default(),
-            breaker: serde_json::to_value(policy.breaker).unwrap_or_default(),
+            retry: written(policy.retry),
+            breaker: written(policy.breaker),
+            balance: written(policy.balance),
+            hedge: written(policy.hedge),
+            bulkhead: written(policy.bulkhead),
+            shed: written(policy.shed),
+            cache: written(policy.cache),
         }
     }
 }
@@ -125,6 +163,11 @@ fn part<T: DeserializeOwned>(field: &str, value: Value) -> Result<Option<T>, Str
     serde_json::from_value(value).map_err(|wrong| format!("{field}: {wrong}"))
 }
 
+/// Numbers, texts and flags always serialise.
+fn written(part: impl Serialize) -> Value {
+    serde_json::to_value(part).unwrap_or_default()
+}
+
 /// Whole milliseconds without a fraction.
 fn millis(limit: Option<Duration>) -> Value {
     let Some(limit) = limit else {
@@ -143,14 +186,21 @@ mod tests {
 
     #[test]
     fn a_policy_survives_the_way_to_json_and_back() {
-        for text in [
-            r#"{"attempt_timeout_ms":250,"deadline_ms":1000,"retry":null,"breaker":null}"#,
-            r#"{"attempt_timeout_ms":0.5,"deadline_ms":null,"retry":null,"breaker":null}"#,
+        for limits in [
+            r#""attempt_timeout_ms":250,"deadline_ms":1000"#,
+            r#""attempt_timeout_ms":0.5,"deadline_ms":null"#,
         ] {
-            let policy: Policy = serde_json::from_str(text).unwrap();
+            let parts = [
+                "retry", "breaker", "balance", "hedge", "bulkhead", "shed", "cache",
+            ];
+            let parts = parts.map(|part| format!(r#""{part}":null"#)).join(",");
+            let text = format!("{{{limits},{parts}}}");
+            let policy: Policy = serde_json::from_str(&text).unwrap();
             assert_eq!(serde_json::to_string(&policy).unwrap(), text);
         }
-        let text = r#"{"retry":{"retries":1,"budget":{"ratio":0.2}},"breaker":{"consecutive":5}}"#;
+        let text = r#"{"retry":{"retries":1,"budget":{"ratio":0.2}},"breaker":{"consecutive":5},
+            "balance":{"pick":"random"},"hedge":{"delay":"20ms"},"bulkhead":{"max":8},
+            "shed":{"max":64,"adaptive":true},"cache":{"fresh":"1s","stale":"10s"}}"#;
         let policy: Policy = serde_json::from_str(text).unwrap();
         let again = serde_json::to_string(&policy).unwrap();
         assert_eq!(serde_json::from_str::<Policy>(&again).unwrap(), policy);

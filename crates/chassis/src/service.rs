@@ -4,7 +4,7 @@ use crate::{
     Instruments, Options, PolicyControl, Upstream,
     admin::{Admin, Readiness},
     connections::{self, Limits},
-    inbound::Inbound,
+    inbound::{Inbound, Standby},
     openapi,
     outbound::{self, Outbound},
     shutdown::told_to_stop,
@@ -180,7 +180,7 @@ impl Chassis {
         let routes = routes.into();
         let readiness = Readiness::default();
         let admin = self.admin_router(&readiness, openapi::text(&self.service, &routes));
-        let served = self.inbound().wrap(routes.into());
+        let served = self.inbound().serve(routes.into(), readiness.clone());
         let addresses = self.addresses()?;
         let (stop_admin, stopped) = oneshot::channel::<()>();
         let admin = connections::serve(self.admin, admin, stopped, ADMIN_LIMITS);
@@ -225,6 +225,7 @@ impl Chassis {
             policy: self.policy.clone(),
             max_in_flight: self.options.max_in_flight,
             max_body: self.options.max_body,
+            standby: self.options.takeover.map(Standby::new),
         }
     }
 

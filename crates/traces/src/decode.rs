@@ -3,7 +3,7 @@
 
 use crate::{
     intern::Names,
-    span::{BreakerChange, Kind, Span, SpanId, TraceId},
+    span::{BreakerChange, Kind, News, ReplicaChange, Span, SpanId, TraceId},
 };
 use opentelemetry_proto::tonic::{
     collector::trace::v1::ExportTraceServiceRequest,
@@ -106,6 +106,10 @@ fn compact(otlp: &OtlpSpan, origin: &Origin, names: &mut Names) -> Option<Span> 
         .iter()
         .filter_map(|event| breaker_change(event, names));
     let changes: Vec<_> = changes.collect();
+    span.replica_change = otlp
+        .events
+        .iter()
+        .find_map(|event| replica_change(event, names));
     span.breaker_changes = Some(changes).filter(|c| !c.is_empty()).map(Box::new);
     Some(span)
 }
@@ -118,9 +122,28 @@ fn breaker_change(event: &Event, names: &mut Names) -> Option<BreakerChange> {
     Some(BreakerChange {
         at: event.time_unix_nano,
         callee: names.get(text(find(attribute::BREAKER_NAME)?)?),
+        replica: find(attribute::REPLICA)
+            .and_then(text)
+            .map(|name| names.get(name)),
         from: word(find(attribute::BREAKER_FROM)?)?,
         to: word(find(attribute::BREAKER_TO)?)?,
     })
+}
+
+fn replica_change(event: &Event, names: &mut Names) -> Option<Box<ReplicaChange>> {
+    let news = match &*event.name {
+        attribute::REPLICA_DOWN => News::Down,
+        attribute::REPLICA_UP => News::Up,
+        attribute::REPLICA_ACTIVE => News::Active,
+        _ => return None,
+    };
+    let find = |key: &str| text(value(event.attributes.iter().find(|a| a.key == key)?)?);
+    Some(Box::new(ReplicaChange {
+        at: event.time_unix_nano,
+        callee: names.get(find(attribute::PEER)?),
+        replica: names.get(find(attribute::REPLICA)?),
+        news,
+    }))
 }
 
 fn kind(kind: i32) -> Kind {

@@ -54,5 +54,5 @@ pub use decode::decode;
 pub use jsonl::{Loaded, Selection, read_jsonl};
 pub use origin::{Origin, OriginKind};
 pub use receiver::{ForwardStats, Receiver, ReceiverOptions};
-pub use span::{BreakerChange, Kind, Span, SpanId, TraceId};
+pub use span::{BreakerChange, Kind, News, ReplicaChange, Span, SpanId, TraceId};
 pub use waterfall::{Waterfall, waterfalls};

@@ -185,6 +185,33 @@ pub struct Span {
     /// Call: changes of the circuit breaker that it saw. Few spans have any, so most pay
     /// for one pointer.
     pub breaker_changes: Option<Box<Vec<BreakerChange>>>,
+    /// What became of a replica, on a span of its own.
+    pub replica_change: Option<Box<ReplicaChange>>,
+}
+
+/// A replica that went down, came back, or took over.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ReplicaChange {
+    /// When, in nanoseconds since 1970.
+    pub at: u64,
+    /// The service that it is a replica of.
+    pub callee: Arc<str>,
+    /// Which one, as its caller calls it.
+    pub replica: Arc<str>,
+    /// What became of it.
+    pub news: News,
+}
+
+/// What became of a replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum News {
+    /// It is down, by its heartbeats.
+    Down,
+    /// It is up again.
+    Up,
+    /// It is the active one from now on.
+    Active,
 }
 
 /// A circuit breaker that changed its state.
@@ -194,6 +221,8 @@ pub struct BreakerChange {
     pub at: u64,
     /// The service that the breaker guards.
     pub callee: Arc<str>,
+    /// Which of its replicas, if it says so.
+    pub replica: Option<Arc<str>>,
     /// The state before.
     pub from: BreakerState,
     /// The state after.
@@ -230,6 +259,7 @@ impl Span {
             request: None,
             breaker: None,
             breaker_changes: None,
+            replica_change: None,
         }
     }
 

@@ -34,6 +34,28 @@ pub const RETRY_EVENT: &str = "retry.scheduled";
 pub const RETRY_NUMBER: &str = "nines.retry.number";
 /// Event: the pause before it, in milliseconds.
 pub const RETRY_PAUSE_MS: &str = "nines.retry.pause_ms";
+/// The event, on the call that saw it, of a replica that is left out for a while.
+pub const EJECTION_EVENT: &str = "replica.ejected";
+/// Event: for how long, in milliseconds.
+pub const EJECTION_MS: &str = "nines.ejection.ms";
+/// The span of a replica that went down or came back, by its heartbeats, or took over.
+pub const REPLICA_SPAN: &str = "replica.change";
+/// Its event: the replica is down.
+pub const REPLICA_DOWN: &str = "replica.down";
+/// Its event: the replica is up again.
+pub const REPLICA_UP: &str = "replica.up";
+/// Its event: the replica is the active one from now on.
+pub const REPLICA_ACTIVE: &str = "replica.active";
+/// The event, on the call, of a second request that goes out because the first is slow.
+pub const HEDGE_EVENT: &str = "hedge.sent";
+/// Event: which of the call's further requests it is.
+pub const HEDGE_NUMBER: &str = "nines.hedge.number";
+/// Event: how long the first answer was waited for, in milliseconds.
+pub const HEDGE_DELAY_MS: &str = "nines.hedge.delay_ms";
+/// Call: what the cache had for it: `fresh`, with which the call is done, `stale` or `none`.
+pub const CACHE_FOUND: &str = "nines.cache.found";
+/// Call: how old the answer is that stands in for one that could not be had, in milliseconds.
+pub const CACHE_AGE_MS: &str = "nines.cache.age_ms";
 /// Call and server: the request id.
 pub const REQUEST: &str = "nines.request.id";
 /// Server: which attempt of which call this is, from the edge down.

@@ -19,6 +19,13 @@ pub const ACTOR: &str = "nines-actor";
 /// The address of the client, as the edge has seen it.
 pub const CLIENT_ADDRESS: &str = "nines-client-address";
 
+/// On a heartbeat: whether the replica is the active one of its kind, or stands by.
+pub const ROLE: &str = "nines-role";
+/// The role of the replica that serves.
+pub const ROLE_ACTIVE: &str = "active";
+/// The role of all others.
+pub const ROLE_STANDBY: &str = "standby";
+
 /// `degraded`, on an answer without a part that could be left out.
 pub const OUTCOME: &str = "nines-outcome";
 

@@ -10,6 +10,8 @@ pub const PROFILE: &str = "profile";
 pub const DATABASE: &str = "database";
 /// The fifth hop.
 pub const AUDIT: &str = "audit";
+/// A relay that stands for a configuration server: the last hop, where there is one.
+pub const CONFIG: &str = "config";
 /// A hop with no business of its own.
 pub const RELAY: &str = "relay";
 /// Whoever stands before the edge: the load generator, in the traces it makes.

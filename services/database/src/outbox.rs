@@ -35,7 +35,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
-use types::audit::NewEvent;
+use types::{audit::NewEvent, header::REQUEST_ID_MAX};
 
 /// How many events are looked at in one round.
 const BATCH: u32 = 256;
@@ -80,6 +80,14 @@ impl Waiting {
             actor: self.author.actor.clone(),
             action: self.action.clone(),
         }
+    }
+
+    /// The identity of delivery number `delivery`: the author's request, as far as there is
+    /// room for it, and the number. Each delivery draws anew: a fault that is drawn by the
+    /// request's identity would else strike the same event for ever.
+    fn delivery_id(&self, delivery: u64) -> String {
+        const ROOM: usize = REQUEST_ID_MAX - "-0123456789abcdef".len();
+        format!("{:.ROOM$}-{delivery:016x}", self.author.request_id)
     }
 }
 
@@ -333,7 +341,7 @@ impl Courier {
 
     /// Whether the event is recorded.
     async fn deliver_one(&self, waiting: &Waiting) -> bool {
-        let context = RequestContext::new(&*waiting.author.request_id);
+        let context = RequestContext::new(waiting.delivery_id(rand::random()));
         // Recorded once for each key in the event, however often it is sent.
         let call = Call::post("audit.append", "/v1/events")
             .json(&waiting.event())

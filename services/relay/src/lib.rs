@@ -36,7 +36,7 @@ pub struct Options {
     /// The name of this relay, in traces and to its callers
     #[arg(long, env = "NINES_NAME", default_value = service::RELAY, value_name = "NAME")]
     pub name: String,
-    /// The services to call: name=<http://address:port>, separated by commas
+    /// The services to call: name=<http://address:port>, separated by commas; replicas of one by |
     #[arg(
         long,
         env = "NINES_CALLS",
@@ -91,7 +91,7 @@ impl Options {
         self.check_soft()?;
         let callee = |target: &Target| Callee {
             is_soft: self.soft.contains(&target.name),
-            upstream: chassis.upstream(&target.name, std::slice::from_ref(&target.url)),
+            upstream: chassis.upstream(&target.name, &target.urls),
         };
         Ok(Relay {
             name: self.name.clone(),

@@ -11,7 +11,7 @@ use chassis::{
 };
 use futures_util::future::try_join_all;
 use std::sync::Arc;
-use types::relay::Relayed;
+use types::{Outcome, relay::Relayed};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// A relay, as it was told to be.
@@ -58,7 +58,7 @@ async fn relay(
 
 impl Relay {
     /// What those below answered; what a soft one failed to say is missing.
-    async fn call_all(&self, context: &RequestContext) -> Result<Vec<Relayed>, Refusal> {
+    async fn call_all(&self, context: &RequestContext) -> Result<Vec<Heard>, Refusal> {
         let calls = self.callees.iter().map(|callee| callee.call(context));
         match self.order {
             Order::AtOnce => try_join_all(calls).await,
@@ -74,30 +74,46 @@ impl Relay {
 }
 
 impl Callee {
-    async fn call(&self, context: &RequestContext) -> Result<Relayed, Refusal> {
+    async fn call(&self, context: &RequestContext) -> Result<Heard, Refusal> {
         match self.ask(context).await {
             Err(_) if self.is_soft => Ok(self.nothing()),
             answer => answer,
         }
     }
 
-    async fn ask(&self, context: &RequestContext) -> Result<Relayed, Refusal> {
-        let call = Call::get("relay.relay", "/v1/relay");
-        Ok(self.upstream.call(context, call).await?.json()?)
+    async fn ask(&self, context: &RequestContext) -> Result<Heard, Refusal> {
+        let call = Call::get("relay.relay", "/v1/relay").cacheable();
+        let answer = self.upstream.call(context, call).await?;
+        Ok(Heard {
+            relayed: answer.json()?,
+            outcome: answer.outcome(),
+        })
     }
 
     /// What is there of a callee that failed.
-    fn nothing(&self) -> Relayed {
+    fn nothing(&self) -> Heard {
         let name = self.upstream.name().to_owned();
-        Relayed {
-            service: name.clone(),
-            hops: 0,
-            missing: vec![name],
+        Heard {
+            relayed: Relayed {
+                service: name.clone(),
+                hops: 0,
+                missing: vec![name],
+            },
+            outcome: Outcome::Degraded,
         }
     }
 }
 
-fn answer(name: &str, below: Vec<Relayed>) -> Response {
+/// What one of those below answered, and whether it is complete: an old answer, that stands in
+/// for one that could not be had, is not.
+struct Heard {
+    relayed: Relayed,
+    outcome: Outcome,
+}
+
+fn answer(name: &str, below: Vec<Heard>) -> Response {
+    let is_complete = below.iter().all(|one| one.outcome == Outcome::Ok);
+    let below: Vec<_> = below.into_iter().map(|one| one.relayed).collect();
     let answer = Relayed {
         service: name.to_owned(),
         hops: below
@@ -105,7 +121,7 @@ fn answer(name: &str, below: Vec<Relayed>) -> Response {
             .fold(1, |hops, one| hops.saturating_add(one.hops)),
         missing: below.into_iter().flat_map(|one| one.missing).collect(),
     };
-    if answer.missing.is_empty() {
+    if is_complete && answer.missing.is_empty() {
         Json(answer).into_response()
     } else {
         Degraded(Json(answer)).into_response()

@@ -4,28 +4,30 @@ use std::{fmt, str::FromStr};
 use types::{NAME_ALLOWED, is_name};
 use url::Url;
 
-const ALLOWED: &str = "allowed: name=http://address:port";
+const ALLOWED: &str = "allowed: name=http://address:port, more replicas after a |";
 
 /// A service to call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Its name.
     pub name: String,
-    /// Where it is.
-    pub url: Url,
+    /// Where its replicas are; at least one.
+    pub urls: Vec<Url>,
 }
 
 impl FromStr for Target {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (name, url) = text.split_once('=').ok_or_else(|| ALLOWED.to_owned())?;
+        let (name, urls) = text.split_once('=').ok_or_else(|| ALLOWED.to_owned())?;
         if !is_name(name) {
             return Err(format!("{name:?} is not a name; allowed: {NAME_ALLOWED}"));
         }
+        let urls = urls.split('|').map(chassis::replicas::parse);
+        let urls: Result<Vec<_>, _> = urls.collect();
         Ok(Self {
             name: name.to_owned(),
-            url: chassis::replicas::parse(url).map_err(|error| format!("{error}; {ALLOWED}"))?,
+            urls: urls.map_err(|error| format!("{error}; {ALLOWED}"))?,
         })
     }
 }
@@ -70,13 +72,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_target_is_a_name_and_an_address() {
-        let target: Target = "auth=http://127.0.0.1:1".parse().unwrap();
-        assert_eq!((&*target.name, target.url.port()), ("auth", Some(1)));
+    fn a_target_is_a_name_and_the_addresses_of_its_replicas() {
+        let target: Target = "auth=http://127.0.0.1:1|http://127.0.0.1:2"
+            .parse()
+            .unwrap();
+        let ports: Vec<_> = target.urls.iter().filter_map(Url::port).collect();
+        assert_eq!((&*target.name, ports), ("auth", vec![1, 2]));
         for bad in [
             "",
             "auth",
             "auth=",
+            "auth=http://127.0.0.1:1|",
             "=http://a",
             "a b=http://a",
             "a=https://a",

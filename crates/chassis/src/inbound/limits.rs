@@ -4,10 +4,14 @@ use crate::{PolicyControl, Refusal, RequestContext, body::BodyRules, request::bu
 use axum::extract::Request;
 use opentelemetry::{KeyValue, trace::TraceContextExt};
 use resilience::{Failure, deadline::Deadline};
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, time::Duration};
 use tokio::time::Instant;
 use tower::BoxError;
 use types::{Cause, Problem, StoppedBy, attribute};
+
+/// When whoever was refused may come again: the least that the header can say. What makes a
+/// service full is mostly over by then, or not for long.
+const COME_AGAIN: Duration = Duration::from_secs(1);
 
 /// A request that a limit ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +43,7 @@ impl From<Refused> for Refusal {
                 .stopped_by(StoppedBy::Deadline),
             Refused::Full => Problem::new(503, "overloaded", "The service is full")
                 .cause(Cause::Shed)
+                .retry_after(COME_AGAIN)
                 .retryable(true),
         };
         problem.into()

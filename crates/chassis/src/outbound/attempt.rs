@@ -1,6 +1,8 @@
 //! One client span per attempt, and the headers that let the callee continue the story.
 
-use super::{CallError, Outbound, breaker::Admitted, call::CallInfo, exchange::outcome};
+use super::{
+    CallError, Outbound, breaker::Admitted, call::CallInfo, exchange::outcome, replica::Replica,
+};
 use crate::{Instruments, instruments::Seen};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
@@ -10,7 +12,7 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::trace::SdkTracer;
 use opentelemetry_semantic_conventions::attribute as semconv;
-use resilience::deadline::Deadline;
+use resilience::{balance::Admits, deadline::Deadline};
 use std::{
     future::Future,
     pin::Pin,
@@ -20,7 +22,6 @@ use std::{
 use tokio::time::Instant;
 use tower::{Layer, Service};
 use types::{Cause, Outcome, attribute, header};
-use url::Url;
 
 /// Accounts for every attempt.
 #[derive(Debug, Clone)]
@@ -29,16 +30,20 @@ pub(super) struct AttemptLayer(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     callee: Arc<str>,
-    replicas: Arc<[Url]>,
+    /// Where the replica is, and what it is called.
+    url: Arc<str>,
+    replica: Arc<str>,
     tracer: SdkTracer,
     instruments: Instruments,
 }
 
 impl AttemptLayer {
-    pub(super) fn new(outbound: &Outbound) -> Self {
+    /// Attempts on `replica`.
+    pub(super) fn new(outbound: &Outbound, replica: &Replica) -> Self {
         Self(Arc::new(Shared {
             callee: outbound.callee.clone(),
-            replicas: outbound.replicas.clone(),
+            url: replica.url.clone(),
+            replica: replica.name.clone(),
             tracer: outbound.tracer.clone(),
             instruments: outbound.instruments.clone(),
         }))
@@ -52,6 +57,13 @@ impl<S> Layer<S> for AttemptLayer {
             inner,
             shared: self.0.clone(),
         }
+    }
+}
+
+/// Whatever might refuse an attempt stands before it.
+impl<S> Admits for Attempts<S> {
+    fn admits(&self) -> bool {
+        true
     }
 }
 
@@ -98,10 +110,9 @@ where
 }
 
 impl Shared {
-    /// Where the request goes: its path at the callee's first replica.
+    /// Where the request goes: its path at the replica.
     fn address(&self, path: &Uri) -> Option<Uri> {
-        let base = self.replicas.first()?.as_str().trim_end_matches('/');
-        format!("{base}{path}").parse().ok()
+        format!("{}{path}", self.url).parse().ok()
     }
 }
 
@@ -261,6 +272,7 @@ fn client_span(shared: &Shared, request: &Request<Bytes>, number: u32) -> SpanBu
         KeyValue::new(semconv::URL_FULL, uri.to_string()),
         KeyValue::new(attribute::PEER, shared.callee.clone()),
         KeyValue::new(attribute::PEER_OLD, shared.callee.clone()),
+        KeyValue::new(attribute::REPLICA, shared.replica.clone()),
     ]);
     if let Some(Admitted(state)) = request.extensions().get() {
         attributes.push(KeyValue::new(attribute::BREAKER_STATE, state.as_str()));

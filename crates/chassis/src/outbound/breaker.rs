@@ -9,12 +9,17 @@ use resilience::circuit_breaker::{
     BreakerLayer, BreakerPolicy, Classify, Observe, ObserveCall, Outcome, State, Transition,
 };
 use std::sync::Arc;
-use types::{Cause, attribute};
+use types::{Cause, StoppedBy, attribute};
 
-/// The breaker of a replica.
-pub(super) fn layer(outbound: &Outbound, policy: BreakerPolicy) -> BreakerLayer<ByAnswer, Watch> {
+/// The breaker of `replica`, or of all of them by the name of the callee.
+pub(super) fn layer(
+    outbound: &Outbound,
+    replica: &Arc<str>,
+    policy: BreakerPolicy,
+) -> BreakerLayer<ByAnswer, Watch> {
     let watch = Watch {
         callee: outbound.callee.clone(),
+        replica: replica.clone(),
         instruments: outbound.instruments.clone(),
     };
     // The seed is for jitter alone: breakers of many callers must not probe in step.
@@ -36,6 +41,8 @@ impl Classify<Response<Bytes>, CallError> for ByAnswer {
         };
         match error.cause {
             Cause::Cancelled => Outcome::Ignored,
+            // Nobody was asked: a bulkhead or a breaker of this caller was in the way.
+            _ if error.stopped_by != StoppedBy::Attempts => Outcome::Ignored,
             // A callee that refused to call a service below, to protect it, works.
             _ if error.protected_below().is_some() => Outcome::Ignored,
             _ if error.status == Some(StatusCode::TOO_MANY_REQUESTS) => Outcome::Ignored,
@@ -49,6 +56,7 @@ impl Classify<Response<Bytes>, CallError> for ByAnswer {
 #[derive(Debug)]
 pub(super) struct Watch {
     callee: Arc<str>,
+    replica: Arc<str>,
     instruments: Instruments,
 }
 
@@ -56,13 +64,15 @@ impl Observe for Watch {
     fn transition(&self, transition: &Transition) {
         let Transition { from, to, why, .. } = transition;
         let (callee, from, why) = (&self.callee, from.as_str(), why.as_str());
-        tracing::warn!(%callee, from, to = to.as_str(), why, "circuit breaker");
+        let replica = &self.replica;
+        tracing::warn!(%callee, %replica, from, to = to.as_str(), why, "circuit breaker");
         self.instruments.breaker_changed(callee, *transition);
         let context = Context::current();
         context.span().add_event(
             attribute::BREAKER_EVENT,
             vec![
                 KeyValue::new(attribute::BREAKER_NAME, callee.clone()),
+                KeyValue::new(attribute::REPLICA, replica.clone()),
                 KeyValue::new(attribute::BREAKER_FROM, from),
                 KeyValue::new(attribute::BREAKER_TO, to.as_str()),
                 KeyValue::new(attribute::BREAKER_WHY, why),

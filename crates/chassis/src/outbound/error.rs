@@ -84,6 +84,10 @@ impl Failure for CallError {
             settled: false,
         }
     }
+
+    fn others_remain(&mut self) {
+        self.retry_after = None;
+    }
 }
 
 impl CallFailure for CallError {

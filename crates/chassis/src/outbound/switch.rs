@@ -1,38 +1,67 @@
-//! The stack in force: built anew when the policy has changed.
+//! The stack in force: built anew when the policy has changed, or the replicas.
 
-use super::{Outbound, Stack, breaker, retry};
+use super::{
+    Outbound, Stack,
+    balance::{self, Known},
+    breaker, cache,
+    check::Checks,
+    discovery::{self, Replicas},
+    hedge,
+    replica::Replica,
+    retry,
+};
 use crate::Policy;
-use resilience::{circuit_breaker::BreakerLayer, retry::RetryLayer};
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use resilience::{
+    circuit_breaker::{BreakerLayer, State},
+    hedge::HedgeLayer,
+    retry::{RetryBudget, RetryLayer},
+};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use url::Url;
 
-/// Holds the stack for calls to one callee, and follows its policy.
+/// Holds the stack for calls to one callee, and follows its policy and its replicas.
 #[derive(Debug)]
 pub(super) struct Switch {
     outbound: Outbound,
+    replicas: Replicas,
     built: RwLock<Arc<Built>>,
+    /// The heartbeats for the stack in force. Calls that are under way on an older one do not
+    /// keep those of its time.
+    checks: Mutex<Option<Checks>>,
 }
 
 /// A stack, and what it was built from.
 #[derive(Debug)]
 pub(super) struct Built {
     policy: Arc<Policy>,
+    urls: Arc<[Url]>,
     parts: Parts,
     pub(super) stack: Stack,
 }
 
 /// The parts of a stack that have a state, shared by all calls.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Parts {
     pub(super) retry: Option<RetryLayer<retry::Watch>>,
+    pub(super) hedge: Option<HedgeLayer<hedge::Watch>>,
+    pub(super) cache: Option<cache::Layer>,
+    /// The breaker before all replicas, if there is one.
     pub(super) breaker: Option<BreakerLayer<breaker::ByAnswer, breaker::Watch>>,
+    pub(super) replicas: Vec<Replica>,
+    /// What is known of them together.
+    pub(super) known: Known,
 }
 
 impl Switch {
     /// The stack that the policy of `outbound` asks for now.
     pub(super) fn new(outbound: Outbound) -> Arc<Self> {
-        let built = Built::new(&outbound, None);
+        let replicas = Replicas::new(&outbound.replicas, discovery::system);
+        let built = Built::new(&outbound, replicas.now(), None);
+        let checks = Checks::start(&outbound, &built.parts);
         let switch = Arc::new(Self {
+            checks: Mutex::new(checks),
             built: RwLock::new(Arc::new(built)),
+            replicas,
             outbound,
         });
         show(&Arc::downgrade(&switch), &switch.outbound);
@@ -42,16 +71,29 @@ impl Switch {
     /// The stack for a call that begins now.
     pub(super) fn now(&self) -> Arc<Built> {
         let built = self.last();
-        if Arc::ptr_eq(&built.policy, &self.outbound.policy.get()) {
+        if self.is_in_force(&built) {
             return built;
         }
         let mut built = self.built.write().unwrap_or_else(PoisonError::into_inner);
         // Read again under the lock: another call may have been faster, and one that read an
         // older policy must not bring that back.
-        if !Arc::ptr_eq(&built.policy, &self.outbound.policy.get()) {
-            *built = Arc::new(Built::new(&self.outbound, Some(&built)));
+        if !self.is_in_force(&built) {
+            let urls = self.replicas.now();
+            let next = Built::new(&self.outbound, urls, Some(&built));
+            if !Arc::ptr_eq(&next.parts.known.0, &built.parts.known.0) {
+                let mut checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+                // The old ones end before the new ones begin.
+                *checks = None;
+                *checks = Checks::start(&self.outbound, &next.parts);
+            }
+            *built = Arc::new(next);
         }
         built.clone()
+    }
+
+    fn is_in_force(&self, built: &Built) -> bool {
+        Arc::ptr_eq(&built.policy, &self.outbound.policy.get())
+            && Arc::ptr_eq(&built.urls, &self.replicas.now())
     }
 
     /// The stack of the call that began last.
@@ -64,12 +106,13 @@ impl Switch {
 }
 
 impl Built {
-    fn new(outbound: &Outbound, before: Option<&Self>) -> Self {
+    fn new(outbound: &Outbound, urls: Arc<[Url]>, before: Option<&Self>) -> Self {
         let policy = outbound.policy.get();
-        let parts = Parts::new(outbound, &policy, before);
-        let stack = outbound.stack(policy.attempt_timeout, &parts);
+        let parts = Parts::new(outbound, (&urls, &policy), before);
+        let stack = outbound.stack(&policy, &parts);
         Self {
             policy,
+            urls,
             parts,
             stack,
         }
@@ -84,34 +127,92 @@ impl Built {
 impl Parts {
     /// What `policy` asks for; parts of the stack `before` are kept where their settings are
     /// the same, with all they know.
-    fn new(outbound: &Outbound, policy: &Policy, before: Option<&Built>) -> Self {
-        let kept_retry = before.filter(|before| before.policy.retry == policy.retry);
-        let kept_breaker = before.filter(|before| before.policy.breaker == policy.breaker);
-        let new_retry = || policy.retry.map(retry::layer);
-        let new_breaker = || {
-            policy
-                .breaker
-                .map(|policy| breaker::layer(outbound, policy))
+    fn new(
+        outbound: &Outbound,
+        (urls, policy): (&Arc<[Url]>, &Policy),
+        before: Option<&Built>,
+    ) -> Self {
+        // What `before` has, if `same` says that nothing has changed about it.
+        let kept = |same: fn(&Policy, &Policy) -> bool| {
+            let kept = before.filter(|before| same(&before.policy, policy));
+            kept.map(|before| &before.parts)
         };
+        let known_before = before.map(|built| (&built.parts.replicas[..], &*built.policy));
+        let replicas = Replica::all(outbound, (urls, policy), known_before);
+        let same_urls = before.is_some_and(|before| Arc::ptr_eq(&before.urls, urls));
+        let same_board = kept(|a, b| a.balance() == b.balance()).filter(|_| same_urls);
+        let board_before = before.map(|before| (&before.parts.known, &before.parts.replicas[..]));
+        let known = same_board.map_or_else(
+            || balance::board(policy.balance(), &replicas, board_before),
+            |parts| parts.known.clone(),
+        );
+        let retry = kept(|a, b| a.retry == b.retry).map_or_else(
+            || policy.retry.map(retry::layer),
+            |parts| parts.retry.clone(),
+        );
+        let budget = retry.as_ref().and_then(RetryLayer::budget);
         Self {
-            retry: kept_retry.map_or_else(new_retry, |built| built.parts.retry.clone()),
-            breaker: kept_breaker.map_or_else(new_breaker, |built| built.parts.breaker.clone()),
+            // It shares the budget of the retries.
+            hedge: kept(|a, b| (a.hedge, a.retry) == (b.hedge, b.retry)).map_or_else(
+                || {
+                    policy
+                        .hedge
+                        .map(|policy| hedge::layer(policy, budget.cloned()))
+                },
+                |parts| parts.hedge.clone(),
+            ),
+            cache: kept(|a, b| a.cache == b.cache).map_or_else(
+                || policy.cache.map(|policy| cache::layer(outbound, policy)),
+                |parts| parts.cache.clone(),
+            ),
+            breaker: kept(|a, b| shared_breaker(a) == shared_breaker(b)).map_or_else(
+                || {
+                    let callee = &outbound.callee;
+                    shared_breaker(policy).map(|policy| breaker::layer(outbound, callee, policy))
+                },
+                |parts| parts.breaker.clone(),
+            ),
+            retry,
+            replicas,
+            known,
         }
+    }
+
+    /// What retries and hedges draw from.
+    fn budget(&self) -> Option<&Arc<RetryBudget>> {
+        let of_retries = self.retry.as_ref().and_then(RetryLayer::budget);
+        of_retries.or_else(|| self.hedge.as_ref().map(HedgeLayer::budget))
+    }
+
+    /// The breakers there are, by what stands behind each.
+    fn breakers(&self, callee: &Arc<str>) -> Vec<(Arc<str>, State)> {
+        let each = self.replicas.iter();
+        let each = each.filter_map(|one| Some((one.name.clone(), one.breaker.as_ref()?.state())));
+        let shared = self.breaker.iter();
+        let shared = shared.map(|breaker| (callee.clone(), breaker.state()));
+        shared.chain(each).collect()
     }
 }
 
-/// Shows budget and breaker among the metrics, whichever are in force when asked. Instruments
+/// The breaker before all replicas, where there is one.
+fn shared_breaker(policy: &Policy) -> Option<resilience::circuit_breaker::BreakerPolicy> {
+    policy.breaker.filter(|_| policy.has_shared_breaker())
+}
+
+/// Shows budget and breakers among the metrics, whichever are in force when asked. Instruments
 /// can't be taken back, so there is one of each, and it does not keep the stack alive.
 fn show(switch: &Weak<Switch>, outbound: &Outbound) {
-    let (budget, breaker) = (switch.clone(), switch.clone());
+    let (budget, breakers) = (switch.clone(), switch.clone());
+    let callee = outbound.callee.clone();
     outbound.instruments.show_budget(&outbound.callee, move || {
         let built = budget.upgrade()?.last();
-        Some(built.parts.retry.as_ref()?.budget()?.level())
+        Some(built.parts.budget()?.level())
     });
     outbound
         .instruments
-        .show_breaker(&outbound.callee, move || {
-            let built = breaker.upgrade()?.last();
-            Some(built.parts.breaker.as_ref()?.state())
+        .show_breakers(&outbound.callee, move || {
+            let switch = breakers.upgrade();
+            let built = switch.map(|switch| switch.last());
+            built.map_or_else(Vec::new, |built| built.parts.breakers(&callee))
         });
 }

@@ -4,7 +4,7 @@ use super::{CallError, Outbound, call::CallInfo, switch::Switch};
 use crate::RequestContext;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
-use resilience::{Failure, deadline::Deadline, retry::Repeatable};
+use resilience::{Failure, balance::Tried, cache::CacheKey, deadline::Deadline, retry::Repeatable};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     sync::Arc,
@@ -62,6 +62,7 @@ impl Upstream {
             scheduled: call.scheduled,
             attempts: Arc::default(),
         });
+        request.extensions_mut().insert(Tried::default());
         let built = self.switch.now();
         let result = built.stack.clone().oneshot(request).await;
         let callee = self.callee.clone();
@@ -145,6 +146,18 @@ impl Call {
     #[must_use]
     pub fn repeatable(mut self) -> Self {
         self.request.extensions_mut().insert(Repeatable);
+        self
+    }
+
+    /// Says that the answer to a GET may be used again, under its path, where the policy has a
+    /// cache.
+    #[must_use]
+    pub fn cacheable(mut self) -> Self {
+        // Two writes to the same path are two writes.
+        if self.request.method() == Method::GET {
+            let key = CacheKey(self.request.uri().to_string().into());
+            self.request.extensions_mut().insert(key);
+        }
         self
     }
 

@@ -21,7 +21,7 @@ pub use counts::{AttemptCounts, CallCounts, Failures, Outcomes, Own, Ratio, Requ
 pub use hop::HopAnalysis;
 pub use latency::{Between, Intervals, Latency};
 pub use reading::RootView;
-pub use timeline::{HopStretch, Stretch, Transition};
+pub use timeline::{HopStretch, Stretch, Transition, replica_changes};
 
 pub(crate) use census::Hops;
 pub(crate) use reading::{Reading, Readings};

@@ -5,7 +5,7 @@ use super::{
     latency::Latency,
     reading::{Reading, Readings},
 };
-use crate::span::Span;
+use crate::span::{ReplicaChange, Span};
 use serde::Serialize;
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 use types::{BreakerState, StoppedBy};
@@ -55,10 +55,20 @@ pub struct Transition {
     pub caller: String,
     /// The service it guards.
     pub callee: String,
+    /// Which of its replicas, as the caller calls it, if it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica: Option<String>,
     /// The state before.
     pub from: BreakerState,
     /// The state after.
     pub to: BreakerState,
+}
+
+impl Transition {
+    /// What stands behind the breaker: a replica, or all of the service.
+    pub fn guarded(&self) -> &str {
+        self.replica.as_ref().unwrap_or(&self.callee)
+    }
 }
 
 /// Counts by `stretches`, which may overlap. `hops` are those of each call of each reading,
@@ -155,6 +165,20 @@ impl Tally {
     }
 }
 
+/// What became of replicas from `begin` on, in nanoseconds since 1970, in the order of time.
+/// These spans belong to no request.
+pub fn replica_changes(spans: &[Span], begin: u64) -> Vec<ReplicaChange> {
+    let changes = spans
+        .iter()
+        .filter_map(|span| span.replica_change.as_deref());
+    let mut changes: Vec<_> = changes
+        .filter(|change| change.at >= begin)
+        .cloned()
+        .collect();
+    changes.sort();
+    changes
+}
+
 /// All changes of all breakers, in the order of time.
 pub(super) fn transitions(readings: &Readings<'_>) -> Vec<Transition> {
     let spans = readings
@@ -175,6 +199,7 @@ fn told_by(span: &Span) -> impl Iterator<Item = Transition> + '_ {
         at: change.at,
         caller: span.service.to_string(),
         callee: change.callee.to_string(),
+        replica: change.replica.as_ref().map(ToString::to_string),
         from: change.from,
         to: change.to,
     })

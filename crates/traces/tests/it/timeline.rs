@@ -56,6 +56,7 @@ fn what_breakers_did_is_told_in_the_order_of_time() {
     let change = |at, from, to| BreakerChange {
         at,
         callee: "auth".into(),
+        replica: None,
         from,
         to,
     };

@@ -5,19 +5,26 @@ use crate::{
     Options,
     store::{self, Change, tests::put},
 };
-use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
 use chassis::Chassis;
 use clap::Parser;
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 use testkit::{Database, on_every_engine};
 use tokio::{net::TcpListener, sync::watch, time::timeout};
+use types::header;
 
 on_every_engine!(
     two_replicas_deliver_every_change_once_and_in_order_whatever_fails,
     a_change_waits_for_an_audit_log_that_is_down,
     an_event_that_is_refused_does_not_hold_up_the_others,
     the_lease_is_renewed_during_a_round_that_takes_longer,
+    an_event_that_a_fault_strikes_once_is_not_struck_for_ever,
 );
 
 /// What an audit log has recorded, each key once, in the order in which it came.
@@ -99,6 +106,28 @@ async fn slow() -> (String, watch::Receiver<usize>) {
     let append = async move || {
         begun.send_modify(|begun| *begun += 1);
         sleep(Duration::from_secs(1)).await;
+        StatusCode::OK
+    };
+    let routes = Router::new().route("/v1/events", post(append));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    (format!("http://{address}"), seen)
+}
+
+/// An audit log where a fault strikes some request ids, as one with a probability does that
+/// draws by them: of each event the first that comes, and whenever that comes again. And the
+/// keys that it has recorded.
+async fn striking() -> (String, watch::Receiver<Vec<String>>) {
+    let (log, seen) = watch::channel(Vec::new());
+    let first = Arc::new(Mutex::new(BTreeMap::new()));
+    let append = async move |headers: HeaderMap, Json(event): Json<NewEvent>| {
+        let id = headers[header::REQUEST_ID].to_str().unwrap().to_owned();
+        let mut first = first.lock().unwrap();
+        if *first.entry(event.key.clone()).or_insert_with(|| id.clone()) == id {
+            return StatusCode::INTERNAL_SERVER_ERROR;
+        }
+        log.send_modify(|log| log.push(event.key));
         StatusCode::OK
     };
     let routes = Router::new().route("/v1/events", post(append));
@@ -220,6 +249,19 @@ async fn an_event_that_is_refused_does_not_hold_up_the_others(database: Database
     assert_eq!(store.depth().await.unwrap(), 1);
 }
 
+async fn an_event_that_a_fault_strikes_once_is_not_struck_for_ever(database: Database) {
+    let (audit, mut log) = striking().await;
+    let (store, outbox) = replica(&database, &audit).await;
+    for key in ["a", "b", "c"] {
+        store.change(&change(key, 0)).await.unwrap();
+    }
+    outbox.wake();
+    let complete = log.wait_for(|log| log.len() == 3);
+    let complete = timeout(Duration::from_mins(1), complete).await;
+    complete.expect("all events come").unwrap();
+    outbox.stop().await;
+}
+
 async fn the_lease_is_renewed_during_a_round_that_takes_longer(database: Database) {
     let (audit, mut seen) = slow().await;
     fill(&database, 10).await;
@@ -267,6 +309,28 @@ async fn a_replica_that_may_not_deliver_waits_for_nobody_who_writes() {
     let round = courier.try_round().await.unwrap();
     assert!(matches!(round, Round::Elsewhere(_)), "{round:?}");
     assert_eq!(courier.depth.load(Relaxed), 1);
+}
+
+#[test]
+fn each_delivery_has_an_identity_of_its_own_that_begins_with_the_authors() {
+    let by = |request_id: &str| Waiting {
+        id: 1,
+        place: Place {
+            collection: "c".to_owned(),
+            key: "k".to_owned(),
+        },
+        version: 1,
+        author: Author {
+            actor: "user-1".to_owned(),
+            request_id: request_id.to_owned(),
+        },
+        action: "record.put".to_owned(),
+    };
+    assert_eq!(by("r-1").delivery_id(10), "r-1-000000000000000a");
+    assert_ne!(by("r-1").delivery_id(10), by("r-1").delivery_id(11));
+    let longest = by(&"x".repeat(REQUEST_ID_MAX)).delivery_id(u64::MAX);
+    assert!(header::is_request_id(&longest), "{longest}");
+    assert!(longest.starts_with("xxx") && longest.ends_with("-ffffffffffffffff"));
 }
 
 #[test]

@@ -215,7 +215,7 @@ async fn what_the_admin_listener_does_not_have_is_a_problem_too() {
 #[tokio::test]
 async fn probes_and_faults_are_not_to_be_had_from_the_service_itself() {
     let desk = guarded().await;
-    for path in ["/livez", "/readyz", "/metrics", "/faults"] {
+    for path in ["/livez", "/metrics", "/faults", "/policy"] {
         assert_eq!(desk.ask(path).await.unwrap().status(), 404, "{path}");
     }
 }

@@ -1,7 +1,9 @@
 //! A whole service in this process, on its two listeners.
 
 mod admin;
+mod heartbeats;
 mod policy;
+mod shed;
 mod sockets;
 mod start;
 

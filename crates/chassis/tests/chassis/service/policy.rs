@@ -22,7 +22,10 @@ async fn policy(desk: &Running) -> Value {
 }
 
 fn none() -> Value {
-    json!({ "attempt_timeout_ms": null, "deadline_ms": null, "retry": null, "breaker": null })
+    json!({
+        "attempt_timeout_ms": null, "deadline_ms": null, "retry": null, "breaker": null,
+        "balance": null, "hedge": null, "bulkhead": null, "shed": null, "cache": null,
+    })
 }
 
 #[tokio::test]

@@ -46,9 +46,14 @@ impl Caller {
 
     /// The callee `name` at `url`.
     pub fn upstream(&self, name: &str, url: &Url) -> Upstream {
+        self.upstream_at(name, std::slice::from_ref(url))
+    }
+
+    /// The callee `name`, whose replicas are at `urls`.
+    pub fn upstream_at(&self, name: &str, urls: &[Url]) -> Upstream {
         Upstream::new(&Outbound {
             callee: name.into(),
-            replicas: [url.clone()].into(),
+            replicas: urls.into(),
             tracer: self.watch.tracer(),
             instruments: self.watch.instruments.clone(),
             client: outbound::client().unwrap(),

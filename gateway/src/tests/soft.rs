@@ -1,0 +1,57 @@
+//! Pages that do without a part.
+
+use super::*;
+
+fn failing(path: &'static str) -> Below {
+    Below::answering(
+        path,
+        500,
+        json!(Problem::new(500, "internal", "The service failed")),
+    )
+}
+
+#[tokio::test]
+async fn a_page_without_its_records_is_answered_and_says_so() {
+    let services = failing("/v1/records/pages");
+    let (gateway, _) = gateway_with(&services, 5, &["--soft=database"]).await;
+    let (status, page) = send(&gateway, get("t")).await;
+    let expected = json!({ "profile": profile(), "records": [], "degraded": true });
+    assert_eq!((status, page), (200, expected));
+    // It is read all the same, and that is recorded.
+    assert_eq!(services.paths().len(), 5);
+}
+
+#[tokio::test]
+async fn every_service_that_is_soft_may_fail_and_no_other() {
+    for (soft, path) in [
+        ("database", "/v1/records/pages"),
+        ("audit", "/v1/events"),
+        ("config", "/v1/relay"),
+    ] {
+        let flag = format!("--soft={soft}");
+        let (lenient, _) = gateway_with(&failing(path), 5, &[&flag]).await;
+        let (status, page) = send(&lenient, get("t")).await;
+        assert_eq!((status, &page["degraded"]), (200, &json!(true)), "{soft}");
+        let strict = gateway(&failing(path), 5).await;
+        assert_eq!(send(&strict, get("t")).await.0, 502, "{soft}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_needs_the_database_however_soft_it_is() {
+    let services = failing("/v1/records/pages/a");
+    let (gateway, _) = gateway_with(&services, 4, &["--soft=database,audit"]).await;
+    assert_eq!(send(&gateway, put("a")).await.0, 502);
+    let services = failing("/v1/events");
+    let (gateway, _) = gateway_with(&services, 4, &["--soft=audit"]).await;
+    assert_eq!(send(&gateway, put("a")).await.0, 200);
+}
+
+#[test]
+fn only_what_a_page_can_do_without_is_soft() {
+    let args = ["gateway", "--soft=profile"];
+    let error = Options::try_parse_from(args).unwrap_err().to_string();
+    for part in ["profile", "--soft", "database", "audit", "config"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
