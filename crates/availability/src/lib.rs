@@ -10,6 +10,10 @@
 //! | [`call_tree`] | the same for any tree of calls |
 //! | [`budget`], [`throttle`] | how much load may retries add, and what is left of their gain? |
 //! | [`replicas`] | which replica should a retry go to? |
+//! | [`correlated`] | replicas fail together, or share the load: what are they worth then? |
+//! | [`failover`] | one serves and others stand by, or all serve: what is lost until it is noticed? |
+//! | [`hedge`] | a request is sent twice: which tail does it cut off, at which load? |
+//! | [`cache`] | answers without the service: for how long, and how good? |
 //! | [`omission`] | an answer was lost: how often is the work done twice? |
 //! | [`outage`], [`outages`] | a dependency goes down and comes back: what are retries worth then? |
 //! | [`breaker`], [`trips`] | what does a circuit breaker save, and what does it cost? |
@@ -42,11 +46,15 @@ mod binomial;
 mod bounds;
 pub mod breaker;
 pub mod budget;
+pub mod cache;
 pub mod call_tree;
 mod confidence;
+pub mod correlated;
 mod dependency;
 pub mod difference;
 mod doubt;
+pub mod failover;
+pub mod hedge;
 pub mod interval;
 mod linear;
 pub mod nines;

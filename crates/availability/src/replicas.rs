@@ -196,6 +196,13 @@ fn choose(n: u32, k: u32) -> f64 {
     })
 }
 
+/// The probabilities that none, one, … and all of `replicas` are down, each with probability
+/// `down` and by itself.
+pub fn how_many_down(replicas: u32, down: Probability) -> Vec<f64> {
+    let law = |number| binomial(replicas, number, down.get());
+    (0..=replicas).map(law).collect()
+}
+
 /// k of n, each with probability p.
 fn binomial(n: u32, k: u32, p: f64) -> f64 {
     choose(n, k) * pow(p, k) * pow(1.0 - p, n - k)

@@ -121,6 +121,7 @@ mod tests {
             probability: Probability::ONE,
             scope: Scope::Attempt,
             when: When::Windows(vec![window]),
+            shared: None,
         };
         let control = FaultControl::new("auth", "auth-0");
         control.set(FaultSet {

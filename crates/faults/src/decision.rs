@@ -3,7 +3,10 @@
 //! A decision is a pure function of (seed, service, replica, fault, request id, attempt
 //! path), and for faults in time of the time since their begin. Arrival order, threads and
 //! clocks play no part, so the same seed gives the same faults request by request, and two
-//! faults, two services or two attempts never share a draw.
+//! faults, two services or two attempts never share a draw. The exception is a fault of a
+//! group ([`Fault::shared`]): the group takes the place of service and replica, so that of
+//! scope `request` it strikes all members in the same requests, and in time all at the same
+//! moments.
 
 use crate::{Fault, FaultKind, Scope, When, draw::uniform, schedule};
 use serde::{Deserialize, Serialize};
@@ -129,6 +132,7 @@ impl FaultSet {
             Scope::Attempt => &*key.attempt_path,
             Scope::Request => "",
         };
+        let [service, replica] = fault.drawn_for(service, replica);
         let words = [service, replica, &fault.id, &key.request_id, path];
         uniform(self.seed, &words) < fault.probability.get()
     }
@@ -177,6 +181,14 @@ mod tests {
             probability: Probability::new(probability).unwrap(),
             scope,
             when: When::Always,
+            shared: None,
+        }
+    }
+
+    fn shared(id: &str, group: &str) -> Fault {
+        Fault {
+            shared: Some(group.into()),
+            ..fault(id, FaultKind::Error, 0.5, Scope::Request)
         }
     }
 
@@ -264,6 +276,27 @@ mod tests {
         let first = hits(&set, "auth", "auth-0", "0");
         assert_eq!(first, hits(&set, "auth", "auth-0", "1"));
         assert_ne!(first, hits(&set, "auth", "auth-1", "1"));
+    }
+
+    #[test]
+    fn what_shares_a_group_fails_in_the_same_requests_whatever_service_and_replica_it_is() {
+        let zone = set(vec![shared("down", "zone-a")]);
+        let first = hits(&zone, "auth", "auth-0", "gateway:0/auth:0");
+        for (service, replica) in [("auth", "auth-1"), ("profile", "profile-0")] {
+            assert_eq!(first, hits(&zone, service, replica, "gateway:0/other:1"));
+        }
+    }
+
+    #[test]
+    fn groups_faults_and_those_outside_the_group_draw_independently_of_each_other() {
+        let here = |fault| hits(&set(vec![fault]), "auth", "auth-0", "0");
+        let first = here(shared("down", "zone-a"));
+        let outside = fault("down", FaultKind::Error, 0.5, Scope::Request);
+        for other in [shared("down", "zone-b"), shared("up", "zone-a"), outside] {
+            // Of 100,000 pairs of fair coins 25,000 are two heads, give or take 137 (one sigma).
+            let both = count(first.iter().zip(here(other)).map(|(a, b)| *a && b));
+            assert!((24_300..=25_700).contains(&both), "{both}");
+        }
     }
 
     #[test]

@@ -156,6 +156,7 @@ mod tests {
             probability: Probability::ONE,
             scope: Scope::Attempt,
             when: When::Always,
+            shared: None,
         };
         control.set(FaultSet {
             seed: 1,

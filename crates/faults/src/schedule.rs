@@ -1,4 +1,5 @@
-//! When one fault of one replica acts: a pure function of seed, service, replica and fault.
+//! When one fault of one replica acts: a pure function of seed, service, replica and fault;
+//! of one that a group shares, of seed, group and fault.
 //!
 //! The injector follows it, the lab keeps it, the report draws it and the simulator replays
 //! it; so they can't disagree.
@@ -15,6 +16,7 @@ pub fn schedule(seed: u64, service: &str, replica: &str, fault: &Fault) -> Sched
         When::Always => Source::Stated(vec![ALWAYS].into_iter()),
         When::Windows(windows) => Source::Stated(windows.clone().into_iter()),
         When::Renewal(renewal) => {
+            let [service, replica] = fault.drawn_for(service, replica);
             let times = Times {
                 seed,
                 words: [service.into(), replica.into(), fault.id.clone()],

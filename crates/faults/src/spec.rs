@@ -83,6 +83,19 @@ pub struct Fault {
     pub scope: Scope,
     /// When it acts.
     pub when: When,
+    /// The group whose members it strikes together; none: each replica draws for itself.
+    pub shared: Option<Arc<str>>,
+}
+
+impl Fault {
+    /// Whose draws and times it has at `replica` of `service`: theirs, or those of its group.
+    /// No service is called nothing, so no group ever draws as a replica does.
+    pub(crate) fn drawn_for<'a>(&'a self, service: &'a str, replica: &'a str) -> [&'a str; 2] {
+        match &self.shared {
+            Some(group) => ["", group],
+            None => [service, replica],
+        }
+    }
 }
 
 /// Why a fault can't be.
@@ -119,6 +132,9 @@ pub enum InvalidFault {
     /// Outages that come and go and stated windows at once.
     #[error("windows: up_ms, down_ms or law stand there as well; allowed: one of the two")]
     TwoSchedules,
+    /// A group without a name.
+    #[error("shared: \"\" names no group; allowed: a name, or leave it out")]
+    NoGroup,
     /// An empty list of windows.
     #[error("windows: an empty list; allowed: at least one window")]
     NoWindow,
@@ -158,6 +174,8 @@ struct RawFault {
     law: Option<Law>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     windows: Option<Vec<Window>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shared: Option<Arc<str>>,
 }
 
 impl TryFrom<RawFault> for Fault {
@@ -169,12 +187,16 @@ impl TryFrom<RawFault> for Fault {
             (None, When::Always) => return Err(InvalidFault::MissingProbability),
             (None, _) => Probability::ONE,
         };
+        if raw.shared.as_ref().is_some_and(|group| group.is_empty()) {
+            return Err(InvalidFault::NoGroup);
+        }
         Ok(Self {
             id: raw.id,
             kind: FaultKind::parse(&raw.kind, raw.delay_ms.map(Duration::from_millis))?,
             probability,
             scope: raw.scope,
             when,
+            shared: raw.shared,
         })
     }
 }
@@ -229,6 +251,7 @@ impl From<Fault> for RawFault {
             down_ms: renewal.map(|renewal| millis::from(renewal.down)),
             law: renewal.map(|renewal| renewal.law),
             windows,
+            shared: fault.shared,
         }
     }
 }
@@ -268,6 +291,17 @@ mod tests {
             let json = serde_json::to_string(&fault).unwrap();
             assert_eq!(parse(&json), Ok(fault));
         }
+    }
+
+    #[test]
+    fn a_group_survives_the_way_to_json_and_back_and_has_a_name() {
+        let fault = r#"{"id":"f","kind":"error","probability":1.0,"shared":"zone-a"}"#;
+        let fault = parse(fault).unwrap();
+        assert_eq!(fault.shared.as_deref(), Some("zone-a"));
+        let json = serde_json::to_string(&fault).unwrap();
+        assert_eq!(parse(&json), Ok(fault));
+        let error = parse(r#"{"id":"f","kind":"error","probability":1.0,"shared":""}"#);
+        assert!(error.unwrap_err().contains("shared: \"\" names no group"));
     }
 
     #[test]

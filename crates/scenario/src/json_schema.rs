@@ -41,11 +41,17 @@ fn inside(inside: &Inside) -> Value {
     match inside {
         Inside::Value(shape) => value(*shape),
         Inside::Table(keys) => table(keys),
+        Inside::OffOr(keys) => json!({ "anyOf": [{ "const": false }, table(keys)] }),
         Inside::WordOr(word, keys) => json!({ "anyOf": [{ "const": word }, table(keys)] }),
         Inside::Named(keys) => json!({
             "type": "object",
             "propertyNames": { "pattern": NAME },
             "additionalProperties": table(keys),
+        }),
+        Inside::Values(shape) => json!({
+            "type": "object",
+            "propertyNames": { "pattern": NAME },
+            "additionalProperties": value(*shape),
         }),
         Inside::List(keys) => json!({ "type": "array", "items": table(keys) }),
         Inside::Later => Value::Bool(false),

@@ -4,7 +4,8 @@
 //! is expected. [`parse`] turns its text into a plan that can't be wrong, or into all its
 //! [`Errors`] at once: each with line, column, key, value and what is allowed. [`predict`]
 //! says what must come out before anything is measured, and [`warnings`] what about its
-//! limits and settings is probably not meant. What a scenario is to be compared with are its
+//! limits and settings is probably not meant. Where no formula says it, the plan is played
+//! ([`simulate`]). What a scenario is to be compared with are its
 //! [`Variant`]s: whole plans, with some of its tables replaced.
 //!
 //! ```
@@ -28,6 +29,7 @@ mod check;
 mod error;
 mod json_schema;
 mod names;
+mod place;
 mod plan;
 mod predict;
 mod raw;
@@ -42,6 +44,7 @@ pub use builtin::{Builtin, NoSuchScenario, builtin, find};
 pub use check::{DEFAULT_DISTANCE, DEFAULT_PATIENCE, DEFAULT_SEED, parse};
 pub use error::{Error, Errors, Problem};
 pub use json_schema::json_schema;
+pub use place::Place;
 pub use plan::{
     Bound, Expectation, Expected, Length, Load, Measure, Model, Phase, Plan, PlannedFault, Policy,
     Variant,
@@ -50,7 +53,7 @@ pub use predict::{
     Class, Depth, HopPrediction, Limit, OutagePrediction, PhasePrediction, Prediction, Wait,
     predict,
 };
-pub use topology::{Name, Order, Relay, Slots, Topology, Visit, Work};
+pub use topology::{Name, Order, Relay, Slots, Topology, Verify, Visit, Work};
 pub use warning::{Code, Futile, Inversion, Warning, warnings};
 
 /// A scenario that shows every key, with comments.

@@ -1,9 +1,19 @@
 //! A validated experiment.
 
-use crate::topology::{Name, Topology};
+use crate::{
+    place::Place,
+    topology::{Name, Topology},
+};
 use availability::Bounds;
 use faults::{Fault, When};
-use resilience::{circuit_breaker::BreakerPolicy, retry::RetryPolicy};
+use resilience::{
+    balance::{BalancePolicy, BalanceSettings, RetryTo},
+    bulkhead::LimitPolicy,
+    cache::CachePolicy,
+    circuit_breaker::BreakerPolicy,
+    hedge::HedgePolicy,
+    retry::RetryPolicy,
+};
 use serde::{Serialize, Serializer};
 use std::time::Duration;
 use types::Probability;
@@ -16,6 +26,12 @@ pub struct Plan {
     pub(crate) topology: Topology,
     pub(crate) phases: Vec<Phase>,
     pub(crate) expectation: Expectation,
+    #[serde(
+        rename = "restart_at_ms",
+        serialize_with = "optional_millis",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(crate) restart: Option<Duration>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sample: Option<Probability>,
     #[serde(skip)]
@@ -42,6 +58,12 @@ impl Plan {
     /// The seed of faults and arrivals.
     pub const fn seed(&self) -> u64 {
         self.seed
+    }
+
+    /// When the replicas of all services begin to be restarted, one after the other; none: not
+    /// at all.
+    pub const fn restart(&self) -> Option<Duration> {
+        self.restart
     }
 
     /// The share of good traces that a collector would keep, beside all of those that failed:
@@ -75,7 +97,7 @@ impl Plan {
     pub fn without_failures_of(mut self, service: &str) -> Self {
         for phase in &mut self.phases {
             for planned in &mut phase.faults {
-                planned.on.retain(|name| &**name != service);
+                planned.on.retain(|place| *place.service != *service);
             }
         }
         self.expectation.availability = Expected::Predicted;
@@ -93,6 +115,13 @@ impl Plan {
         self.load().model != Model::Open || self.phases.iter().any(comes_and_goes)
     }
 
+    /// Whether no formula tells what it comes to because of its replicas, of what they share,
+    /// or of what is done about overload, tails and failures besides retries and breakers. Its
+    /// [prediction](crate::Prediction) is then played.
+    pub fn is_played(&self) -> bool {
+        !crate::predict::has_formula(self)
+    }
+
     /// What it is compared with, in the order of the file.
     pub fn variants(&self) -> &[Variant] {
         &self.variants
@@ -106,6 +135,11 @@ impl Plan {
     /// All services in dependency order, the called before their callers: for start-up.
     pub fn services(&self) -> Vec<Name> {
         self.topology.services()
+    }
+
+    /// The names of all replicas of `service`, in the order of their numbers.
+    pub fn replica_names(&self, service: &str) -> Vec<Name> {
+        self.topology.replica_names(service)
     }
 
     /// The timeline: stretches that follow each other from 0 to the end of the run without a
@@ -168,12 +202,12 @@ impl Phase {
         }
     }
 
-    /// The faults of one service, in the order of the file: what its injector is to be given.
-    pub fn faults_of(&self, service: &str) -> Vec<Fault> {
-        let here = |planned: &&PlannedFault| planned.on.iter().any(|name| &**name == service);
+    /// The faults of one replica of a service, in the order of the file: what its injector is
+    /// to be given.
+    pub fn faults_of(&self, service: &str, replica: u32) -> Vec<Fault> {
         self.faults
             .iter()
-            .filter(here)
+            .filter(|planned| planned.strikes(service, replica))
             .map(|planned| planned.fault.clone())
             .collect()
     }
@@ -246,14 +280,22 @@ impl Load {
     }
 }
 
-/// A fault, and the services that have it.
+/// A fault, and where it strikes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlannedFault {
     /// The fault.
     #[serde(flatten)]
     pub fault: Fault,
-    /// The services, each drawing for itself.
-    pub on: Vec<Name>,
+    /// The services and replicas that have it. Each replica draws for itself, unless the
+    /// fault is shared.
+    pub on: Vec<Place>,
+}
+
+impl PlannedFault {
+    /// Whether that replica of that service has it.
+    pub fn strikes(&self, service: &str, replica: u32) -> bool {
+        self.on.iter().any(|place| place.holds(service, replica))
+    }
 }
 
 /// What the chain does about faults. The default does nothing: the naive chain.
@@ -273,6 +315,34 @@ pub struct Policy {
     pub client_retries: bool,
     /// When a service stops calling the next for a while; none: never.
     pub breaker: Option<BreakerPolicy>,
+    /// How calls are spread over replicas; none: chance alone decides, and nothing is learnt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balance: Option<BalancePolicy>,
+    /// When a call is sent a second time before the first answer is there; none: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hedge: Option<HedgePolicy>,
+    /// How many calls a service makes at once to one replica of the next; none: any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bulkhead: Option<LimitPolicy>,
+    /// How many requests a service takes at once; none: any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shed: Option<LimitPolicy>,
+    /// How long a service uses answers of the next again; none: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CachePolicy>,
+}
+
+impl Policy {
+    /// How calls are spread over replicas, also if nobody says.
+    pub fn balancing(&self) -> BalanceSettings {
+        let stated = self.balance.as_ref().map(BalancePolicy::settings);
+        *stated.unwrap_or(&BalanceSettings::PLAIN)
+    }
+
+    /// Where a call goes that is tried again.
+    pub(crate) fn retry_to(&self) -> RetryTo {
+        self.balancing().retry
+    }
 }
 
 /// What the run is expected to show.
@@ -347,7 +417,7 @@ fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S:
 }
 
 #[expect(clippy::ref_option, reason = "the signature serde calls")]
-fn optional_millis<S: Serializer>(
+pub(crate) fn optional_millis<S: Serializer>(
     duration: &Option<Duration>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

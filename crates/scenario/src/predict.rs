@@ -14,9 +14,13 @@ mod endings;
 mod hops;
 mod outage;
 mod phase;
+mod played;
+mod replicas;
 mod time;
 mod timeline;
 mod wait;
+
+pub(crate) use replicas::has_formula;
 
 pub use outage::OutagePrediction;
 pub use wait::{Limit, Wait};
@@ -39,8 +43,9 @@ pub enum Class {
     Exact,
     /// Near equality: a mean value stands for something that varies. So it is where a retry
     /// budget runs dry while its calls differ, where breakers open now and then in a long run
-    /// and refuse little, where time-outs of several callers race, and where outages in time
-    /// meet retries, breakers, or a load that waits for answers.
+    /// and refuse little, where time-outs of several callers race, where outages in time
+    /// meet retries, breakers, or a load that waits for answers, and where replicas are told
+    /// apart by anything but chance.
     Approximate,
     /// Only the range is certain. Delays, time-outs and pauses that each fit their limit may
     /// not fit together; or it is open whether a breaker opens, how long it stays open after
@@ -155,21 +160,31 @@ pub struct Depth {
 /// from further down and was tried again there; an attempt that gets no answer is ended by
 /// the time-out of the edge's call, which began first; what only the deadline or the client's
 /// patience ends is not tried again by whoever it ends.
+///
+/// Replicas that differ in nothing but their draws have formulas, as long as calls are spread by
+/// chance; so have parts that are common to the replicas of one service. Everything else about
+/// replicas is played ([`Plan::is_played`]), and so are hedges, limits and caches.
 pub fn predict(plan: &Plan) -> Prediction {
     let visits = plan.topology.visits();
     let chain = (&visits[..], &plan.topology);
     let run = timeline::forecast(&plan.phases, chain, plan.expectation.distance);
     let hops = hops::predict(&run, &visits);
     // Where the mean over time is not the answer, many runs are.
-    let is_played = plan.depends_on_time() && run.class == Class::Approximate;
-    let played = is_played.then(|| simulate::long_run(plan)).flatten();
-    let availability = played.map_or(run.availability, |played| played.availability);
+    let is_timed = plan.depends_on_time() && run.class == Class::Approximate;
+    let is_played = plan.is_played();
+    let played = (is_played || is_timed).then(|| simulate::long_run(plan));
+    let played = played.flatten();
+    let availability = played
+        .as_ref()
+        .map_or(run.availability, |run| run.availability);
     let most_stuck = |a: &&Wait, b: &&Wait| a.stuck_requests.total_cmp(&b.stuck_requests);
     let waits = run.phases.iter().filter_map(|phase| phase.wait.as_ref());
-    Prediction {
+    let prediction = Prediction {
         availability,
-        full_quality: played.map_or(run.full_quality, |played| played.full_quality),
-        played: played.map(|played| played.interval),
+        full_quality: played
+            .as_ref()
+            .map_or(run.full_quality, |run| run.full_quality),
+        played: played.as_ref().map(|played| played.interval),
         range: run.range,
         class: run.class,
         without_breaker: run.without_breaker,
@@ -179,6 +194,25 @@ pub fn predict(plan: &Plan) -> Prediction {
         hops,
         wait: waits.max_by(most_stuck).copied(),
         phases: run.phases,
+    };
+    match played.filter(|_| is_played) {
+        Some(run) => counted(plan, prediction, &run),
+        None => prediction,
+    }
+}
+
+/// The prediction without anything that only a formula could say.
+fn counted(plan: &Plan, computed: Prediction, run: &simulate::LongRun) -> Prediction {
+    let hops = played::hops(run, &plan.topology.visits());
+    Prediction {
+        range: None,
+        class: Class::Approximate,
+        without_breaker: None,
+        depths: depths(plan, &hops),
+        hops,
+        wait: None,
+        phases: played::phases(computed.phases, run),
+        ..computed
     }
 }
 

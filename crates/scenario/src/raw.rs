@@ -6,8 +6,11 @@ use crate::{
     schema::{self, Inside, Key},
     source::{Source, Span, path_to},
 };
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
+use std::{collections::BTreeMap, fmt};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -31,6 +34,7 @@ pub(crate) struct RawScenario {
     pub(crate) policy: RawPolicy,
     #[serde(default)]
     pub(crate) phase: Vec<Spanned<RawPhase>>,
+    pub(crate) restart: Option<Spanned<RawRestart>>,
     pub(crate) sample: Option<Spanned<RawSample>>,
     #[serde(default)]
     pub(crate) expect: RawExpect,
@@ -49,6 +53,12 @@ pub(crate) struct RawCompare {
     pub(crate) faults: Option<Named<RawFault>>,
     pub(crate) policy: Option<RawPolicy>,
     pub(crate) expect: Option<RawExpect>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawRestart {
+    pub(crate) at: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -74,6 +84,11 @@ pub(crate) struct RawLoad {
 pub(crate) struct RawChain {
     pub(crate) hops: Option<Spanned<Vec<Spanned<String>>>>,
     pub(crate) relays: Option<Spanned<i64>>,
+    #[serde(default)]
+    pub(crate) replicas: Named<Spanned<i64>>,
+    pub(crate) soft: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(crate) queued: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(crate) verify: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -88,6 +103,8 @@ pub(crate) struct RawService {
     pub(crate) work: Option<Spanned<String>>,
     pub(crate) slots: Option<Spanned<i64>>,
     pub(crate) queue: Option<Spanned<i64>>,
+    pub(crate) replicas: Option<Spanned<i64>>,
+    pub(crate) takeover: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -102,6 +119,8 @@ pub(crate) struct RawFault {
     pub(crate) down: Option<Spanned<String>>,
     pub(crate) law: Option<Spanned<String>>,
     pub(crate) windows: Option<Spanned<Vec<Spanned<RawWindow>>>>,
+    pub(crate) common: Option<Spanned<f64>>,
+    pub(crate) shared: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -118,6 +137,11 @@ pub(crate) struct RawPolicy {
     pub(crate) deadline: Option<Spanned<String>>,
     pub(crate) retry: Option<Spanned<RawRetry>>,
     pub(crate) breaker: Option<Spanned<RawBreaker>>,
+    pub(crate) balance: Option<Spanned<RawBalance>>,
+    pub(crate) hedge: Option<Spanned<RawHedge>>,
+    pub(crate) bulkhead: Option<Spanned<RawLimit>>,
+    pub(crate) shed: Option<Spanned<RawLimit>>,
+    pub(crate) cache: Option<Spanned<RawCache>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -154,6 +178,92 @@ pub(crate) struct RawBreaker {
     pub(crate) probes: Option<Spanned<i64>>,
     pub(crate) lease: Option<Spanned<String>>,
     pub(crate) cancelled_after: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawBalance {
+    pub(crate) pick: Option<Spanned<String>>,
+    pub(crate) retry: Option<Spanned<String>>,
+    pub(crate) eject: Option<RawEjection>,
+    pub(crate) panic_below: Option<f64>,
+    pub(crate) check: Option<Spanned<RawCheck>>,
+    pub(crate) shared_breaker: Option<bool>,
+}
+
+/// Settings, or `false` for none.
+#[derive(Debug, Clone)]
+pub(crate) enum RawEjection {
+    Switch(bool),
+    Settings(RawEject),
+}
+
+/// By hand: an untagged enum would lose where its values stand in the text.
+impl<'de> Deserialize<'de> for RawEjection {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = RawEjection;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table or false")
+            }
+
+            fn visit_bool<E>(self, switch: bool) -> Result<RawEjection, E> {
+                Ok(RawEjection::Switch(switch))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawEjection, A::Error> {
+                RawEject::deserialize(MapAccessDeserializer::new(map)).map(RawEjection::Settings)
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawEject {
+    pub(crate) consecutive: Option<Spanned<i64>>,
+    pub(crate) time: Option<Spanned<String>>,
+    pub(crate) max_time: Option<Spanned<String>>,
+    pub(crate) max_share: Option<f64>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawCheck {
+    pub(crate) every: Option<Spanned<String>>,
+    pub(crate) timeout: Option<Spanned<String>>,
+    pub(crate) misses: Option<Spanned<i64>>,
+    pub(crate) hits: Option<Spanned<i64>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawHedge {
+    pub(crate) delay: Option<Spanned<String>>,
+    pub(crate) quantile: Option<f64>,
+    pub(crate) budget: Option<RawBudget>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawLimit {
+    pub(crate) max: Option<Spanned<i64>>,
+    pub(crate) adaptive: Option<bool>,
+    pub(crate) min: Option<Spanned<i64>>,
+    pub(crate) wait: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawCache {
+    pub(crate) fresh: Option<Spanned<String>>,
+    pub(crate) stale: Option<Spanned<String>>,
+    pub(crate) capacity: Option<Spanned<i64>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -256,9 +366,10 @@ fn find_unknown(
                 let (key, instead) = (path.join("."), key.allowed);
                 found.push((name.span(), Problem::NotYetSupported { key, instead }));
             }
-            (Inside::Table(keys) | Inside::WordOr(_, keys), DeValue::Table(table)) => {
-                find_unknown(table, keys, &path, found);
-            }
+            (
+                Inside::Table(keys) | Inside::OffOr(keys) | Inside::WordOr(_, keys),
+                DeValue::Table(table),
+            ) => find_unknown(table, keys, &path, found),
             (Inside::Named(keys), DeValue::Table(table)) => {
                 find_unknown_in_each(table, keys, &path, found);
             }

@@ -3,6 +3,10 @@
 //! One table serves the search for unknown keys, the nearest known one, the words of every
 //! error, and the schema that editors use.
 
+mod policy;
+
+use policy::POLICY;
+
 /// A key of a table.
 #[derive(Debug)]
 pub(crate) struct Key {
@@ -19,10 +23,14 @@ pub(crate) enum Inside {
     Value(Shape),
     /// This word, or a table with known keys.
     WordOr(&'static str, &'static [Key]),
+    /// `false`, or a table with known keys.
+    OffOr(&'static [Key]),
     /// A table with known keys.
     Table(&'static [Key]),
     /// A table of tables with names of the author's choice, and known keys in each.
     Named(&'static [Key]),
+    /// A table of values with names of the author's choice.
+    Values(Shape),
     /// A list of tables with known keys: `[[name]]`.
     List(&'static [Key]),
     /// A part of the format that this version does not support. What is allowed stands
@@ -122,6 +130,7 @@ pub(crate) const ROOT: &[Key] = &[
     named("service", "tables [service.NAME]", SERVICE),
     named("faults", "tables [faults.NAME]", FAULT),
     table("policy", "a table [policy]", POLICY),
+    table("restart", "a table [restart]", RESTART),
     table("sample", "a table [sample]", SAMPLE),
     table("expect", "a table [expect]", EXPECT),
     list("phase", "tables [[phase]], at most 100", PHASE),
@@ -180,14 +189,36 @@ const CHAIN: &[Key] = &[
     value(
         "hops",
         Shape::Lists(HOPS),
-        "[\"auth\", \"profile\", \"database\"] or [\"auth\", \"profile\", \"database\", \"audit\"]",
+        "[\"auth\", \"profile\", \"database\"], and after them \"audit\" or \"config\" or both",
     ),
     value("relays", Shape::Whole(1, 32), "a whole number from 1 to 32"),
+    Key {
+        name: "replicas",
+        allowed: "names of services, each with a whole number from 1 to 16",
+        inside: Inside::Values(Shape::Whole(1, 16)),
+    },
+    value(
+        "soft",
+        Shape::Names,
+        "a list of hops out of \"database\", \"audit\" and \"config\"",
+    ),
+    value(
+        "queued",
+        Shape::Names,
+        "[\"audit\"], if it is one of the hops",
+    ),
+    value(
+        "verify",
+        Shape::Word(&["auth", "local"]),
+        "\"auth\" or \"local\"",
+    ),
 ];
 
 const HOPS: &[&[&str]] = &[
     &["auth", "profile", "database"],
     &["auth", "profile", "database", "audit"],
+    &["auth", "profile", "database", "config"],
+    &["auth", "profile", "database", "audit", "config"],
 ];
 
 const SERVICE: &[Key] = &[
@@ -214,7 +245,12 @@ const SERVICE: &[Key] = &[
         Shape::Whole(0, 1_000_000),
         "a whole number from 0 to 1000000, only with `slots`",
     ),
-    later("replicas", "one replica of each service"),
+    value(
+        "replicas",
+        Shape::Whole(1, 16),
+        "a whole number from 1 to 16",
+    ),
+    value("takeover", Shape::Time, DURATION),
 ];
 
 const FAULT: &[Key] = &[
@@ -227,8 +263,10 @@ const FAULT: &[Key] = &[
     value(
         "on",
         Shape::Names,
-        "a list of names of services, at least one and each once",
+        "a list of names of services or replicas, at least one and each once",
     ),
+    value("common", Shape::From(0.0, 1.0), "a number from 0 to 1"),
+    value("shared", Shape::Line, "the name of a group"),
     value(
         "scope",
         Shape::Word(&["attempt", "request"]),
@@ -258,95 +296,6 @@ const WINDOW: &[Key] = &[
     value("for", Shape::Time, MEAN),
 ];
 
-const POLICY: &[Key] = &[
-    value("attempt_timeout", Shape::Time, DURATION),
-    value("deadline", Shape::Time, DURATION),
-    table("retry", "a table [policy.retry]", RETRY),
-    table("breaker", "a table [policy.breaker]", BREAKER),
-];
-
-const RETRY: &[Key] = &[
-    value(
-        "retries",
-        Shape::Whole(1, 10),
-        "a whole number from 1 to 10; for none, leave [policy.retry] out",
-    ),
-    value("backoff", Shape::Time, DURATION),
-    value(
-        "max_backoff",
-        Shape::Time,
-        "a duration in whole milliseconds, not below `backoff` and up to \"1h\"",
-    ),
-    value("propagated", Shape::Flag, BOOL),
-    value("client", Shape::Flag, BOOL),
-    table("budget", "a table [policy.retry.budget]", BUDGET),
-];
-
-const BUDGET: &[Key] = &[
-    value(
-        "ratio",
-        Shape::From(0.0, 1.0),
-        "a number from 0 to 1, in retries per request",
-    ),
-    value(
-        "floor",
-        Shape::From(0.0, 1e6),
-        "a number from 0 to 1000000, in retries per second",
-    ),
-    value(
-        "capacity",
-        Shape::Whole(1, 1_000_000),
-        "a whole number from 1 to 1000000, in retries",
-    ),
-];
-
-const BREAKER: &[Key] = &[
-    value(
-        "failure_rate",
-        Shape::Above(0.0, 1.0),
-        "a number above 0 and up to 1; for no such rule, leave it out",
-    ),
-    value(
-        "slow_rate",
-        Shape::Above(0.0, 1.0),
-        "a number above 0 and up to 1, only together with `slow_call`",
-    ),
-    value(
-        "slow_call",
-        Shape::Time,
-        "a duration from \"1ms\" to \"1h\" in whole milliseconds, only together with `slow_rate`",
-    ),
-    value(
-        "consecutive",
-        Shape::Whole(1, 10_000),
-        "a whole number from 1 to 10000; for no such rule, leave it out",
-    ),
-    value(
-        "window",
-        Shape::Time,
-        "a duration from \"10ms\" to \"1h\" in whole milliseconds",
-    ),
-    value(
-        "min_calls",
-        Shape::Whole(1, 1_000_000),
-        "a whole number from 1 to 1000000",
-    ),
-    value("open", Shape::Time, DURATION),
-    value(
-        "max_open",
-        Shape::Time,
-        "a duration in whole milliseconds, not below `open` and up to \"1h\"",
-    ),
-    value(
-        "jitter",
-        Shape::From(0.0, 1.0),
-        "a number from 0 to 1, as a share of the open time",
-    ),
-    value("probes", Shape::Whole(1, 15), "a whole number from 1 to 15"),
-    value("lease", Shape::Time, DURATION),
-    value("cancelled_after", Shape::Time, DURATION),
-];
-
 const PHASE: &[Key] = &[
     value("title", Shape::Line, "a line of 1 to 200 characters"),
     value(
@@ -368,6 +317,8 @@ const PHASE: &[Key] = &[
     table("policy", "a table [phase.policy]", POLICY),
     later("load", "`phase.rate`, and one [load] for the whole run"),
 ];
+
+const RESTART: &[Key] = &[value("at", Shape::Time, DURATION)];
 
 const SAMPLE: &[Key] = &[value(
     "keep",
@@ -437,13 +388,16 @@ pub(crate) fn allowed(path: &[impl AsRef<str>]) -> &'static str {
         };
         allowed = key.allowed;
         keys = match key.inside {
-            Inside::Table(keys) | Inside::List(keys) | Inside::WordOr(_, keys) => keys,
+            Inside::Table(keys)
+            | Inside::List(keys)
+            | Inside::OffOr(keys)
+            | Inside::WordOr(_, keys) => keys,
             // The author's name leads to the same keys whatever it is.
             Inside::Named(keys) => {
                 names.next();
                 keys
             }
-            Inside::Value(_) | Inside::Later => break,
+            Inside::Value(_) | Inside::Values(_) | Inside::Later => break,
         };
     }
     allowed

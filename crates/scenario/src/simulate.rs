@@ -1,5 +1,6 @@
-//! A plan played in virtual time: the same decisions about faults, retries, budgets and
-//! breakers as in real services, without sockets, processes or waiting.
+//! A plan played in virtual time: the same decisions about faults, replicas, retries, hedges,
+//! budgets, breakers, limits and caches as in real services, without sockets, processes or
+//! waiting.
 //!
 //! Formulas exist for most plans; for outages in time, together with what waits, tries again
 //! or stops trying, they do not. Here every request is played, on the cores that real
@@ -9,16 +10,27 @@
 //!   A run of a minute scatters by points around what many runs come to on average, because
 //!   it holds few outages; given their times, it does not.
 //! - [`long_run`]: what such runs come to on average, where outages meet retries, breakers or
-//!   workers who wait.
+//!   workers who wait, and where replicas are told apart or answers kept.
 //! - [`simulate`]: one run. Run 0 is the real one: the same arrivals, the same names of
 //!   requests, so that the same requests fail.
 //!
-//! Of a run, no more than its first million requests are played. Services answer after 0.7 ms, links lose nothing, and cores are never short.
+//! Of a run, no more than its first million requests are played. Services answer after 0.7 ms,
+//! links lose nothing, and cores are never short. Heartbeats begin anywhere in their period.
+//! When the load begins, the first replica has long been the active one. What a cache fetches
+//! is given up together with the call that asked for it.
 
+mod beat;
+mod call;
 mod clock;
+mod gate;
+mod hop;
 mod line;
 mod lost;
+mod shelf;
+mod tally;
 mod world;
+
+pub use tally::{PhaseTally, Tally};
 
 use crate::{
     Arrivals,
@@ -52,6 +64,10 @@ pub struct Simulated {
     pub lost: Vec<u64>,
     /// Attempts at each service.
     pub attempts: BTreeMap<Name, u64>,
+    /// What else became of each service's calls.
+    pub tallies: BTreeMap<Name, Tally>,
+    /// What became of the requests that left in each phase.
+    pub phases: Vec<PhaseTally>,
 }
 
 impl Simulated {
@@ -114,7 +130,7 @@ pub fn given_schedule(plan: &Plan) -> Option<GivenSchedule> {
 }
 
 /// What the runs of a plan come to on average.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LongRun {
     /// The share of requests that is answered well.
     pub availability: Probability,
@@ -122,6 +138,12 @@ pub struct LongRun {
     pub interval: Interval,
     /// The share of requests that is answered with nothing missing.
     pub full_quality: Probability,
+    /// How many requests were played.
+    pub offered: u64,
+    /// What became of each service's calls in all runs together.
+    pub tallies: BTreeMap<Name, Tally>,
+    /// What became of the requests that left in each phase.
+    pub phases: Vec<PhaseTally>,
 }
 
 /// What runs of `plan` with other outages, arrivals and draws come to on average; none without
@@ -136,7 +158,33 @@ pub fn long_run(plan: &Plan) -> Option<LongRun> {
         availability: answered.estimate(),
         interval: batches::wilson(&each, Confidence::P99)?,
         full_quality: together(&runs, |run| run.ok)?.estimate(),
+        offered: answered.trials(),
+        tallies: tallies(&runs),
+        phases: phases(&runs),
     })
+}
+
+/// The counts of all `runs` together, of each service.
+fn tallies(runs: &[Simulated]) -> BTreeMap<Name, Tally> {
+    let mut all: BTreeMap<Name, Tally> = BTreeMap::new();
+    for (service, tally) in runs.iter().flat_map(|run| &run.tallies) {
+        let sum = all.entry(service.clone()).or_default();
+        *sum = sum.and(*tally);
+    }
+    all
+}
+
+/// The same of each phase.
+fn phases(runs: &[Simulated]) -> Vec<PhaseTally> {
+    let number = runs.first().map_or(0, |run| run.phases.len());
+    let mut all = vec![PhaseTally::default(); number];
+    for run in runs {
+        for (sum, phase) in all.iter_mut().zip(&run.phases) {
+            sum.offered += phase.offered;
+            sum.answered += phase.answered;
+        }
+    }
+    all
 }
 
 /// So many of these runs that `is_enough` of their number and of their requests.
@@ -175,14 +223,22 @@ pub fn simulate(plan: &Plan, nth: u64) -> Simulated {
         world: &world,
         prefix,
         under_way: FuturesUnordered::new(),
-        counted: Simulated::default(),
+        background: world.heartbeats().into_iter().collect(),
+        counted: Simulated {
+            phases: vec![PhaseTally::default(); plan.phases().len()],
+            ..Simulated::default()
+        },
     };
     match plan.load().model {
         Model::Open => run.open(Arrivals::new(plan, seed)),
         Model::Closed { workers, think } => run.closed(workers, think),
     }
     let mut counted = run.counted;
-    counted.attempts = world.attempts();
+    for hop in &world.hops {
+        let tally = hop.tally.get();
+        counted.attempts.insert(hop.name.clone(), tally.attempts);
+        counted.tallies.insert(hop.name.clone(), tally);
+    }
     counted
 }
 
@@ -194,14 +250,22 @@ pub fn request_prefix(seed: u64) -> String {
 /// The golden ratio in 64 bits: seeds of runs do not collide with those that people choose.
 const FRESH: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// The number of a request, and how it ended.
-type End = (u64, Option<Quality>);
+/// How a request ended.
+#[derive(Debug, Clone, Copy)]
+struct End {
+    number: u64,
+    /// In which phase it left.
+    phase: usize,
+    quality: Option<Quality>,
+}
 
 /// A run under way.
 struct Run<'a> {
     world: &'a World<'a>,
     prefix: String,
     under_way: FuturesUnordered<LocalBoxFuture<'a, End>>,
+    /// What goes on whether somebody asks or not.
+    background: FuturesUnordered<LocalBoxFuture<'a, ()>>,
     counted: Simulated,
 }
 
@@ -215,7 +279,7 @@ impl Run<'_> {
             self.send(number, at);
             self.settle(|_| ());
         }
-        while self.world.clock.leap() {
+        while !self.under_way.is_empty() && self.world.clock.leap() {
             self.settle(|_| ());
         }
     }
@@ -237,7 +301,8 @@ impl Run<'_> {
             }
             let now = self.world.clock.now();
             self.settle(|ended| waiting.extend((0..ended).map(|_| now.saturating_add(think))));
-            if waiting.is_empty() && !self.world.clock.leap() {
+            let is_over = self.under_way.is_empty();
+            if waiting.is_empty() && (is_over || !self.world.clock.leap()) {
                 return;
             }
         }
@@ -247,12 +312,18 @@ impl Run<'_> {
         let world = self.world;
         let ask = Ask {
             request: format!("{}{number}", self.prefix).into(),
+            user: world.user_of(number),
             path: String::new(),
+            is_first: true,
             deadline: None,
         };
         self.under_way.push(Box::pin(async move {
             world.clock.sleep_until(at).await;
-            (number, world.request(ask).await.ok())
+            End {
+                number,
+                phase: world.place(),
+                quality: world.request(ask).await.ok(),
+            }
         }));
     }
 
@@ -260,6 +331,7 @@ impl Run<'_> {
     fn settle(&mut self, hear: impl FnOnce(usize)) {
         let mut cx = Context::from_waker(Waker::noop());
         let mut ended = 0;
+        while let Poll::Ready(Some(())) = Pin::new(&mut self.background).poll_next(&mut cx) {}
         while let Poll::Ready(Some(end)) = Pin::new(&mut self.under_way).poll_next(&mut cx) {
             self.count(end);
             ended += 1;
@@ -267,12 +339,15 @@ impl Run<'_> {
         hear(ended);
     }
 
-    fn count(&mut self, (number, end): End) {
+    fn count(&mut self, end: End) {
         self.counted.offered += 1;
-        match end {
+        let phase = &mut self.counted.phases[end.phase];
+        phase.offered += 1;
+        phase.answered += u64::from(end.quality.is_some());
+        match end.quality {
             Some(Quality::Full) => self.counted.ok += 1,
             Some(Quality::Degraded) => self.counted.degraded += 1,
-            None => self.counted.lost.push(number),
+            None => self.counted.lost.push(end.number),
         }
     }
 }

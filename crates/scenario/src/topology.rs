@@ -1,8 +1,9 @@
-//! Who calls whom.
+//! Who calls whom, and how many replicas of each there are.
 
+use crate::place::replica_name;
 use serde::{Serialize, Serializer};
 use std::{collections::BTreeMap, fmt, num::NonZeroU32, sync::Arc, time::Duration};
-use types::service::GATEWAY;
+use types::service::{AUDIT, AUTH, GATEWAY};
 
 /// The name of a service.
 pub type Name = Arc<str>;
@@ -26,6 +27,17 @@ pub struct Relay {
     /// How many requests it handles at once; none: any number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slots: Option<Slots>,
+    /// How many replicas of it there are: one or more.
+    #[serde(skip_serializing_if = "is_one")]
+    pub replicas: u32,
+    /// How long a standby replica needs before it serves, once it is told that it is the
+    /// active one; none: no time.
+    #[serde(
+        rename = "takeover_ms",
+        serialize_with = "crate::plan::optional_millis",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub takeover: Option<Duration>,
 }
 
 impl Relay {
@@ -38,6 +50,8 @@ impl Relay {
             soft: Vec::new(),
             work: None,
             slots: None,
+            replicas: 1,
+            takeover: None,
         }
     }
 }
@@ -99,12 +113,27 @@ pub struct Slots {
     pub queue: Option<u32>,
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 #[expect(
     clippy::trivially_copy_pass_by_ref,
     reason = "the signature serde calls"
 )]
-fn is_default(order: &Order) -> bool {
-    *order == Order::default()
+const fn is_one(replicas: &u32) -> bool {
+    *replicas == 1
+}
+
+/// How the gateway finds out who is asking.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verify {
+    /// It asks auth, which knows of every revocation.
+    #[default]
+    Auth,
+    /// It checks the token's signature itself: auth is not on the way of a page.
+    Local,
 }
 
 /// The services of a chain, and who calls whom.
@@ -115,6 +144,18 @@ pub enum Topology {
     Sequence {
         /// The services behind the gateway, in the order of their calls.
         hops: Vec<Name>,
+        /// Those of them without which the gateway answers too, degraded.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        soft: Vec<Name>,
+        /// Those that are told later, so that no request waits for them.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        queued: Vec<Name>,
+        /// How the gateway finds out who is asking.
+        #[serde(skip_serializing_if = "is_default")]
+        verify: Verify,
+        /// How many replicas there are of those that have more than one.
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        replicas: BTreeMap<Name, u32>,
     },
     /// Relays that call each other, without a cycle.
     Graph {
@@ -151,7 +192,7 @@ impl Topology {
     /// callers, so that services started in this order find what they need.
     pub fn services(&self) -> Vec<Name> {
         let mut order: Vec<Name> = match self {
-            Self::Sequence { hops } => [&[self.edge()], hops.as_slice()].concat(),
+            Self::Sequence { hops, .. } => [&[self.edge()], hops.as_slice()].concat(),
             Self::Graph { services, .. } => {
                 services.iter().map(|relay| relay.name.clone()).collect()
             }
@@ -160,12 +201,62 @@ impl Topology {
         order
     }
 
-    /// Whom `service` calls, in turn.
+    /// Whom `service` is told of, in turn.
     pub fn calls(&self, service: &str) -> &[Name] {
         match self {
-            Self::Sequence { hops } if service == GATEWAY => hops,
+            Self::Sequence { hops, .. } if service == GATEWAY => hops,
             _ => self.relay(service).map_or(&[], |relay| &relay.calls),
         }
+    }
+
+    /// Whom `service` calls on the way of a request: all of them, but those that are told
+    /// later, and auth where tokens are verified without it.
+    pub fn awaited(&self, service: &str) -> impl Iterator<Item = &Name> {
+        let is_awaited = |callee: &&Name| match self {
+            Self::Sequence { queued, verify, .. } => {
+                let is_replaced = *verify == Verify::Local && &***callee == AUTH;
+                !is_replaced && !queued.contains(callee)
+            }
+            Self::Graph { .. } => true,
+        };
+        self.calls(service).iter().filter(is_awaited)
+    }
+
+    /// Those of them without which it answers too.
+    pub fn soft(&self, service: &str) -> &[Name] {
+        match self {
+            Self::Sequence { soft, .. } if service == GATEWAY => soft,
+            _ => self.relay(service).map_or(&[], |relay| &relay.soft),
+        }
+    }
+
+    /// Whether answers of `service` may be used again: those that only say what is, and
+    /// never who is allowed to know it.
+    pub(crate) fn is_cacheable(&self, service: &str) -> bool {
+        match self {
+            Self::Sequence { .. } => ![AUTH, AUDIT].contains(&service),
+            Self::Graph { .. } => true,
+        }
+    }
+
+    /// How many replicas of `service` there are.
+    pub fn replicas(&self, service: &str) -> u32 {
+        match self {
+            Self::Sequence { replicas, .. } => replicas.get(service).copied().unwrap_or(1),
+            Self::Graph { .. } => self.relay(service).map_or(1, |relay| relay.replicas),
+        }
+    }
+
+    /// The names of all replicas of `service`, in the order of their numbers.
+    pub fn replica_names(&self, service: &str) -> Vec<Name> {
+        let name = |replica| replica_name(service, replica);
+        (0..self.replicas(service)).map(name).collect()
+    }
+
+    /// Whether any service has more than one.
+    pub fn is_replicated(&self) -> bool {
+        let mut services = self.services().into_iter();
+        services.any(|service| self.replicas(&service) > 1)
     }
 
     /// The relay of that name, if there is one.
@@ -192,8 +283,8 @@ impl Topology {
             is_soft,
             size: 1,
         });
-        let soft = self.relay(service).map_or(&[][..], |relay| &relay.soft);
-        for callee in self.calls(service) {
+        let soft = self.soft(service);
+        for callee in self.awaited(service) {
             self.visit(callee, depth + 1, soft.contains(callee), visits);
         }
         visits[own].size = visits.len() - own;
@@ -202,7 +293,7 @@ impl Topology {
     /// Whether each service calls at most one other: a nested chain.
     pub fn is_nested_chain(&self) -> bool {
         match self {
-            Self::Sequence { hops } => hops.len() <= 1,
+            Self::Sequence { hops, .. } => hops.len() <= 1,
             Self::Graph { services, .. } => services.iter().all(|relay| relay.calls.len() <= 1),
         }
     }

@@ -65,7 +65,7 @@ fn outages_and_windows_are_read_and_need_no_probability() {
 fn outages_may_also_stand_in_a_phase() {
     let phase = "[[phase]]\nat = \"1s\"\nfor = \"1s\"\n[phase.faults.g]\nkind = \"error\"\n";
     let plan = plan(&format!("{RENEWAL}{phase}{RENEWAL}"));
-    let ids = plan.phases()[1].faults_of("auth");
+    let ids = plan.phases()[1].faults_of("auth", 0);
     assert!(matches!(ids[0].when, When::Renewal(_)));
 }
 

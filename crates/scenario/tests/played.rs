@@ -62,7 +62,7 @@ fn run_0_loses_the_requests_that_the_real_run_loses() {
     let set = FaultSet {
         seed: 7,
         begin: None,
-        faults: plan.phases()[0].faults_of("relay-1"),
+        faults: plan.phases()[0].faults_of("relay-1", 0),
     };
     let hit = |request: u64| {
         let mut path = String::new();

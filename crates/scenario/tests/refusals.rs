@@ -122,7 +122,7 @@ const UNKNOWN_KEYS: &[Case] = &[
         BASE,
         "",
         "[policy]\nretries = 3\n",
-        "unknown key `retries` in [policy]; allowed: `attempt_timeout`, `deadline`, `retry`, `breaker` (line 8, column 1)",
+        "unknown key `retries` in [policy]; allowed: `attempt_timeout`, `deadline`, `retry`, `breaker`, `balance`, `hedge`, `bulkhead`, `shed`, `cache` (line 8, column 1)",
     ),
     (
         BASE,
@@ -175,8 +175,8 @@ const UNKNOWN_KEYS: &[Case] = &[
     (
         GRAPH,
         "",
-        "[service.a]\nreplicas = 2\n",
-        "`service.a.replicas` is not yet supported by this version; allowed: one replica of each service (line 6, column 1)",
+        "[service.a]\nreplicas = 17\n",
+        "`service.a.replicas` = 17 can't be; allowed: a whole number from 1 to 16 (line 6, column 12)",
     ),
 ];
 
@@ -356,7 +356,7 @@ const CHAINS: &[Case] = &[
         BASE,
         r#"["auth", "profile", "database"]"#,
         "[]",
-        r#"`chain.hops` = [] can't be; allowed: ["auth", "profile", "database"] or ["auth", "profile", "database", "audit"] (line 6, column 8)"#,
+        r#"`chain.hops` = [] can't be; allowed: ["auth", "profile", "database"], and after them "audit" or "config" or both (line 6, column 8)"#,
     ),
     (
         BASE,
@@ -386,13 +386,13 @@ const CHAINS: &[Case] = &[
         BASE,
         r#"["auth", "profile", "database"]"#,
         r#"["auth", "profil"]"#,
-        r#"`chain.hops` = "profil": no such hop: did you mean `profile`? Allowed: `auth`, `profile`, `database`, `audit` (line 6, column 17)"#,
+        r#"`chain.hops` = "profil": no such hop: did you mean `profile`? Allowed: `auth`, `profile`, `database`, `audit`, `config` (line 6, column 17)"#,
     ),
     (
         BASE,
         r#"["auth", "profile", "database"]"#,
         r#"["auth", "elephant"]"#,
-        r#"`chain.hops` = "elephant": no such hop; allowed: `auth`, `profile`, `database`, `audit` (line 6, column 17)"#,
+        r#"`chain.hops` = "elephant": no such hop; allowed: `auth`, `profile`, `database`, `audit`, `config` (line 6, column 17)"#,
     ),
     (
         BASE,
@@ -404,13 +404,13 @@ const CHAINS: &[Case] = &[
         BASE,
         r#"["auth", "profile", "database"]"#,
         r#"["auth", 5]"#,
-        r#"`chain.hops` = 5 can't be; allowed: ["auth", "profile", "database"] or ["auth", "profile", "database", "audit"] (line 6, column 17)"#,
+        r#"`chain.hops` = 5 can't be; allowed: ["auth", "profile", "database"], and after them "audit" or "config" or both (line 6, column 17)"#,
     ),
     (
         BASE,
         r#"["auth", "profile", "database"]"#,
         r#""auth""#,
-        r#"`chain.hops` = "auth" can't be; allowed: ["auth", "profile", "database"] or ["auth", "profile", "database", "audit"] (line 6, column 8)"#,
+        r#"`chain.hops` = "auth" can't be; allowed: ["auth", "profile", "database"], and after them "audit" or "config" or both (line 6, column 8)"#,
     ),
     (
         BASE,
@@ -572,13 +572,13 @@ const FAULTS: &[Case] = &[
         FAULT,
         "",
         "on = []\n",
-        "`faults.every.on` = [] can't be; allowed: a list of names of services, at least one and each once (line 10, column 6)",
+        "`faults.every.on` = [] can't be; allowed: a list of names of services or replicas, at least one and each once (line 10, column 6)",
     ),
     (
         FAULT,
         "",
         "on = [\"auth\", \"auth\"]\n",
-        r#"`faults.every.on` = ["auth", "auth"] can't be; allowed: a list of names of services, at least one and each once (line 10, column 6)"#,
+        r#"`faults.every.on` = ["auth", "auth"] can't be; allowed: a list of names of services or replicas, at least one and each once (line 10, column 6)"#,
     ),
     (
         FAULT,

@@ -101,6 +101,8 @@ fn the_commented_policies_and_phases_of_the_shape_work_too() {
     assert_eq!(run.phases().len(), 3);
     let policy = run.phases()[0].policy;
     assert!(policy.retry.unwrap().settings().budget.is_some() && policy.breaker.is_some());
+    assert!(policy.balance.is_some() && policy.hedge.is_some() && policy.cache.is_some());
+    assert!(policy.bulkhead.is_some() && policy.shed.is_some());
 }
 
 #[test]

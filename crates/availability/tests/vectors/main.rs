@@ -1,6 +1,7 @@
 //! The formulas against numbers from a second implementation in another language, which
 //! were themselves checked by simulation. Every vector must be used.
 
+mod replicas_and_caches;
 mod retries_and_breakers;
 
 use availability::{
@@ -199,6 +200,7 @@ fn computed(
         }
         n if n.starts_with("power.") => exact_power(inputs, inputs.get("n")),
         other => retries_and_breakers::computed(other, inputs)
+            .or_else(|| replicas_and_caches::computed(other, inputs))
             .unwrap_or_else(|| panic!("no test uses the vector {other}")),
     }
 }

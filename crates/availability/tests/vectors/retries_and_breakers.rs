@@ -38,7 +38,7 @@ pub fn computed(name: &str, inputs: &Inputs) -> Option<f64> {
 }
 
 impl Inputs {
-    fn dependency(&self) -> Dependency {
+    pub(super) fn dependency(&self) -> Dependency {
         Dependency::new(self.seconds("mttf"), self.seconds("mttr")).unwrap()
     }
 

@@ -13,6 +13,7 @@ fn set(when: When, probability: f64) -> FaultSet {
             probability: Probability::new(probability).unwrap(),
             scope: Scope::Attempt,
             when,
+            shared: None,
         }],
     }
 }
@@ -87,6 +88,23 @@ fn a_fault_in_time_hits_exactly_those_who_come_while_it_is_down() {
             assert!(hit(window.at) && hit(last), "{window:?}");
         }
     }
+}
+
+#[test]
+fn outages_of_a_group_strike_all_its_members_at_the_same_moments() {
+    let mut set = set(renewal(19, 6), 1.0);
+    set.faults[0].shared = Some("zone-a".into());
+    let own = Injector::new(set.clone(), "auth", "auth-0");
+    let other = Injector::new(set.clone(), "profile", "profile-3");
+    set.faults[0].shared = Some("zone-b".into());
+    let apart = Injector::new(set, "auth", "auth-0");
+    let hits = |injector: &Injector| -> Vec<_> {
+        let at = |millis| Duration::from_millis(millis);
+        let hit = |millis| injector.decide(&key(0), at(millis)).end().is_some();
+        (0..2_000).map(hit).collect()
+    };
+    assert_eq!(hits(&own), hits(&other));
+    assert_ne!(hits(&own), hits(&apart));
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub(crate) fn renewing(up_ms: u64, down_ms: u64, law: Law) -> Fault {
             down: Duration::from_millis(down_ms),
             law,
         }),
+        shared: None,
     }
 }
 

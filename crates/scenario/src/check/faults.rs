@@ -1,14 +1,12 @@
 //! `[faults.NAME]`.
 
-use super::{Check, Checked, Reported};
+use super::{Check, Checked};
 use crate::{
-    names,
     plan::PlannedFault,
     raw::{Named, RawFault},
-    topology::{Name, Topology},
+    topology::Topology,
 };
 use faults::{Fault, FaultKind, InvalidFault, Scope};
-use std::collections::BTreeSet;
 use toml::Spanned;
 use types::Probability;
 
@@ -52,31 +50,36 @@ impl Check<'_> {
             .iter()
             .map(|(id, fault)| self.planned_fault(tables, id, fault, topology))
             .collect();
-        checked.into_iter().collect()
+        let planned: Vec<_> = checked.into_iter().collect::<Checked<_>>()?;
+        self.not_taken(tables, &faults)?;
+        Ok(planned.into_iter().flatten().collect())
     }
 
+    /// The fault that is written: more than one if a part of it is common.
     fn planned_fault(
         &mut self,
         tables: Tables,
         id: &Id,
         raw: &RawFault,
         topology: Option<&Topology>,
-    ) -> Checked<PlannedFault> {
+    ) -> Checked<Vec<PlannedFault>> {
         self.checked_name(tables.path(), id)?;
         let kind = self.kind(tables, id, raw);
         let when = self.when(tables, id, raw);
         let probability = self.probability(tables, id, raw);
         let scope = self.scope(tables, id, raw);
         let on = self.places(tables, id, raw, topology);
-        let id = id.get_ref().as_str().into();
+        let shared = self.shared(tables, id, raw);
         let fault = Fault {
-            id,
+            id: id.get_ref().as_str().into(),
             kind: kind?,
             probability: probability?,
             scope: scope?,
             when: when?,
+            shared: shared?,
         };
-        Ok(PlannedFault { fault, on: on? })
+        let planned = PlannedFault { fault, on: on? };
+        self.fate(tables, id, raw, planned)
     }
 
     fn kind(&mut self, tables: Tables, id: &Id, raw: &RawFault) -> Checked<FaultKind> {
@@ -117,55 +120,6 @@ impl Check<'_> {
             "request" => Ok(Scope::Request),
             _ => self.refuse(&tables.key(id, "scope"), word),
         }
-    }
-
-    /// The services that have the fault: those stated, or all of them, the edge first.
-    fn places(
-        &mut self,
-        tables: Tables,
-        id: &Id,
-        raw: &RawFault,
-        topology: Option<&Topology>,
-    ) -> Checked<Vec<Name>> {
-        let path = tables.key(id, "on");
-        // Without a chain nothing can be said; that it is missing has been.
-        let known: Vec<_> = topology
-            .ok_or(Reported)?
-            .services()
-            .into_iter()
-            .rev()
-            .collect();
-        let Some(on) = &raw.on else {
-            return Ok(known);
-        };
-        let distinct: BTreeSet<_> = on.get_ref().iter().map(Spanned::get_ref).collect();
-        if on.get_ref().is_empty() || distinct.len() < on.get_ref().len() {
-            return self.refuse(&path, on);
-        }
-        let places: Vec<_> = on
-            .get_ref()
-            .iter()
-            .map(|name| self.service_of(&path, name, &known))
-            .collect();
-        places.into_iter().collect()
-    }
-
-    /// The service `name`, if it is one of the chain's.
-    fn service_of(
-        &mut self,
-        path: &[&str],
-        name: &Spanned<String>,
-        known: &[Name],
-    ) -> Checked<Name> {
-        if let Some(service) = known.iter().find(|service| ***service == **name.get_ref()) {
-            return Ok(service.clone());
-        }
-        let services = || known.iter().map(|service| &**service);
-        self.conflict(
-            path,
-            name,
-            names::no_such("service in this chain", name.get_ref(), services),
-        )
     }
 }
 

@@ -15,18 +15,20 @@ const RESERVED: [&str; 6] = [CLIENT, GATEWAY, AUTH, PROFILE, DATABASE, AUDIT];
 const MOST_SERVICES: usize = 32;
 const MOST_CALLS: u64 = 1_000;
 
+/// A service as it is written.
+type Stated<'a> = (&'a Spanned<String>, &'a RawService);
 /// Whom each service calls.
 type Calls = BTreeMap<Name, Vec<Name>>;
 
 impl Check<'_> {
-    pub(super) fn graph(&mut self, services: Named<RawService>) -> Checked<Topology> {
-        let mut services: Vec<_> = services.into_iter().collect();
+    pub(super) fn graph(&mut self, services: &Named<RawService>) -> Checked<Topology> {
+        let mut services: Vec<_> = services.iter().collect();
         services.sort_by_key(|(name, _)| name.span().start);
-        let first = services.first().ok_or(Reported)?.0.clone();
+        let first = services.first().ok_or(Reported)?.0;
         if services.len() > MOST_SERVICES {
             let many = services.len();
             let reason = format!("one of {many} services; allowed: at most {MOST_SERVICES}");
-            return self.conflict(&["service"], &first, reason);
+            return self.conflict(&["service"], first, reason);
         }
         let checked: Vec<_> = services
             .iter()
@@ -36,19 +38,15 @@ impl Check<'_> {
         match shape(&relays) {
             Ok(topology) => Ok(topology),
             Err((culprit, reason)) => {
-                let named = |(name, _): &&(Spanned<String>, _)| **name.get_ref() == *culprit;
-                let place = services.iter().find(named).map_or(&first, |(name, _)| name);
+                let named = |(name, _): &&Stated<'_>| **name.get_ref() == *culprit;
+                let place = services.iter().find(named).map_or(first, |(name, _)| *name);
                 self.conflict(&["service"], place, reason)
             }
         }
     }
 
     /// One service.
-    fn service(
-        &mut self,
-        (name, raw): &(Spanned<String>, RawService),
-        all: &[(Spanned<String>, RawService)],
-    ) -> Checked<Relay> {
+    fn service(&mut self, (name, raw): &Stated<'_>, all: &[Stated<'_>]) -> Checked<Relay> {
         self.checked_name(&["service"], name)?;
         if RESERVED.contains(&name.get_ref().as_str()) {
             let taken = names::quoted(RESERVED);
@@ -68,7 +66,7 @@ impl Check<'_> {
         &mut self,
         service: &str,
         called: &Spanned<String>,
-        all: &[(Spanned<String>, RawService)],
+        all: &[Stated<'_>],
     ) -> Checked<Name> {
         let known = || all.iter().map(|(name, _)| name.get_ref().as_str());
         if known().any(|name| name == called.get_ref()) {

@@ -2,15 +2,21 @@
 //!
 //! Each part of a scenario is checked on its own, so that all its errors show at once.
 
+mod balance;
 mod chain;
 mod expect;
+mod fate;
 mod faults;
 mod graph;
+mod limits;
 mod load;
 mod phase;
+mod places;
 mod policy;
+mod restart;
 mod sample;
 mod service;
+mod takeover;
 mod variant;
 mod when;
 
@@ -108,17 +114,21 @@ impl Check<'_> {
         let title = self.title(raw.title.as_ref());
         let seed = self.seed(raw.seed.as_ref());
         let load = self.load(raw.load);
-        let topology = self.topology(raw.chain, raw.service);
+        let topology = self.topology(raw.chain, &raw.service);
         let faults = self.faults(Tables::OfRun, &raw.faults, topology.as_ref().ok());
         let windows = self.windows(&raw.phase, load.as_ref().ok(), topology.as_ref().ok());
         let policy = self.policy(At::RUN, &raw.policy);
         let sample = raw.sample.as_ref().map(|sample| self.sample(sample));
+        let restart = raw.restart.as_ref();
+        let restart =
+            restart.map(|it| self.restart(it, topology.as_ref().ok(), !raw.phase.is_empty()));
         let expectation = self.expectation(&raw.expect);
         let (load, faults, windows) = (load?, faults?, windows?);
         self.distinct(&faults, &windows)?;
         self.alone(&windows)?;
         let phases = phase::timeline(load, &policy?, &faults, &windows);
         self.few_enough(&phases, &windows)?;
+        self.takeovers(&raw.service, &phases)?;
         let end = load.expected_duration();
         self.within(&raw.faults, &faults, end)?;
         Ok(Plan {
@@ -127,6 +137,7 @@ impl Check<'_> {
             topology: topology?,
             phases,
             expectation: expectation?,
+            restart: restart.transpose()?,
             sample: sample.transpose()?,
             variant: None,
             variants: Vec::new(),

@@ -2,13 +2,14 @@
 
 use super::{At, Check, Checked, Tables, load::MOST_REQUESTS};
 use crate::{
+    place::Place,
     plan::{Length, Load, Model, Phase, PlannedFault, Policy},
     raw::RawPhase,
     source::Span,
     topology::{Name, Topology},
 };
 use humantime::format_duration;
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 use toml::Spanned;
 
 const AT: &[&str] = &["phase", "at"];
@@ -211,9 +212,9 @@ impl Check<'_> {
                 .iter()
                 .filter(|other| window.overlaps(other));
             let others = before.flat_map(|other| &other.faults).chain(run);
-            if let Some((fault, service)) = clash(&window.faults, others) {
+            if let Some((fault, place)) = clash(&window.faults, others) {
                 let reason = format!(
-                    "its fault `{fault}` is on `{service}` at the same time as another of that \
+                    "its fault `{fault}` is on `{place}` at the same time as another of that \
                      name; allowed: a name of its own"
                 );
                 all = self.conflict(&["phase", "faults"], &window.place, reason);
@@ -223,20 +224,21 @@ impl Check<'_> {
     }
 }
 
-/// A name that a fault here shares with one of the others, and a service that has both.
+/// A name that a fault here shares with one of the others, and a place that has both.
 fn clash<'a>(
     here: &[PlannedFault],
     others: impl Iterator<Item = &'a PlannedFault>,
-) -> Option<(Name, Name)> {
-    let pairs = |fault: &PlannedFault| {
-        let id = fault.fault.id.clone();
-        let pair = |service: &Name| (id.clone(), service.clone());
-        fault.on.iter().map(pair).collect::<Vec<_>>()
-    };
-    let taken: BTreeSet<_> = others.flat_map(pairs).collect();
-    here.iter()
-        .flat_map(pairs)
-        .find(|pair| taken.contains(pair))
+) -> Option<(Name, Place)> {
+    let others: Vec<_> = others.collect();
+    here.iter().find_map(|fault| {
+        let same = others
+            .iter()
+            .filter(|other| other.fault.id == fault.fault.id);
+        let taken: Vec<_> = same.flat_map(|other| &other.on).collect();
+        let met = |place: &&Place| taken.iter().any(|taken| taken.meets(place));
+        let place = fault.on.iter().find(met)?;
+        Some((fault.fault.id.clone(), place.clone()))
+    })
 }
 
 /// The run, cut wherever a window begins or ends.

@@ -39,7 +39,7 @@ impl At {
         }
     }
 
-    fn path(self, rest: &[&'static str]) -> Vec<&'static str> {
+    pub(super) fn path(self, rest: &[&'static str]) -> Vec<&'static str> {
         [self.table, rest].concat()
     }
 }
@@ -55,12 +55,29 @@ impl Check<'_> {
         let retry = retry.map(|retry| self.retry(at, retry)).transpose();
         let breaker = policy.breaker.as_ref();
         let breaker = breaker.map(|breaker| self.breaker(at, breaker)).transpose();
+        let balance = policy.balance.as_ref();
+        let balance = balance.map(|balance| self.balance(at, balance)).transpose();
+        let hedge = policy.hedge.as_ref();
+        let hedge = hedge.map(|hedge| self.hedge(at, hedge)).transpose();
+        let mut limit = |key, raw: &Option<_>| {
+            let raw = raw.as_ref();
+            raw.map(|raw| self.limit(at, key, raw)).transpose()
+        };
+        let bulkhead = limit("bulkhead", &policy.bulkhead);
+        let shed = limit("shed", &policy.shed);
+        let cache = policy.cache.as_ref();
+        let cache = cache.map(|cache| self.cache(at, cache)).transpose();
         let policy = Policy {
             attempt_timeout: attempt_timeout?,
             deadline: deadline?,
             retry: retry?,
             client_retries,
             breaker: breaker?,
+            balance: balance?,
+            hedge: hedge?,
+            bulkhead: bulkhead?,
+            shed: shed?,
+            cache: cache?,
         };
         self.retries_fit(at, &policy)?;
         Ok(policy)
@@ -74,7 +91,8 @@ impl Check<'_> {
         let backoff = self.span(path, "backoff", raw.backoff.as_ref(), defaults.backoff);
         let longest = raw.max_backoff.as_ref();
         let max_backoff = self.span(path, "max_backoff", longest, defaults.max_backoff);
-        let budget = raw.budget.as_ref().map(|budget| self.budget(at, budget));
+        let budget = raw.budget.as_ref();
+        let budget = budget.map(|budget| self.budget(at, "retry", budget));
         let settings = RetrySettings {
             retries: retries?,
             backoff: backoff?,
@@ -85,8 +103,14 @@ impl Check<'_> {
         RetryPolicy::new(settings).or_else(|invalid| self.invalid(at, path, table, &invalid))
     }
 
-    fn budget(&mut self, at: At, raw: &RawBudget) -> Checked<BudgetSettings> {
-        let path = &at.path(&["retry", "budget"]);
+    /// The budget of retries, or of hedges.
+    pub(super) fn budget(
+        &mut self,
+        at: At,
+        of: &'static str,
+        raw: &RawBudget,
+    ) -> Checked<BudgetSettings> {
+        let path = &at.path(&[of, "budget"]);
         let defaults = BudgetSettings::default();
         let capacity = raw.capacity.as_ref();
         Ok(BudgetSettings {
@@ -158,7 +182,7 @@ impl Check<'_> {
     }
 
     /// A whole number, or its default. Only that it can be a count is checked here.
-    fn count(
+    pub(super) fn count(
         &mut self,
         table: &[&str],
         key: &str,
@@ -172,7 +196,7 @@ impl Check<'_> {
     }
 
     /// A duration, or its default.
-    fn span(
+    pub(super) fn span(
         &mut self,
         table: &[&str],
         key: &str,
@@ -185,7 +209,7 @@ impl Check<'_> {
 
     /// The settings refuse a value: the one that is written, or a default that does not go
     /// with what is.
-    fn invalid<T>(
+    pub(super) fn invalid<T>(
         &mut self,
         at: At,
         table: &[&str],

@@ -23,6 +23,11 @@ impl Check<'_> {
         let soft: Vec<_> = soft.collect();
         let work = raw.work.as_ref().map(|work| self.work(name, work));
         let slots = self.slots(name, raw);
+        let replicas = raw.replicas.as_ref().map_or(Ok(1), |replicas| {
+            self.number_of_replicas(&["service", name, "replicas"], replicas)
+        });
+        let takeover = raw.takeover.as_ref();
+        let takeover = self.optional_duration(&["service", name, "takeover"], takeover);
         Ok(Relay {
             name: name.into(),
             calls: calls?,
@@ -30,6 +35,8 @@ impl Check<'_> {
             soft: soft.into_iter().collect::<Checked<_>>()?,
             work: work.transpose()?,
             slots: slots?,
+            replicas: replicas?,
+            takeover: takeover?,
         })
     }
 

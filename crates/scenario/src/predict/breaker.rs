@@ -14,6 +14,7 @@
 use super::{
     Limit,
     chain::{Chain, Flow, near},
+    endings::Draw,
     phase::StillOpen,
 };
 use availability::{Probability, trips};
@@ -202,7 +203,7 @@ fn told_after_s(chain: &Chain<'_>, place: usize) -> f64 {
 /// How many attempts at a visit share a draw of their request, at most.
 fn together(chain: &Chain<'_>, place: usize) -> f64 {
     let mut endings = chain.fates.iter().flat_map(|fate| &fate.endings);
-    if !endings.any(|ending| ending.once_per_request) {
+    if !endings.any(|ending| ending.draw != Draw::Attempt) {
         return 1.0;
     }
     let attempts = |place: usize| f64::from(chain.retries(place)) + 1.0;

@@ -5,10 +5,13 @@
 //! Where every service of a chain is needed, only the first one that is down matters: no
 //! request gets past it, so nothing further on is ever reached. Instead of all combinations
 //! of services down, it is enough to mix one case for each service that can be the first,
-//! and one in which none is. Soft calls and calls at once do get past: then all combinations
-//! are mixed.
+//! and one in which none is. Soft calls and calls at once do get past, and so do retries that
+//! go to any replica of a service, of which some are down: then all combinations are mixed.
 
-use super::{Fate, Limit, endings};
+use super::{
+    Fate, Limit,
+    endings::{self, Draw, Ending},
+};
 use crate::{
     plan::{Phase, Policy},
     topology::{self, Name, Order, Topology},
@@ -72,12 +75,18 @@ pub(super) struct Chain<'a> {
     pub(super) refused: Vec<Probability>,
 }
 
-/// Which faults of scope `request` are down at which services, by their place among the
-/// endings; services that are not named have none down.
-type Down<'a> = Vec<(&'a Name, usize)>;
+/// A fault that is drawn once for a request: its service, and its place among the endings.
+type Drawn<'a> = (&'a Name, usize);
 
-/// Up to so many faults of scope `request` all their combinations are gone through.
-const MOST_COMBINED: usize = 10;
+/// Such faults that are down, and the share of attempts that each strikes; those that are not
+/// named strike none.
+type Down<'a> = Vec<(Drawn<'a>, f64)>;
+
+/// What a fault may strike, and how probable that is.
+type Levels<'a> = (Drawn<'a>, Vec<(f64, f64)>);
+
+/// Up to so many cases all combinations are gone through.
+pub(super) const MOST_COMBINED: usize = 1 << 10;
 
 impl<'a> Chain<'a> {
     pub(super) fn new(
@@ -158,8 +167,9 @@ impl<'a> Chain<'a> {
                 continue;
             }
             for (index, ending) in fate.endings.iter().enumerate() {
-                if ending.once_per_request {
-                    draws.push((ending.probability.get(), (&fate.service, index)));
+                let levels = ending.draw.levels(ending.probability);
+                if !levels.is_empty() {
+                    draws.push(((&fate.service, index), levels));
                 }
             }
         }
@@ -179,24 +189,33 @@ impl<'a> Chain<'a> {
             Topology::Sequence { .. } => &[][..],
             Topology::Graph { services, .. } => services,
         };
-        relays
-            .iter()
-            .any(|relay| is_parallel(relay) || !relay.soft.is_empty())
+        let is_spread = |ending: &Ending| matches!(ending.draw, Draw::Replica(_));
+        relays.iter().any(is_parallel)
+            || self.visits.iter().any(|visit| visit.is_soft)
+            || self.endings().any(is_spread)
+    }
+
+    fn endings(&self) -> impl Iterator<Item = &Ending> {
+        self.fates.iter().flat_map(|fate| &fate.endings)
     }
 
     /// Whether there are too many faults of scope `request` to go through what may come
     /// together.
     pub(super) fn is_cut_short(&self) -> bool {
-        let endings = self.fates.iter().flat_map(|fate| &fate.endings);
-        let once = endings.filter(|ending| ending.once_per_request).count();
-        once > MOST_COMBINED && self.goes_past_failures()
+        let levels = |ending: &Ending| ending.draw.levels(ending.probability).len().max(1);
+        let cases = self.endings().map(levels).fold(1, usize::saturating_mul);
+        cases > MOST_COMBINED && self.goes_past_failures()
     }
 
     /// The tree of calls from `root` down, in one case.
     fn tree(&self, root: usize, down: &Down<'_>, heard: bool) -> call_tree::Visit {
         let fate = &self.fates[root];
-        let is_down = |index: usize| down.contains(&(&fate.service, index));
-        let (failure, silence) = own(fate, is_down);
+        let share = |index: usize| {
+            let mut down = down.iter();
+            let down = down.find(|(drawn, _)| *drawn == (&fate.service, index));
+            down.map_or(0.0, |(_, share)| *share)
+        };
+        let (failure, silence) = own(fate, share);
         let visit = &self.visits[root];
         let relay = self.topology.relay(&visit.service);
         let mut calls = Vec::new();
@@ -255,12 +274,13 @@ impl<'a> Chain<'a> {
 }
 
 /// Each case in which one of the faults is the first that is down, and that in which none is.
-fn first<'a>(draws: &[(f64, (&'a Name, usize))]) -> Vec<(f64, Down<'a>)> {
+fn first<'a>(draws: &[Levels<'a>]) -> Vec<(f64, Down<'a>)> {
     let mut left = 1.0;
     let mut cases = Vec::new();
-    for (probability, fault) in draws {
-        cases.push((left * probability, vec![*fault]));
-        left *= 1.0 - probability;
+    for (fault, levels) in draws {
+        let hit: f64 = levels.iter().map(|(weight, share)| weight * share).sum();
+        cases.push((left * hit, vec![(*fault, 1.0)]));
+        left *= 1.0 - hit;
     }
     cases.push((left, Vec::new()));
     cases
@@ -268,30 +288,37 @@ fn first<'a>(draws: &[(f64, (&'a Name, usize))]) -> Vec<(f64, Down<'a>)> {
 
 /// Every combination of faults that are down. Beyond the first few, faults are left out: the
 /// forecast is then told as a bound.
-fn combined<'a>(draws: &[(f64, (&'a Name, usize))]) -> Vec<(f64, Down<'a>)> {
-    let mut cases = vec![(1.0, Vec::new())];
-    for (probability, fault) in draws.iter().take(MOST_COMBINED) {
-        let down = cases.iter().map(|(weight, down): &(f64, Down<'a>)| {
-            let more = [down.as_slice(), &[*fault]].concat();
-            (weight * probability, more)
-        });
-        let down: Vec<_> = down.collect();
-        for (weight, _) in &mut cases {
-            *weight *= 1.0 - probability;
+fn combined<'a>(draws: &[Levels<'a>]) -> Vec<(f64, Down<'a>)> {
+    let mut cases: Vec<(f64, Down<'a>)> = vec![(1.0, Vec::new())];
+    for (fault, levels) in draws {
+        if cases.len().saturating_mul(levels.len()) > MOST_COMBINED {
+            break;
         }
-        cases.extend(down);
+        let with = |(weight, down): &(f64, Down<'a>)| {
+            let levels = levels.iter();
+            let each = levels.map(|(chance, share)| {
+                let more: &[_] = if *share > 0.0 {
+                    &[(*fault, *share)]
+                } else {
+                    &[]
+                };
+                (weight * chance, [down.as_slice(), more].concat())
+            });
+            each.collect::<Vec<_>>()
+        };
+        cases = cases.iter().flat_map(with).collect();
     }
     cases
 }
 
 /// The probability that an attempt fails and says so, and that it is not answered otherwise,
-/// if those faults of scope `request` hold that are down.
-fn own(fate: &Fate, is_down: impl Fn(usize) -> bool) -> (Probability, Probability) {
+/// if each fault that is drawn once for the request strikes its `share` of attempts.
+fn own(fate: &Fate, share: impl Fn(usize) -> f64) -> (Probability, Probability) {
     let (mut passing, mut told, mut silent) = (1.0, 0.0, 0.0);
     for (index, ending) in fate.endings.iter().enumerate() {
-        let probability = match (ending.once_per_request, is_down(index)) {
-            (false, _) => ending.probability.get(),
-            (true, holds) => f64::from(u8::from(holds)),
+        let probability = match ending.draw {
+            Draw::Attempt => ending.probability.get(),
+            Draw::Request | Draw::Replica(_) => share(index),
         };
         let ends = passing * probability;
         passing *= 1.0 - probability;

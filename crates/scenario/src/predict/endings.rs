@@ -2,10 +2,12 @@
 
 use super::{Limit, chain::near};
 use crate::{
-    plan::Phase,
+    plan::{Phase, Policy},
     topology::{Name, Topology, Visit, Work},
 };
+use availability::replicas;
 use faults::{Fault, FaultKind, Scope, When, Window};
+use resilience::balance::RetryTo;
 use std::{sync::Arc, time::Duration};
 use types::Probability;
 
@@ -30,10 +32,52 @@ pub(super) struct Fate {
 pub(super) struct Ending {
     pub(super) fault: Arc<str>,
     pub(super) probability: Probability,
-    /// Whether all visits of the service share one draw.
-    pub(super) once_per_request: bool,
+    /// What one draw of it holds for.
+    pub(super) draw: Draw,
     /// Whether nobody is told, so that the caller waits until its limit.
     pub(super) silent: bool,
+}
+
+/// What one draw of a fault holds for, as far as the attempts of one call can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Draw {
+    /// One attempt: each draws anew.
+    Attempt,
+    /// The whole request: all attempts share one draw.
+    Request,
+    /// One of so many replicas, for the whole request; attempts go to any of them.
+    Replica(u32),
+}
+
+impl Draw {
+    /// A fault of a service with replicas, under a policy. A replica that another attempt does
+    /// not come to is as good as drawn anew, while there are others left; and one that all
+    /// attempts go to is the only one.
+    fn of(fault: &Fault, replicas: u32, policy: &Policy) -> Self {
+        let is_one = replicas == 1 || fault.shared.is_some() || policy.retry.is_none();
+        match policy.retry_to() {
+            _ if fault.scope == Scope::Attempt => Self::Attempt,
+            _ if is_one => Self::Request,
+            RetryTo::Same => Self::Request,
+            RetryTo::Another => Self::Attempt,
+            RetryTo::Random => Self::Replica(replicas),
+        }
+    }
+
+    /// The share of its attempts that it may strike, each with its probability, if it strikes
+    /// with `probability` and is drawn once for the request; none if each attempt draws.
+    pub(super) fn levels(self, probability: Probability) -> Vec<(f64, f64)> {
+        let (hit, missed) = (probability.get(), probability.complement().get());
+        match self {
+            Self::Attempt => Vec::new(),
+            Self::Request => vec![(missed, 0.0), (hit, 1.0)],
+            Self::Replica(replicas) => {
+                let law = replicas::how_many_down(replicas, probability);
+                let share = |down: u32| f64::from(down) / f64::from(replicas);
+                law.into_iter().zip((0..=replicas).map(share)).collect()
+            }
+        }
+    }
 }
 
 /// The fate of each visit.
@@ -64,7 +108,7 @@ fn acting(fault: &Fault, phase: &Phase) -> Probability {
 fn fate(phase: &Phase, visit: &Visit, topology: &Topology) -> Fate {
     let limit = limit(phase, visit.depth == 0);
     let faults: Vec<_> = phase
-        .faults_of(&visit.service)
+        .faults_of(&visit.service, 0)
         .into_iter()
         .map(|fault| Fault {
             probability: acting(&fault, phase),
@@ -76,11 +120,13 @@ fn fate(phase: &Phase, visit: &Visit, topology: &Topology) -> Fate {
         FaultKind::Delay(pause) if pause < limit.1 => pause,
         _ => Duration::ZERO,
     };
+    let replicas = topology.replicas(&visit.service);
+    let draw = |fault: &Fault| Draw::of(fault, replicas, &phase.policy);
     Fate {
         service: visit.service.clone(),
         endings: faults
             .iter()
-            .filter_map(|fault| ending(fault, limit.1))
+            .filter_map(|fault| ending(fault, limit.1, draw(fault)))
             .collect(),
         limit,
         slowed: faults
@@ -119,7 +165,7 @@ fn limit(phase: &Phase, is_edge: bool) -> (Limit, Duration) {
 }
 
 /// The ending that `fault` makes, if it makes one.
-fn ending(fault: &Fault, limit: Duration) -> Option<Ending> {
+fn ending(fault: &Fault, limit: Duration, draw: Draw) -> Option<Ending> {
     let silent = match fault.kind {
         FaultKind::Error | FaultKind::Reset => false,
         FaultKind::Hang => true,
@@ -129,7 +175,7 @@ fn ending(fault: &Fault, limit: Duration) -> Option<Ending> {
     Some(Ending {
         fault: fault.id.clone(),
         probability: fault.probability,
-        once_per_request: fault.scope == Scope::Request,
+        draw,
         silent,
     })
 }

@@ -8,6 +8,7 @@ use super::{
     outage, time, wait,
 };
 use crate::{
+    place::Place,
     plan::{Model, Phase},
     topology::{Name, Topology, Visit},
 };
@@ -268,7 +269,7 @@ fn lasts(chain: &Chain<'_>) -> bool {
     let faults = || chain.phase.faults.iter();
     let timed = faults().filter(|fault| fault.fault.when != When::Always);
     let places = || chain.visits.iter().map(|visit| &visit.service);
-    let met = |name: &Name| places().filter(|place| *place == name).count();
+    let met = |place: &Place| places().filter(|name| **name == place.service).count();
     let hit: Vec<_> = timed.flat_map(|fault| &fault.on).map(met).collect();
     let stated = faults().filter(|fault| matches!(fault.fault.when, When::Windows(_)));
     let stated: usize = stated.map(|fault| fault.on.len()).sum();
@@ -300,7 +301,8 @@ fn capacity(chain: &Chain<'_>, flows: &[Flow]) -> Class {
         let relay = chain.topology.relay(&visit.service)?;
         let (work, slots) = (relay.work?, relay.slots?);
         let needed = chain.phase.load.rate * flow.attempts * work.time().as_secs_f64();
-        Some(needed > f64::from(slots.slots.get()) / 2.0)
+        let slots = f64::from(slots.slots.get()) * f64::from(relay.replicas);
+        Some(needed > slots / 2.0)
     };
     let mut each = chain.visits.iter().zip(flows).filter_map(fills);
     if each.any(|fills| fills) {

@@ -1,39 +1,81 @@
-//! What a caller knows of one callee: its retry budget and its circuit breaker.
+//! What a caller knows of one callee: where to send calls, and what to do about failures.
 
-use super::clock::Clock;
+use super::{
+    clock::Clock,
+    gate::{Gate, Inside},
+    lost::Lost,
+    shelf::Shelf,
+};
 use crate::plan::Policy;
 use resilience::{
-    circuit_breaker::{Breaker, Outcome, Permit, Refused},
+    Failure,
+    balance::{BalancePolicy, Board, Failover, Heartbeats, Pick, ReplicaState, Tried},
+    circuit_breaker::{Breaker, Outcome, Permit},
+    hedge::Trigger,
     retry::Bucket,
 };
-use std::{rc::Rc, time::Duration};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use types::{Cause, StoppedBy};
 
 /// The state that calls of one caller to one callee share, under one policy.
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) policy: Policy,
+    pub(super) shelf: Option<Rc<Shelf>>,
     budget: Option<Rc<Bucket>>,
-    breaker: Option<Rc<Breaker>>,
+    hedge: Option<Rc<Hedge>>,
+    board: Board,
+    /// One of each replica, or one before all of them.
+    breakers: Vec<Rc<Breaker>>,
+    bulkheads: Vec<Rc<Gate>>,
+    health: Rc<RefCell<Health>>,
+}
+
+/// When a second attempt is made, and what pays for it if retries have no budget.
+#[derive(Debug)]
+struct Hedge {
+    trigger: Trigger,
+    budget: Bucket,
+}
+
+/// What the heartbeats say.
+#[derive(Debug)]
+struct Health {
+    replicas: Vec<Heartbeats>,
+    failover: Failover,
 }
 
 impl Line {
-    /// The line under `policy`. Parts that are as they were `before` keep their state.
-    pub(super) fn new(policy: &Policy, before: Option<&Self>, seed: u64) -> Self {
+    /// The line to so many replicas under `policy`. Parts that are as they were `before` keep
+    /// their state.
+    pub(super) fn new(policy: &Policy, replicas: usize, before: Option<&Self>, seed: u64) -> Self {
         let same_retry = before.filter(|line| line.policy.retry == policy.retry);
         let same_breaker = before.filter(|line| line.policy.breaker == policy.breaker);
+        let same_hedge = before.filter(|line| line.policy.hedge == policy.hedge);
+        let same_bulkhead = before.filter(|line| line.policy.bulkhead == policy.bulkhead);
+        let same_cache = before.filter(|line| line.policy.cache == policy.cache);
         let budget = policy.retry.and_then(|retry| retry.settings().budget);
         let budget = budget.map(|budget| {
             let kept = same_retry.and_then(|line| line.budget.clone());
             kept.unwrap_or_else(|| Rc::new(Bucket::new(&budget)))
         });
-        let breaker = policy.breaker.map(|breaker| {
-            let kept = same_breaker.and_then(|line| line.breaker.clone());
-            kept.unwrap_or_else(|| Rc::new(Breaker::new(breaker, seed)))
+        let hedge = policy.hedge.map(|hedge| {
+            let kept = same_hedge.and_then(|line| line.hedge.clone());
+            kept.unwrap_or_else(|| Rc::new(Hedge::new(hedge)))
+        });
+        let shelf = policy.cache.map(|cache| {
+            let kept = same_cache.and_then(|line| line.shelf.clone());
+            kept.unwrap_or_else(|| Rc::new(Shelf::new(cache)))
         });
         Self {
             policy: *policy,
+            shelf,
             budget,
-            breaker,
+            hedge,
+            board: board(policy, replicas, before),
+            breakers: breakers(policy, replicas, same_breaker, seed),
+            bulkheads: bulkheads(policy, replicas, same_bulkhead),
+            health: health(policy, replicas, before),
         }
     }
 
@@ -46,32 +88,186 @@ impl Line {
 
     /// Takes what a retry costs, if there is so much.
     pub(super) fn spend(&self, price: u32, now: Duration) -> bool {
-        // The bucket's time wraps around.
-        #[expect(clippy::cast_possible_truncation, reason = "meant to wrap around")]
-        let now = now.as_millis() as u32;
         self.budget
             .as_ref()
-            .is_none_or(|budget| budget.withdraw(price, now))
+            .is_none_or(|budget| budget.withdraw(price, wrapped(now)))
     }
 
-    /// Asks the breaker whether an attempt may be made.
-    pub(super) fn admit<'a>(&'a self, clock: &'a Clock) -> Result<Admitted<'a>, Refused> {
-        let ask = |breaker: &'a Rc<Breaker>| {
-            let permit = breaker.try_acquire(clock.now(), |_| ())?;
-            Ok((&**breaker, permit))
+    /// When an attempt that begins now is followed by a second one, if it is not answered; it
+    /// earns its part of one.
+    pub(super) fn hedge_after(&self) -> Option<Duration> {
+        let hedge = self.hedge.as_ref()?;
+        if self.budget.is_none() {
+            hedge.budget.deposit();
+        }
+        Some(hedge.trigger.delay())
+    }
+
+    /// Takes what a hedge costs, if there is so much: of the budget of retries, if they have
+    /// one.
+    pub(super) fn spend_on_hedge(&self, now: Duration) -> bool {
+        let own = self.hedge.as_ref().map(|hedge| &hedge.budget);
+        let budget = self.budget.as_deref().or(own);
+        budget.is_some_and(|budget| budget.withdraw(1, wrapped(now)))
+    }
+
+    /// An answer took so long; or had not come by then, and is not waited for.
+    pub(super) fn took(&self, latency: Duration, answered: bool) {
+        if let Some(hedge) = &self.hedge {
+            hedge.trigger.took(latency, answered);
+        }
+    }
+
+    /// The replica that an attempt goes to. There is no `draw` where there is no choice.
+    pub(super) fn choose(&self, tried: &Tried, draw: impl FnOnce() -> u64, now: Duration) -> usize {
+        let is_alone = self.board.replicas().len() <= 1;
+        let draw = if is_alone { 0 } else { draw() };
+        let admits = |replica: usize| {
+            let breaker = self.breaker(replica);
+            let bulkhead = self.bulkheads.get(replica);
+            breaker.is_none_or(|breaker| breaker.would_admit(now, |_| ()))
+                && bulkhead.is_none_or(|bulkhead| bulkhead.has_room())
         };
-        Ok(Admitted {
-            permit: self.breaker.as_ref().map(ask).transpose()?,
+        let chosen = self.board.choose(tried, draw, now, admits).unwrap_or(0);
+        tried.mark(chosen);
+        chosen
+    }
+
+    fn breaker(&self, replica: usize) -> Option<&Rc<Breaker>> {
+        self.breakers.get(replica).or(self.breakers.first())
+    }
+
+    /// Asks breaker and bulkhead of a replica whether an attempt may be made.
+    pub(super) async fn admit<'a>(
+        &'a self,
+        replica: usize,
+        clock: &'a Clock,
+    ) -> Result<Admitted<'a>, Lost> {
+        self.board.began(replica);
+        let mut admitted = Admitted {
+            line: self,
+            replica,
+            began: clock.now(),
+            permit: None,
+            room: None,
             clock,
-        })
+            is_over: false,
+        };
+        if let Some(breaker) = self.breaker(replica) {
+            match breaker.try_acquire(clock.now(), |_| ()) {
+                Ok(permit) => admitted.permit = Some((breaker, permit)),
+                Err(refused) => {
+                    admitted.end(Outcome::Ignored);
+                    return Err(Lost::new(refused.cause, StoppedBy::BreakerOpen));
+                }
+            }
+        }
+        if let Some(bulkhead) = self.bulkheads.get(replica) {
+            admitted.room = bulkhead.enter(clock).await;
+            if admitted.room.is_none() {
+                admitted.end(Outcome::Ignored);
+                return Err(Lost::new(Cause::Shed, StoppedBy::BulkheadFull));
+            }
+        }
+        Ok(admitted)
+    }
+
+    /// A replica was asked whether it is up, and has answered or not. Says which one is active
+    /// from now on, if that is news.
+    pub(super) fn heard(&self, replica: usize, answered: bool) -> Option<usize> {
+        let mut health = self.health.borrow_mut();
+        let up = health.replicas[replica].heard(answered)?;
+        self.board.set_up(replica, up);
+        let active = health.failover.heard(replica, up)?;
+        self.board.set_active(active);
+        Some(active)
+    }
+
+    /// The one that all calls go to, if only one is active.
+    pub(super) fn active(&self) -> Option<usize> {
+        let is_first = self.board.policy().settings().pick == Pick::First;
+        is_first.then(|| self.board.active())
     }
 }
 
-/// An attempt that the breaker has admitted. If it is given up, the breaker hears of it.
+fn board(policy: &Policy, replicas: usize, before: Option<&Line>) -> Board {
+    let known = before.map(|line| line.board.replicas().to_vec());
+    let new = || (0..replicas).map(|_| ReplicaState::new()).collect();
+    let states: Vec<Arc<ReplicaState>> = known.unwrap_or_else(new);
+    let board = Board::new(policy.balance.unwrap_or(BalancePolicy::PLAIN), states);
+    board.set_active(before.map_or(0, |line| line.board.active()));
+    board
+}
+
+fn breakers(
+    policy: &Policy,
+    replicas: usize,
+    before: Option<&Line>,
+    seed: u64,
+) -> Vec<Rc<Breaker>> {
+    let Some(breaker) = policy.breaker else {
+        return Vec::new();
+    };
+    let is_shared = policy.balancing().shared_breaker;
+    let number = if is_shared { 1 } else { replicas };
+    let known = before.map(|line| line.breakers.clone());
+    let known = known.filter(|breakers| breakers.len() == number);
+    let seeds = (0_u64..).map(|nth| seed.wrapping_add(nth));
+    let new = seeds
+        .take(number)
+        .map(|seed| Rc::new(Breaker::new(breaker, seed)));
+    known.unwrap_or_else(|| new.collect())
+}
+
+fn bulkheads(policy: &Policy, replicas: usize, before: Option<&Line>) -> Vec<Rc<Gate>> {
+    let Some(limit) = policy.bulkhead else {
+        return Vec::new();
+    };
+    let known = before.map(|line| line.bulkheads.clone());
+    let new = || (0..replicas).map(|_| Rc::new(Gate::new(limit)));
+    known.unwrap_or_else(|| new().collect())
+}
+
+fn health(policy: &Policy, replicas: usize, before: Option<&Line>) -> Rc<RefCell<Health>> {
+    let check = |policy: &Policy| policy.balancing().check;
+    let same = before.filter(|line| check(&line.policy) == check(policy));
+    let new = || {
+        let settings = check(policy).unwrap_or_default();
+        let health = Health {
+            replicas: vec![Heartbeats::new(&settings, true); replicas],
+            failover: Failover::new(replicas),
+        };
+        Rc::new(RefCell::new(health))
+    };
+    same.map_or_else(new, |line| line.health.clone())
+}
+
+/// The bucket's time wraps around.
+#[expect(clippy::cast_possible_truncation, reason = "meant to wrap around")]
+const fn wrapped(now: Duration) -> u32 {
+    now.as_millis() as u32
+}
+
+impl Hedge {
+    fn new(policy: resilience::hedge::HedgePolicy) -> Self {
+        let settings = policy.settings();
+        Self {
+            trigger: Trigger::new(settings),
+            budget: Bucket::new(&settings.budget),
+        }
+    }
+}
+
+/// An attempt that is on its way. If it is given up, board, breaker and bulkhead hear of it.
 #[derive(Debug)]
 pub(super) struct Admitted<'a> {
-    permit: Option<(&'a Breaker, Permit)>,
+    line: &'a Line,
+    replica: usize,
+    began: Duration,
+    permit: Option<(&'a Rc<Breaker>, Permit)>,
+    room: Option<Inside<'a>>,
     clock: &'a Clock,
+    is_over: bool,
 }
 
 impl Admitted<'_> {
@@ -81,9 +277,18 @@ impl Admitted<'_> {
     }
 
     fn complete(&mut self, outcome: Outcome) {
-        if let Some((breaker, permit)) = self.permit.take() {
-            breaker.complete(permit, outcome, self.clock.now(), |_| ());
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
         }
+        let now = self.clock.now();
+        if let Some(room) = self.room.take() {
+            room.end(now, outcome);
+        }
+        if let Some((breaker, permit)) = self.permit.take() {
+            breaker.complete(permit, outcome, now, |_| ());
+        }
+        let latency = now.saturating_sub(self.began);
+        let _ = self.line.board.ended(self.replica, outcome, latency, now);
     }
 }
 

@@ -12,9 +12,22 @@ pub(super) struct Lost {
     retryable: bool,
     /// Who further down refused to make a call, if somebody did.
     protected: Option<StoppedBy>,
+    /// The service in which it arose, by its number, as far as that is known.
+    origin: Option<usize>,
 }
 
 impl Lost {
+    /// It arose there, if not somewhere else already.
+    pub(super) fn at(self, hop: usize) -> Self {
+        let origin = self.origin.or(Some(hop));
+        Self { origin, ..self }
+    }
+
+    /// Where it arose, or `otherwise`.
+    pub(super) fn origin(self, otherwise: usize) -> usize {
+        self.origin.unwrap_or(otherwise)
+    }
+
     /// An attempt that failed in the callee or on the way.
     pub(super) fn here(cause: Cause) -> Self {
         Self::new(cause, StoppedBy::Attempts)
@@ -51,6 +64,7 @@ impl Failure for Lost {
             stopped_by,
             retryable: true,
             protected: None,
+            origin: None,
         }
     }
 }

@@ -1,18 +1,14 @@
 //! The simulated chain: its services, what they know of each other, and one request's way.
 
-use super::{clock::Clock, line::Line, lost::Lost};
+use super::{call::Call, clock::Clock, hop::Hop, line::Line, lost::Lost};
 use crate::{
     plan::{Phase, Plan, Policy},
-    topology::{Name, Order, Slots, Work},
+    topology::{Name, Order, Topology},
 };
-use faults::{FaultKind, FaultSet, Injector, RequestKey};
+use faults::{FaultKind, RequestKey};
 use futures_util::future::{LocalBoxFuture, try_join_all};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use resilience::{
-    CallFailure, Failure,
-    circuit_breaker::Outcome,
-    retry::{Decision, Situation},
-};
+use resilience::{Failure, balance::Tried, circuit_breaker::Outcome};
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
@@ -20,15 +16,14 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
 use types::{Cause, StoppedBy};
 
 /// How long one exchange takes on one machine when nothing is wrong: the median of the four
 /// of the textbook's chain is 0.7 ms.
-const EXCHANGE: Duration = Duration::from_micros(700);
+pub(super) const EXCHANGE: Duration = Duration::from_micros(700);
 
-/// How many may wait for a slot of a relay that is told nothing else.
-const QUEUE: u32 = 1024;
+/// So many users ask for their page in turn, as in a real run.
+const USERS: u64 = 8;
 
 /// How well a request was answered; the worse, the later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,40 +38,21 @@ pub(super) type Answer = Result<Quality, Lost>;
 #[derive(Debug, Clone)]
 pub(super) struct Ask {
     pub(super) request: Arc<str>,
+    /// Who asks: caches keep what each is told apart.
+    pub(super) user: u64,
     /// Which attempt of which call this is, from the edge down.
     pub(super) path: String,
+    /// Whether that is the first of its call.
+    pub(super) is_first: bool,
     /// When the answer must be there, as promised down the chain.
     pub(super) deadline: Option<Duration>,
 }
 
-/// A service.
-#[derive(Debug)]
-struct Hop {
-    name: Name,
-    calls: Vec<Called>,
-    order: Order,
-    work: Option<Work>,
-    slots: Option<Room>,
-    /// What goes wrong in each phase.
-    faults: Vec<Injector>,
-    attempts: Cell<u64>,
-}
-
-/// One of the calls of a service.
-#[derive(Debug, Clone, Copy)]
-struct Called {
-    callee: usize,
-    /// How many calls to the same callee stand before it.
-    number: usize,
-    /// Whether there is an answer without it.
-    is_soft: bool,
-}
-
-/// Slots, and places to wait for one.
-#[derive(Debug)]
-struct Room {
-    slots: Semaphore,
-    queue: Semaphore,
+/// One replica of one service, by their numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Spot {
+    pub(super) hop: usize,
+    pub(super) replica: usize,
 }
 
 /// All services of a plan in virtual time.
@@ -84,13 +60,16 @@ struct Room {
 pub(super) struct World<'a> {
     plan: &'a Plan,
     pub(super) clock: Clock,
-    hops: Vec<Hop>,
-    lines: RefCell<BTreeMap<(usize, usize), Rc<Line>>>,
+    pub(super) hops: Vec<Hop>,
+    lines: RefCell<BTreeMap<(Spot, usize), Rc<Line>>>,
     draws: RefCell<StdRng>,
 }
 
 /// The client calls the edge on a line of its own.
-const CLIENT: usize = usize::MAX;
+const CLIENT: Spot = Spot {
+    hop: usize::MAX,
+    replica: 0,
+};
 
 impl<'a> World<'a> {
     pub(super) fn new(plan: &'a Plan, draws: u64) -> Self {
@@ -110,169 +89,154 @@ impl<'a> World<'a> {
         self.plan
     }
 
+    /// Who asks with the request of that number.
+    pub(super) const fn user_of(&self, number: u64) -> u64 {
+        match self.plan.topology() {
+            Topology::Sequence { .. } => number % USERS,
+            Topology::Graph { .. } => 0,
+        }
+    }
+
     /// The client's request: answered within its patience, or lost.
     pub(super) async fn request(&self, ask: Ask) -> Answer {
         let phase = self.phase();
         let policy = Policy {
             retry: phase.policy.retry.filter(|_| phase.policy.client_retries),
+            balance: phase.policy.balance,
             ..Policy::default()
         };
-        let line = self.line(CLIENT, 0, &policy);
+        let line = self.line((CLIENT, 0), 0, &policy);
         let patience = Some(self.clock.now().saturating_add(phase.load.patience));
-        self.call(&line, 0, 0, &ask, patience).await
+        let call = Call {
+            line: &line,
+            callee: 0,
+            number: 0,
+            is_cacheable: false,
+            ask: &ask,
+            limit: patience,
+            begun: Cell::default(),
+            tried: Tried::default(),
+        };
+        let answer = self.call(&call).await;
+        if let Err(lost) = answer {
+            self.hops[lost.origin(0)].count(|tally| tally.lost += 1);
+        }
+        answer
     }
 
-    /// How many attempts reached each service.
-    pub(super) fn attempts(&self) -> BTreeMap<Name, u64> {
-        let each = self.hops.iter();
-        each.map(|hop| (hop.name.clone(), hop.attempts.get()))
-            .collect()
-    }
-
-    fn place(&self) -> usize {
+    /// The phase that it is, by its number.
+    pub(super) fn place(&self) -> usize {
         let now = self.clock.now();
         let begun = |phase: &&Phase| phase.start <= now;
         let begun = self.plan.phases().iter().take_while(begun).count();
         begun.saturating_sub(1)
     }
 
-    fn phase(&self) -> &'a Phase {
+    pub(super) fn phase(&self) -> &'a Phase {
         &self.plan.phases()[self.place()]
     }
 
     /// What `caller` knows of the callee of its `nth` call, under the policy in force.
-    fn line(&self, caller: usize, nth: usize, policy: &Policy) -> Rc<Line> {
+    pub(super) fn line_of(&self, caller: Spot, nth: usize) -> Rc<Line> {
+        let next = self.hops[caller.hop].calls[nth].callee;
+        self.line((caller, nth), next, &self.phase().policy)
+    }
+
+    fn line(&self, way: (Spot, usize), hop: usize, policy: &Policy) -> Rc<Line> {
         let mut lines = self.lines.borrow_mut();
-        let known = lines.get(&(caller, nth));
+        let known = lines.get(&way);
         if let Some(line) = known.filter(|line| line.policy == *policy) {
             return line.clone();
         }
         let seed = self.draws.borrow_mut().random();
-        let line = Rc::new(Line::new(policy, known.map(|line| &**line), seed));
-        lines.insert((caller, nth), line.clone());
+        let replicas = self.hops[hop].replicas.len();
+        let line = Line::new(policy, replicas, known.map(|line| &**line), seed);
+        let line = Rc::new(line);
+        lines.insert(way, line.clone());
         line
     }
 
-    fn draw(&self) -> f64 {
+    pub(super) fn draw(&self) -> f64 {
         self.draws.borrow_mut().random()
     }
 
-    /// One call, with as many attempts as the policy allows until `limit`. It is call number
-    /// `number` to this callee.
-    async fn call(
-        &self,
-        line: &Line,
-        callee: usize,
-        number: usize,
-        ask: &Ask,
-        limit: Option<Duration>,
-    ) -> Answer {
-        let attempts = self.attempts_of(line, callee, number, ask, limit);
-        let answer = self.clock.by(limit, attempts).await;
-        answer.unwrap_or_else(|| Err(Lost::new(Cause::Timeout, StoppedBy::Deadline)))
-    }
-
-    async fn attempts_of(
-        &self,
-        line: &Line,
-        callee: usize,
-        number: usize,
-        ask: &Ask,
-        limit: Option<Duration>,
-    ) -> Answer {
-        line.earn();
-        let mut retries = 0;
-        loop {
-            let path = child_path(&ask.path, &self.hops[callee].name, number, retries);
-            let ask = Ask {
-                path,
-                ..ask.clone()
-            };
-            let mut lost = match self.attempt(line, callee, ask).await {
-                Ok(quality) => return Ok(quality),
-                Err(lost) => lost,
-            };
-            let Some(retry) = line.policy.retry else {
-                return Err(lost);
-            };
-            let situation = Situation {
-                retries,
-                repeatable: true,
-                remaining: limit.map(|limit| limit.saturating_sub(self.clock.now())),
-                draw: self.draw(),
-            };
-            match retry.decide(&lost, &situation) {
-                Decision::Retry { pause, price } if line.spend(price, self.clock.now()) => {
-                    self.clock.sleep(pause).await;
-                    retries += 1;
-                }
-                Decision::Retry { .. } => lost.stop(StoppedBy::Budget),
-                Decision::Stop(by) => lost.stop(by),
-            }
-            if lost.stopped_by() != StoppedBy::Attempts || retries == situation.retries {
-                return Err(lost);
-            }
-        }
-    }
-
-    /// One attempt, if the breaker admits it.
-    async fn attempt(&self, line: &Line, callee: usize, ask: Ask) -> Answer {
-        let refused = |refused: resilience::circuit_breaker::Refused| {
-            Lost::new(refused.cause, StoppedBy::BreakerOpen)
-        };
-        let admitted = line.admit(&self.clock).map_err(refused)?;
-        let hop = &self.hops[callee];
-        hop.attempts.set(hop.attempts.get() + 1);
-        let timeout = line.policy.attempt_timeout;
-        let limit = timeout.map(|timeout| self.clock.now().saturating_add(timeout));
-        let answer = self.clock.by(limit, self.serve(callee, ask)).await;
-        let answer = answer.unwrap_or_else(|| Err(Lost::here(Cause::Timeout)));
-        let outcome = answer.map_or_else(Lost::outcome, |_| Outcome::Success);
-        admitted.end(outcome);
-        answer
+    pub(super) fn draw_bits(&self) -> u64 {
+        self.draws.borrow_mut().random()
     }
 
     /// A request at a service: its faults, its work and its calls, until the deadline.
-    fn serve(&self, at: usize, mut ask: Ask) -> LocalBoxFuture<'_, Answer> {
+    pub(super) fn serve(&self, at: Spot, mut ask: Ask) -> LocalBoxFuture<'_, Answer> {
         let cap = self.phase().policy.deadline;
         let cap = cap.map(|cap| self.clock.now().saturating_add(cap));
         ask.deadline = ask.deadline.into_iter().chain(cap).min();
         Box::pin(async move {
             let limit = ask.deadline;
-            let done = self.clock.by(limit, self.handle(at, &ask)).await;
-            let late = Lost::new(Cause::Timeout, StoppedBy::Deadline).passed_on(false);
-            done.unwrap_or(Err(late))
+            let work = Box::pin(self.arrive(at, &ask));
+            let done = self.clock.by(limit, work).await;
+            let late = Lost::new(Cause::Timeout, StoppedBy::Deadline);
+            done.unwrap_or(Err(late.at(at.hop).passed_on(false)))
         })
     }
 
-    async fn handle(&self, at: usize, ask: &Ask) -> Answer {
-        let hop = &self.hops[at];
+    /// A request is taken in, if there are not too many already.
+    async fn arrive(&self, at: Spot, ask: &Ask) -> Answer {
         self.clock.sleep(EXCHANGE).await;
-        let key = RequestKey {
-            request_id: ask.request.clone(),
-            attempt_path: ask.path.as_str().into(),
+        let hop = &self.hops[at.hop];
+        let Some(shed) = self.phase().policy.shed else {
+            return self.handle(at, ask).await;
         };
-        let decision = hop.faults[self.place()].decide(&key, self.clock.now());
-        self.clock.sleep(decision.delay()).await;
-        match decision.end().map(|firing| firing.kind) {
-            Some(FaultKind::Error) => return Err(Lost::here(Cause::Error)),
-            Some(FaultKind::Reset) => return Err(Lost::here(Cause::Reset)),
-            Some(FaultKind::Hang) => std::future::pending().await,
-            Some(FaultKind::Delay(_)) | None => {}
+        let gate = hop.replicas[at.replica].shed(shed);
+        let Some(inside) = gate.enter(&self.clock).await else {
+            hop.count(|tally| tally.refused += 1);
+            return Err(Lost::here(Cause::Shed).at(at.hop));
+        };
+        let answer = self.handle(at, ask).await;
+        let outcome = answer.map_or_else(Lost::outcome, |_| Outcome::Success);
+        inside.end(self.clock.now(), outcome);
+        answer
+    }
+
+    async fn handle(&self, at: Spot, ask: &Ask) -> Answer {
+        let hop = &self.hops[at.hop];
+        let replica = &hop.replicas[at.replica];
+        self.suffer(at, ask).await.map_err(|lost| lost.at(at.hop))?;
+        if !replica.serves(self.phase(), self.clock.now()) {
+            return Err(Lost::here(Cause::Error).at(at.hop));
         }
-        let _slot = match &hop.slots {
-            Some(room) => Some(room.slot().await?),
+        let _slot = match &replica.slots {
+            Some(room) => Some(room.slot().await.map_err(|lost| {
+                hop.count(|tally| tally.refused += 1);
+                lost.at(at.hop)
+            })?),
             None => None,
         };
+        hop.count(|tally| tally.first_passed += u64::from(ask.is_first));
         if let Some(work) = hop.work {
             self.clock.sleep(work.time()).await;
         }
         self.call_all(at, ask).await
     }
 
+    /// What goes wrong at a replica.
+    async fn suffer(&self, at: Spot, ask: &Ask) -> Result<(), Lost> {
+        let key = RequestKey {
+            request_id: ask.request.clone(),
+            attempt_path: ask.path.as_str().into(),
+        };
+        let replica = &self.hops[at.hop].replicas[at.replica];
+        let decision = replica.decide(self.place(), &key, &self.clock);
+        self.clock.sleep(decision.delay()).await;
+        match decision.end().map(|firing| firing.kind) {
+            Some(FaultKind::Error) => Err(Lost::here(Cause::Error)),
+            Some(FaultKind::Reset) => Err(Lost::here(Cause::Reset)),
+            Some(FaultKind::Hang) => std::future::pending().await,
+            Some(FaultKind::Delay(_)) | None => Ok(()),
+        }
+    }
+
     /// The calls of a service, in turn or at once.
-    async fn call_all(&self, at: usize, ask: &Ask) -> Answer {
-        let hop = &self.hops[at];
+    async fn call_all(&self, at: Spot, ask: &Ask) -> Answer {
+        let hop = &self.hops[at.hop];
         let calls = (0..hop.calls.len()).map(|nth| self.call_nth(at, nth, ask));
         let answers = match hop.order {
             Order::Parallel => try_join_all(calls).await?,
@@ -289,78 +253,23 @@ impl<'a> World<'a> {
     }
 
     /// The `nth` call of a service; without the answer of a soft one it can do.
-    async fn call_nth(&self, at: usize, nth: usize, ask: &Ask) -> Answer {
-        let policy = &self.phase().policy;
-        let line = self.line(at, nth, policy);
-        let called = self.hops[at].calls[nth];
-        let call = self.call(&line, called.callee, called.number, ask, ask.deadline);
-        match call.await {
+    async fn call_nth(&self, at: Spot, nth: usize, ask: &Ask) -> Answer {
+        let line = self.line_of(at, nth);
+        let called = self.hops[at.hop].calls[nth];
+        let call = Call {
+            line: &line,
+            callee: called.callee,
+            number: called.number,
+            is_cacheable: called.is_cacheable,
+            ask,
+            limit: ask.deadline,
+            begun: Cell::default(),
+            tried: Tried::default(),
+        };
+        match self.call(&call).await {
             Err(_) if called.is_soft => Ok(Quality::Degraded),
-            Err(lost) => Err(lost.passed_on(policy.retry.is_some())),
+            Err(lost) => Err(lost.passed_on(line.policy.retry.is_some())),
             answer => answer,
         }
-    }
-}
-
-impl Room {
-    fn new(slots: Slots) -> Self {
-        let room = |places: u32| Semaphore::new(usize::try_from(places).unwrap_or(usize::MAX));
-        Self {
-            slots: room(slots.slots.get()),
-            queue: room(slots.queue.unwrap_or(QUEUE)),
-        }
-    }
-
-    async fn slot(&self) -> Result<SemaphorePermit<'_>, Lost> {
-        if let Ok(slot) = self.slots.try_acquire() {
-            return Ok(slot);
-        }
-        let full = |_| Lost::here(Cause::Shed);
-        let _place = self.queue.try_acquire().map_err(full)?;
-        // It is never closed.
-        self.slots
-            .acquire()
-            .await
-            .map_err(|_| Lost::here(Cause::Shed))
-    }
-}
-
-impl Hop {
-    fn new(plan: &Plan, name: &Name, names: &[Name]) -> Self {
-        let relay = plan.topology().relay(name);
-        let calls = plan.topology().calls(name);
-        let called = |(nth, callee): (usize, &Name)| {
-            Some(Called {
-                // Every callee is a service of the plan.
-                callee: names.iter().position(|name| name == callee)?,
-                number: calls[..nth].iter().filter(|other| *other == callee).count(),
-                is_soft: relay.is_some_and(|relay| relay.soft.contains(callee)),
-            })
-        };
-        let replica = format!("{name}-0");
-        let faults = |phase: &Phase| FaultSet {
-            seed: plan.seed(),
-            begin: None,
-            faults: phase.faults_of(name),
-        };
-        let injector = |phase: &Phase| Injector::new(faults(phase), name.clone(), replica.as_str());
-        Self {
-            name: name.clone(),
-            calls: calls.iter().enumerate().filter_map(called).collect(),
-            order: relay.map(|relay| relay.order).unwrap_or_default(),
-            work: relay.and_then(|relay| relay.work),
-            slots: relay.and_then(|relay| relay.slots).map(Room::new),
-            faults: plan.phases().iter().map(injector).collect(),
-            attempts: Cell::default(),
-        }
-    }
-}
-
-/// The path of an attempt, as real services name it.
-fn child_path(parent: &str, callee: &str, call: usize, attempt: u32) -> String {
-    let separator = if parent.is_empty() { "" } else { "/" };
-    match call {
-        0 => format!("{parent}{separator}{callee}:{attempt}"),
-        _ => format!("{parent}{separator}{callee}.{call}:{attempt}"),
     }
 }
