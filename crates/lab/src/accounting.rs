@@ -16,14 +16,15 @@ const METRICS: &str = "metrics";
 const SPANS: &str = "spans";
 
 /// Compares what the three observers counted; `metrics` are those of each service since the
-/// load began, the client's among them.
+/// load began, the client's among them; none if services were restarted and began to count
+/// anew.
 pub fn compare(
     generator: &Counts,
-    metrics: &BTreeMap<String, Metrics>,
+    metrics: Option<&BTreeMap<String, Metrics>>,
     analysis: &Analysis,
 ) -> Accounting {
     let mut lines = user_view(generator, &analysis.root.outcomes);
-    for hop in &analysis.hops {
+    for (hop, metrics) in analysis.hops.iter().zip(metrics.into_iter().cycle()) {
         lines.extend(at_hop(hop, metrics));
         lines.extend(called(hop, metrics));
     }

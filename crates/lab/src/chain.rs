@@ -1,18 +1,16 @@
 //! All services of a plan.
 
 use crate::{
-    LabError, Progress, Step,
+    LabError, Progress, Step, duties,
     process::{Process, Spec},
 };
 use futures_util::future::{join_all, select_all};
-use scenario::{Order, Plan, Policy, Relay, Topology};
-use serde::Serialize;
+use scenario::{Name, Plan, Topology};
 use std::{
     collections::BTreeMap,
     future::pending,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    time::Duration,
 };
 use types::service;
 use url::Url;
@@ -65,17 +63,37 @@ impl Chain {
         ground: &Ground,
         progress: &dyn Progress,
     ) -> Result<(), LabError> {
-        let services = plan.services();
-        for (started, name) in services.iter().enumerate() {
+        let topology = plan.topology();
+        let replicas = |name: Name| (0..topology.replicas(&name)).map(move |n| (name.clone(), n));
+        let places: Vec<_> = plan.services().into_iter().flat_map(replicas).collect();
+        for (started, (name, replica)) in places.iter().enumerate() {
             progress.step(Step::Starting {
                 started,
-                of: services.len(),
+                of: places.len(),
             });
-            let spec = self.spec(name, plan, ground);
+            let spec = self.spec((name, *replica), plan, ground);
             self.processes
                 .push(Process::start(&ground.program, &spec, &ground.folder).await?);
         }
         Ok(())
+    }
+
+    /// Restarts the process at `place`: it drains, ends, and comes back where it was. Whether
+    /// it ended well; none if there is no such place.
+    pub async fn restart(
+        &mut self,
+        place: usize,
+        ground: &Ground,
+    ) -> Result<Option<&Process>, LabError> {
+        let Some(process) = self.processes.get_mut(place) else {
+            return Ok(None);
+        };
+        let spec = process.spec().at(process.addresses());
+        if !process.end().await {
+            tracing::warn!(service = spec.name, "did not end well");
+        }
+        *process = Process::start(&ground.program, &spec, &ground.folder).await?;
+        Ok(Some(process))
     }
 
     /// The services, the called before their callers.
@@ -83,26 +101,30 @@ impl Chain {
         &self.processes
     }
 
-    /// Where the service `name` listens.
-    pub fn url(&self, name: &str) -> Option<Url> {
-        let process = self
-            .processes
-            .iter()
-            .find(|process| process.name() == name)?;
-        format!("http://{}", process.addresses().public)
-            .parse()
-            .ok()
+    /// Where the replicas of the service `name` listen.
+    pub fn urls(&self, name: &str) -> Vec<Url> {
+        let named = |process: &&Process| process.service() == name;
+        let url = |process: &Process| format!("http://{}", process.addresses().public);
+        let urls = self.processes.iter().filter(named).map(url);
+        urls.filter_map(|url| url.parse().ok()).collect()
     }
 
-    /// Processor time used so far by each service, in seconds.
+    /// What processes are called, by their addresses.
+    pub fn names_by_address(&self) -> BTreeMap<String, String> {
+        let address = |it: &Process| it.addresses().public.to_string();
+        let named = |it: &Process| (address(it), it.name().to_owned());
+        self.processes.iter().map(named).collect()
+    }
+
+    /// Processor time used so far by each service, all its replicas together, in seconds.
     pub fn cpu_seconds(&self) -> BTreeMap<String, f64> {
-        let used = |process: &Process| {
-            Some((
-                process.name().to_owned(),
-                crate::cpu::seconds(process.id()?)?,
-            ))
-        };
-        self.processes.iter().filter_map(used).collect()
+        let mut used = BTreeMap::new();
+        for process in &self.processes {
+            if let Some(seconds) = process.id().and_then(crate::cpu::seconds) {
+                *used.entry(process.service().to_owned()).or_default() += seconds;
+            }
+        }
+        used
     }
 
     /// Waits until one of its services ends by itself: which, and how.
@@ -130,73 +152,73 @@ impl Chain {
         bad.map(|(name, _)| name).collect()
     }
 
-    fn spec(&self, name: &str, plan: &Plan, ground: &Ground) -> Spec {
+    fn spec(&self, (name, replica): (&str, u32), plan: &Plan, ground: &Ground) -> Spec {
+        let topology = plan.topology();
         let mut args = vec!["serve".to_owned()];
-        match plan.topology() {
-            Topology::Sequence { .. } => args.push(name.to_owned()),
-            Topology::Graph { .. } => {
-                args.push(service::RELAY.to_owned());
-                args.push(format!("--name={name}"));
-            }
-        }
-        args.push(format!("--listen={}", self.listen(name, plan.topology())));
-        args.push("--admin=127.0.0.1:0".to_owned());
+        args.extend(role(name, topology));
+        args.push(format!("--replica={name}-{replica}"));
         args.push("--log=warn".to_owned());
         args.push(format!("--drain={DRAIN}"));
-        args.extend(self.callees(name, plan.topology()));
-        args.extend(plan.topology().relay(name).map(duties).unwrap_or_default());
+        args.extend(self.callees(name, topology));
+        args.extend(duties::of((name, replica), topology, &ground.folder));
         args.extend(stores(name, ground));
-        let policy = plan
-            .phases()
-            .first()
-            .map(|phase| phase.policy)
-            .unwrap_or_default();
-        args.extend(limits(&policy));
+        let policy = plan.phases().first().map(|phase| phase.policy);
+        args.extend(duties::limits(&policy.unwrap_or_default()));
+        let several = topology.replicas(name) > 1;
         Spec {
-            name: name.to_owned(),
+            service: name.to_owned(),
+            replica,
+            name: if several {
+                format!("{name}-{replica}")
+            } else {
+                name.to_owned()
+            },
             args,
+            listen: self.listen((name, replica), topology),
+            admin: ANY_PORT,
             env: environment(ground),
         }
     }
 
-    fn listen(&self, name: &str, topology: &Topology) -> SocketAddr {
-        let edge = self.edge.filter(|_| *topology.edge() == *name);
-        edge.unwrap_or(ANY_PORT)
+    /// The first replica of the edge is where its clients were told.
+    fn listen(&self, (name, replica): (&str, u32), topology: &Topology) -> SocketAddr {
+        let is_edge = *topology.edge() == *name && replica == 0;
+        self.edge.filter(|_| is_edge).unwrap_or(ANY_PORT)
     }
 
     /// Where the services that `name` calls are. They run already.
     fn callees(&self, name: &str, topology: &Topology) -> Vec<String> {
-        let mut calls = Vec::new();
-        for callee in topology.calls(name) {
-            calls.extend(self.url(callee).map(|url| (callee.to_string(), url)));
-        }
+        let told_of = topology
+            .calls(name)
+            .iter()
+            .chain(duties::told_of(name, topology));
+        let calls: Vec<_> = told_of.map(|callee| (callee, self.urls(callee))).collect();
         match topology {
             Topology::Sequence { .. } => calls
                 .iter()
-                .map(|(name, url)| format!("--{name}={url}"))
+                .map(|(name, urls)| format!("--{}={}", duties::flag(name), joined(urls, ",")))
                 .collect(),
             Topology::Graph { .. } if calls.is_empty() => Vec::new(),
             Topology::Graph { .. } => {
-                let calls: Vec<_> = calls
-                    .iter()
-                    .map(|(name, url)| format!("{name}={url}"))
-                    .collect();
-                vec![format!("--calls={}", calls.join(","))]
+                let calls = calls.iter();
+                let calls = calls.map(|(name, urls)| format!("{name}={}", joined(urls, "|")));
+                vec![format!("--calls={}", joined(calls, ","))]
             }
         }
     }
 }
 
-/// What a relay is told besides whom to call.
-fn duties(relay: &Relay) -> Vec<String> {
-    let order = (relay.order == Order::Parallel).then(|| "--order=at-once".to_owned());
-    let soft = (!relay.soft.is_empty()).then(|| format!("--soft={}", relay.soft.join(",")));
-    let work = relay.work.map(|work| format!("--work={work}"));
-    let slots = relay.slots.map(|slots| format!("--slots={}", slots.slots));
-    let queue = relay.slots.and_then(|slots| slots.queue);
-    let queue = queue.map(|queue| format!("--queue={queue}"));
-    let all = [order, soft, work, slots, queue];
-    all.into_iter().flatten().collect()
+/// Which service it is to be.
+fn role(name: &str, topology: &Topology) -> Vec<String> {
+    match topology {
+        Topology::Sequence { .. } if name != service::CONFIG => vec![name.to_owned()],
+        _ => vec![service::RELAY.to_owned(), format!("--name={name}")],
+    }
+}
+
+fn joined(parts: impl IntoIterator<Item = impl ToString>, by: &str) -> String {
+    let parts: Vec<_> = parts.into_iter().map(|part| part.to_string()).collect();
+    parts.join(by)
 }
 
 /// The store of a service that has one, and the users in it.
@@ -217,26 +239,6 @@ fn stores(name: &str, ground: &Ground) -> Vec<String> {
 
 fn store_path(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.db"))
-}
-
-fn limits(policy: &Policy) -> Vec<String> {
-    let flag = |name: &str, value: Option<Duration>| {
-        value.map(|value| format!("--{name}={}ms", value.as_millis()))
-    };
-    let limits = [
-        flag("attempt-timeout", policy.attempt_timeout),
-        flag("deadline", policy.deadline),
-        policy.retry.map(|retry| json("retry", &retry)),
-        policy.breaker.map(|breaker| json("breaker", &breaker)),
-    ];
-    limits.into_iter().flatten().collect()
-}
-
-/// A setting that is written as JSON.
-fn json(name: &str, value: &impl Serialize) -> String {
-    // Numbers, texts and flags always serialise.
-    let value = serde_json::to_string(value).unwrap_or_default();
-    format!("--{name}={value}")
 }
 
 fn environment(ground: &Ground) -> Vec<(String, String)> {

@@ -68,6 +68,11 @@ pub const fn service_policy(policy: &scenario::Policy) -> chassis::Policy {
         deadline: policy.deadline,
         retry: policy.retry,
         breaker: policy.breaker,
+        balance: policy.balance,
+        hedge: policy.hedge,
+        bulkhead: policy.bulkhead,
+        shed: policy.shed,
+        cache: policy.cache,
     }
 }
 
@@ -119,6 +124,27 @@ impl Metrics {
             }
         }
         metrics
+    }
+
+    /// Adds what another replica of the same service has counted.
+    pub fn add(&mut self, other: &Self) {
+        self.requests.add_all(&other.requests);
+        for (peer, counts) in &other.calls {
+            self.calls.entry(peer.clone()).or_default().add_all(counts);
+        }
+        for (peer, counts) in &other.attempts {
+            self.attempts
+                .entry(peer.clone())
+                .or_default()
+                .add_all(counts);
+        }
+        for (peer, ended) in &other.stopped_by {
+            let known = self.stopped_by.entry(peer.clone()).or_default();
+            for (by, count) in ended {
+                *known.entry(*by).or_default() += count;
+            }
+        }
+        self.active += other.active;
     }
 
     /// What was counted since `earlier`.

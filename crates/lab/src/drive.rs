@@ -2,24 +2,28 @@
 
 use crate::{
     LabError, Progress, Step,
-    chain::Chain,
+    chain::{Chain, Ground},
     control::{Control, Metrics},
     cpu::Host,
     load::{self, Begin, Target},
+    process::Process,
 };
 use chassis::{
     Call, Instruments, Policy, PolicyControl, RequestContext, Upstream, outbound::Outbound,
 };
 use faults::FaultSet;
 use report::results::Generator;
+use resilience::balance::{BalancePolicy, BalanceSettings, Pick};
 use scenario::{Phase, Plan, Topology};
 use std::{
     collections::BTreeMap,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 use telemetry::Telemetry;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::{
+    sync::RwLock,
+    time::{Instant, sleep, sleep_until, timeout},
+};
 use types::{
     auth::{LoginRequest, LoginResponse},
     service,
@@ -41,7 +45,8 @@ const LOGINS: u32 = 5;
 pub(crate) struct Drive<'a> {
     pub plan: &'a Plan,
     pub phase: &'a Phase,
-    pub chain: &'a Chain,
+    pub chain: &'a RwLock<Chain>,
+    pub ground: &'a Ground,
     pub control: Control,
     pub telemetry: &'a Telemetry,
     pub client: reqwest::Client,
@@ -53,13 +58,16 @@ pub(crate) struct Drive<'a> {
 /// What came of the load.
 pub(crate) struct Driven {
     pub generator: Generator,
-    /// What each service counted meanwhile, the generator among them as the client.
-    pub metrics: BTreeMap<String, Metrics>,
+    /// What each service counted meanwhile, the generator among them as the client; none if
+    /// they were restarted, and began to count anew.
+    pub metrics: Option<BTreeMap<String, Metrics>>,
     pub cpu_s: BTreeMap<String, f64>,
     pub load_s: f64,
     pub host_busy: Option<f64>,
     /// What the ids of the load's requests begin with.
     pub prefix: String,
+    /// What services and replicas are called, by their addresses.
+    pub replicas: BTreeMap<String, String>,
     /// When each phase began in fact: with the last of its faults in place.
     pub switches: Vec<SystemTime>,
 }
@@ -74,36 +82,43 @@ impl Drive<'_> {
         let before = self.read_all().await?;
         let begin = self.prepare().await?;
         sleep_until(begin.at).await;
-        let (cpu_before, host_before) = (self.chain.cpu_seconds(), Host::now());
+        let (cpu_before, host_before) = (self.chain.read().await.cpu_seconds(), Host::now());
         let load = load::generate(target, self.plan, begin, self.progress);
-        let (generator, switches) = tokio::join!(load, self.go_through_phases(begin));
-        let switches = switches?;
+        let (generator, switches, restarted) =
+            tokio::join!(load, self.go_through_phases(begin), self.restart_all(begin));
+        let (switches, restarted) = (switches?, restarted?);
         let load_s = begin.at.elapsed().as_secs_f64();
         let busy = |before: Host| Host::now().map(|now| now.busy_since(before));
         let host_busy = host_before.and_then(busy);
         self.progress.step(Step::Settling);
         self.settle().await?;
-        let cpu_s = difference(&self.chain.cpu_seconds(), &cpu_before);
+        let chain = self.chain.read().await;
+        let cpu_s = difference(&chain.cpu_seconds(), &cpu_before);
         let metrics = since(self.read_all().await?, &before);
         Ok(Driven {
             generator,
-            metrics,
-            cpu_s,
+            metrics: (!restarted).then_some(metrics),
+            // Processes that were restarted began to count anew.
+            cpu_s: if restarted { BTreeMap::new() } else { cpu_s },
             load_s,
             host_busy,
             prefix,
+            replicas: chain.names_by_address(),
             switches,
         })
     }
 
     /// The edge as the chain's client sees it.
-    fn edge(&self) -> Result<Upstream, LabError> {
+    async fn edge(&self) -> Result<Upstream, LabError> {
         let name = self.plan.topology().edge();
         let missing = || LabError::Broken(format!("{name} is missing"));
-        let url = self.chain.url(&name).ok_or_else(missing)?;
+        let urls = self.chain.read().await.urls(&name);
+        if urls.is_empty() {
+            return Err(missing());
+        }
         Ok(Upstream::new(&Outbound {
             callee: name,
-            replicas: Arc::new([url]),
+            replicas: urls.into(),
             tracer: self.telemetry.tracer(),
             instruments: Instruments::new(&self.telemetry.metrics().meter()),
             client: self.client.clone(),
@@ -113,7 +128,7 @@ impl Drive<'_> {
 
     /// What the load asks for: the page of users who have logged in, or the relays' answer.
     async fn target(&self) -> Result<Target, LabError> {
-        let edge = self.edge()?;
+        let edge = self.edge().await?;
         let prefix = format!("r{}-", self.plan.seed());
         let patience = self.phase.load.patience;
         let mut tokens = Vec::new();
@@ -138,7 +153,7 @@ impl Drive<'_> {
 
     /// Puts the faults of the first phase in place; the moment at which the load is to begin.
     async fn prepare(&self) -> Result<Begin, LabError> {
-        let mut lead = LEAD;
+        let mut lead = LEAD + self.takeover();
         loop {
             let begin = Begin::after(lead);
             self.inject(self.phase, begin).await?;
@@ -148,6 +163,17 @@ impl Drive<'_> {
             // The machine is slow: more time, and once more.
             lead *= 2;
         }
+    }
+
+    /// The longest that a standby needs to take over: the first ones have, before the load.
+    fn takeover(&self) -> Duration {
+        let topology = self.plan.topology();
+        let services = self.plan.services();
+        let relays = services.iter().filter_map(|name| topology.relay(name));
+        relays
+            .filter_map(|relay| relay.takeover)
+            .max()
+            .unwrap_or_default()
     }
 
     /// Replaces faults and policies at the begin of each phase; the moments at which that was
@@ -167,7 +193,7 @@ impl Drive<'_> {
 
     /// From now on the services, and the client, do this about failures.
     async fn apply(&self, policy: &scenario::Policy) -> Result<(), LabError> {
-        for process in self.chain.processes() {
+        for process in self.chain.read().await.processes() {
             self.control.set_policy(process, policy).await?;
         }
         self.client_policy.set(of_client(policy));
@@ -175,15 +201,41 @@ impl Drive<'_> {
     }
 
     async fn inject(&self, phase: &Phase, begin: Begin) -> Result<(), LabError> {
-        for process in self.chain.processes() {
-            let faults = FaultSet {
-                seed: self.plan.seed(),
-                begin: Some(begin.time),
-                faults: phase.faults_of(process.name()),
-            };
-            self.control.set_faults(process, &faults).await?;
+        for process in self.chain.read().await.processes() {
+            self.inject_into(process, phase, begin).await?;
         }
         Ok(())
+    }
+
+    async fn inject_into(
+        &self,
+        process: &Process,
+        phase: &Phase,
+        begin: Begin,
+    ) -> Result<(), LabError> {
+        let faults = FaultSet {
+            seed: self.plan.seed(),
+            begin: Some(begin.time),
+            faults: phase.faults_of(process.service(), process.replica()),
+        };
+        self.control.set_faults(process, &faults).await
+    }
+
+    /// Restarts every replica of every service one after the other, the called before their
+    /// callers, if the plan wants that. Whether it does.
+    async fn restart_all(&self, begin: Begin) -> Result<bool, LabError> {
+        let Some(at) = self.plan.restart() else {
+            return Ok(false);
+        };
+        sleep_until(begin.at + at).await;
+        let places = self.chain.read().await.processes().len();
+        for place in 0..places {
+            let mut chain = self.chain.write().await;
+            if let Some(process) = chain.restart(place, self.ground).await? {
+                self.inject_into(process, self.phase, begin).await?;
+            }
+        }
+        Ok(true)
     }
 
     /// Waits until no service is handling a request.
@@ -206,9 +258,12 @@ impl Drive<'_> {
     }
 
     async fn read_all(&self) -> Result<BTreeMap<String, Metrics>, LabError> {
-        let mut all = BTreeMap::new();
-        for process in self.chain.processes() {
-            all.insert(process.name().to_owned(), self.control.read(process).await?);
+        let mut all: BTreeMap<String, Metrics> = BTreeMap::new();
+        for process in self.chain.read().await.processes() {
+            let read = self.control.read(process).await?;
+            all.entry(process.service().to_owned())
+                .or_default()
+                .add(&read);
         }
         let own = Metrics::parse(&self.telemetry.metrics().render());
         all.insert(service::CLIENT.to_owned(), own);
@@ -216,10 +271,23 @@ impl Drive<'_> {
     }
 }
 
-/// The client's part of a policy.
+/// The client's part of a policy: it may try again, and where there are several gateways it
+/// chooses between them. Heartbeats are for services.
 pub(crate) fn of_client(policy: &scenario::Policy) -> Policy {
+    let unasked = |balance: BalancePolicy| {
+        let settings = BalanceSettings {
+            check: None,
+            pick: match balance.settings().pick {
+                Pick::First => Pick::default(),
+                pick => pick,
+            },
+            ..*balance.settings()
+        };
+        BalancePolicy::new(settings).ok()
+    };
     Policy {
         retry: policy.retry.filter(|_| policy.client_retries),
+        balance: policy.balance.and_then(unasked),
         ..Policy::default()
     }
 }

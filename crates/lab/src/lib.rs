@@ -23,6 +23,7 @@ pub mod chain;
 pub mod control;
 mod cpu;
 mod drive;
+mod duties;
 mod error;
 pub mod experiment;
 pub mod fix;

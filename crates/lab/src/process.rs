@@ -4,6 +4,7 @@ use crate::LabError;
 use chassis::Addresses;
 use std::{
     fs::File,
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -22,19 +23,38 @@ const STOP: Duration = Duration::from_secs(10);
 /// What to start.
 #[derive(Debug, Clone)]
 pub struct Spec {
-    /// The service's name, unique in its chain.
+    /// The service.
+    pub service: String,
+    /// Which of its replicas, counted from 0.
+    pub replica: u32,
+    /// What people call it: the service's name, or the replica's where there are several.
     pub name: String,
-    /// Arguments after the program.
+    /// Arguments after the program, but for its addresses.
     pub args: Vec<String>,
+    /// Where it is to listen.
+    pub listen: SocketAddr,
+    /// Where its admin listener is to be.
+    pub admin: SocketAddr,
     /// Environment beside what is inherited: secrets go here, never into the arguments,
     /// which every user of the machine can read.
     pub env: Vec<(String, String)>,
 }
 
+impl Spec {
+    /// The same at these addresses.
+    pub(crate) fn at(&self, addresses: Addresses) -> Self {
+        Self {
+            listen: addresses.public,
+            admin: addresses.admin,
+            ..self.clone()
+        }
+    }
+}
+
 /// A running service. Dropped, it is killed; [`Process::stop`] lets it end by itself.
 #[derive(Debug)]
 pub struct Process {
-    name: String,
+    spec: Spec,
     child: Child,
     /// The service drains when this closes.
     input: Option<ChildStdin>,
@@ -60,7 +80,7 @@ impl Process {
         };
         match addresses {
             Some(addresses) => Ok(Self {
-                name: spec.name.clone(),
+                spec: spec.clone(),
                 child,
                 input,
                 addresses,
@@ -73,9 +93,24 @@ impl Process {
         }
     }
 
-    /// The service's name.
+    /// What people call it: the service's name, or the replica's where there are several.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.spec.name
+    }
+
+    /// The service.
+    pub fn service(&self) -> &str {
+        &self.spec.service
+    }
+
+    /// Which of the service's replicas it is, counted from 0.
+    pub const fn replica(&self) -> u32 {
+        self.spec.replica
+    }
+
+    /// What it was started from.
+    pub(crate) const fn spec(&self) -> &Spec {
+        &self.spec
     }
 
     /// Where the service listens.
@@ -98,6 +133,11 @@ impl Process {
 
     /// Lets the service drain and end; kills it if it does not. Whether it ended well.
     pub async fn stop(mut self) -> bool {
+        self.end().await
+    }
+
+    /// The same, and what is left of it can be started anew.
+    pub(crate) async fn end(&mut self) -> bool {
         drop(self.input.take());
         if let Ok(status) = timeout(STOP, self.child.wait()).await {
             return status.is_ok_and(|status| status.success());
@@ -119,6 +159,8 @@ fn command(program: &Path, spec: &Spec, log: &PathBuf) -> std::io::Result<Comman
     }
     command
         .args(&spec.args)
+        .arg(format!("--listen={}", spec.listen))
+        .arg(format!("--admin={}", spec.admin))
         .arg("--supervised")
         .envs(spec.env.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())

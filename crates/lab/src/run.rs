@@ -16,11 +16,12 @@ use std::{
     path::{Path, PathBuf},
 };
 use telemetry::{Export, Identity, Telemetry};
+use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
 use traces::{
     Analysis, AnalysisOptions, Archive, Receiver, ReceiverOptions, Selection, Span, Waterfall,
     analyse,
-    analysis::{Requests, tail_sample},
+    analysis::{Requests, replica_changes, tail_sample},
     waterfalls,
 };
 use types::service;
@@ -57,13 +58,13 @@ pub async fn run(
         .prefix("nines-")
         .tempdir()
         .map_err(LabError::Temporary)?;
-    let mut chain = Chain::default();
+    let chain = RwLock::new(Chain::default());
     let measured = tokio::select! {
-        measured = measure(plan, setup, folder.path(), &mut chain, progress) => measured,
+        measured = measure(plan, setup, folder.path(), &chain, progress) => measured,
         () = setup.stop.cancelled() => Err(LabError::Interrupted),
     };
     progress.step(Step::Stopping);
-    for service in chain.stop().await {
+    for service in chain.into_inner().stop().await {
         tracing::warn!(service, "did not end well");
     }
     let (driven, receiver) = measured?;
@@ -78,7 +79,7 @@ async fn measure(
     plan: &Plan,
     setup: &Setup,
     folder: &Path,
-    chain: &mut Chain,
+    chain: &RwLock<Chain>,
     progress: &dyn Progress,
 ) -> Result<(Driven, Receiver), LabError> {
     let phase = plan.phases().first();
@@ -91,19 +92,20 @@ async fn measure(
         admin_token: format!("{:032x}", rand::random::<u128>()),
         users: USERS,
     };
-    chain.start(plan, &ground, progress).await?;
+    chain.write().await.start(plan, &ground, progress).await?;
     let identity = Identity {
         service: service::CLIENT.into(),
         replica: "client-0".into(),
     };
     let telemetry = Telemetry::start(&identity, &Export::Spans(receiver.endpoint()))?;
     let client = outbound::client()?;
-    let control = Control::new(client.clone(), ground.admin_token);
+    let control = Control::new(client.clone(), ground.admin_token.clone());
     let telemetry_of = &telemetry;
     let drive = Drive {
         plan,
         phase,
         chain,
+        ground: &ground,
         control,
         telemetry: telemetry_of,
         client,
@@ -138,6 +140,7 @@ async fn conclude(
         load_s,
         host_busy,
         prefix,
+        replicas,
         switches,
     } = driven;
     let forwarded = archive.forward().cloned();
@@ -149,12 +152,19 @@ async fn conclude(
     };
     let spans_file = file.clone();
     let keep = plan.sample();
-    let work = move || put_together(&archive, options, all_spans, &file, keep);
+    let begin = timeline::begin(&switches);
+    let work = move || {
+        let changes = replica_changes(archive.spans(), begin);
+        let (analysis, waterfalls, sampled) =
+            put_together(&archive, options, all_spans, &file, keep)?;
+        Ok::<_, LabError>((analysis, changes, waterfalls, sampled))
+    };
     let work = tokio::task::spawn_blocking(work).await;
-    let (mut analysis, waterfalls, sampled) =
+    let (mut analysis, mut changes, waterfalls, sampled) =
         work.map_err(|error| LabError::Broken(error.to_string()))??;
-    let timeline = timeline::of(&mut analysis, &switches);
-    let accounting = accounting::compare(&generator.counts, &metrics, &analysis);
+    timeline::name_replicas(&mut analysis, &mut changes, &replicas);
+    let timeline = timeline::of(&mut analysis, &switches, changes);
+    let accounting = accounting::compare(&generator.counts, metrics.as_ref(), &analysis);
     Ok(RunResult {
         seed: plan.seed(),
         given: None,

@@ -4,10 +4,11 @@ use faults::{Fault, When, Window};
 use report::results::{Scheduled, Timeline};
 use scenario::{Name, Plan, PlannedFault};
 use std::{
+    collections::BTreeMap,
     ops::Range,
     time::{Duration, SystemTime},
 };
-use traces::Analysis;
+use traces::{Analysis, ReplicaChange};
 
 /// A run is cut into slices of a length that people use, so that there are at most so many.
 const MOST_SLICES: f64 = 60.0;
@@ -32,8 +33,17 @@ pub(crate) fn stretches(plan: &Plan, switches: &[SystemTime], load_s: f64) -> Ve
     all
 }
 
+/// When the first phase began, in nanoseconds since 1970.
+pub(crate) fn begin(switches: &[SystemTime]) -> u64 {
+    switches.first().copied().map(nanos).unwrap_or_default()
+}
+
 /// Puts the stretches that were counted in `analysis` where they belong.
-pub(crate) fn of(analysis: &mut Analysis, switches: &[SystemTime]) -> Timeline {
+pub(crate) fn of(
+    analysis: &mut Analysis,
+    switches: &[SystemTime],
+    replicas: Vec<ReplicaChange>,
+) -> Timeline {
     let mut phases = std::mem::take(&mut analysis.stretches);
     let slices = phases.split_off(switches.len().min(phases.len()));
     Timeline {
@@ -41,6 +51,25 @@ pub(crate) fn of(analysis: &mut Analysis, switches: &[SystemTime]) -> Timeline {
         phases,
         slices,
         transitions: std::mem::take(&mut analysis.transitions),
+        replicas,
+    }
+}
+
+/// Calls replicas by their names, which services know only by their `addresses`.
+pub(crate) fn name_replicas(
+    analysis: &mut Analysis,
+    changes: &mut [ReplicaChange],
+    addresses: &BTreeMap<String, String>,
+) {
+    for change in changes {
+        if let Some(name) = addresses.get(&*change.replica) {
+            change.replica = name.as_str().into();
+        }
+    }
+    for change in &mut analysis.transitions {
+        let name = change.replica.take().and_then(|at| addresses.get(&at));
+        // The only replica of a service has its name.
+        change.replica = name.filter(|name| **name != change.callee).cloned();
     }
 }
 
@@ -52,23 +81,34 @@ pub(crate) fn schedule(plan: &Plan, load_s: f64) -> Vec<Scheduled> {
     for phase in plan.phases() {
         let end = phase.end().unwrap_or(run).min(run);
         let comes_and_goes = |planned: &&PlannedFault| planned.fault.when != When::Always;
-        for PlannedFault { fault, on } in phase.faults.iter().filter(comes_and_goes) {
-            for service in on {
-                let windows = faults::schedule(plan.seed(), service, &replica(service), fault);
+        for planned in phase.faults.iter().filter(comes_and_goes) {
+            for (service, number, replica) in struck(plan, planned) {
+                let fault = &planned.fault;
+                let windows = faults::schedule(plan.seed(), &service, &replica, fault);
                 let clipped = |window: Window| {
                     let (from, to) = (window.at.max(phase.start), window.end().min(end));
                     (from < to).then_some((from.as_secs_f64(), to.as_secs_f64()))
                 };
-                add(
-                    &mut all,
-                    service,
-                    fault,
-                    windows.within(end).filter_map(clipped),
-                );
+                let several = plan.topology().replicas(&service) > 1;
+                let replica = several.then_some(number);
+                let windows = windows.within(end).filter_map(clipped);
+                add(&mut all, (&service, replica), fault, windows);
             }
         }
     }
     all
+}
+
+/// The replicas that a fault strikes: service, number and name of each.
+fn struck(plan: &Plan, planned: &PlannedFault) -> Vec<(Name, u32, Name)> {
+    let replicas = |service: Name| {
+        let names = plan.replica_names(&service);
+        let numbered = (0..).zip(names);
+        numbered.map(move |(number, name)| (service.clone(), number, name))
+    };
+    let all = plan.services().into_iter().flat_map(replicas);
+    all.filter(|(service, number, _)| planned.strikes(service, *number))
+        .collect()
 }
 
 /// More outages of a fault than these are only counted: nobody reads them.
@@ -77,14 +117,17 @@ const KEPT: usize = 10_000;
 /// A fault of several phases is one fault.
 fn add(
     all: &mut Vec<Scheduled>,
-    service: &Name,
+    (service, replica): (&Name, Option<u32>),
     fault: &Fault,
     windows: impl Iterator<Item = (f64, f64)>,
 ) {
-    let known = |known: &Scheduled| known.service == *service && *known.fault == *fault.id;
+    let known = |known: &Scheduled| {
+        (&known.service, known.replica, &*known.fault) == (service, replica, &*fault.id)
+    };
     let place = all.iter().position(known).unwrap_or_else(|| {
         all.push(Scheduled {
             service: service.clone(),
+            replica,
             fault: fault.id.to_string(),
             outages: 0,
             windows_s: Vec::new(),
@@ -98,11 +141,6 @@ fn add(
             scheduled.windows_s.push(window);
         }
     }
-}
-
-/// The name of the one replica of a service.
-fn replica(service: &str) -> String {
-    format!("{service}-0")
 }
 
 fn slices(begin: u64, seconds: f64) -> Vec<Range<u64>> {

@@ -121,7 +121,7 @@ async fn user_token(
     };
     progress.step(Step::LoggingIn);
     let edge = plan.topology().edge();
-    let edge = chain.url(&edge);
+    let edge = chain.urls(&edge).into_iter().next();
     let edge = edge.ok_or_else(|| LabError::Broken("the edge is missing".to_owned()))?;
     let mut why = String::new();
     for _ in 0..LOGINS {
@@ -153,7 +153,7 @@ async fn inject(plan: &Plan, chain: &Chain, control: &Control) -> Result<(), Lab
     for process in chain.processes() {
         let faults = FaultSet {
             seed: plan.seed(),
-            faults: phase.faults_of(process.name()),
+            faults: phase.faults_of(process.service(), process.replica()),
             ..FaultSet::default()
         };
         control.set_faults(process, &faults).await?;

@@ -83,7 +83,8 @@ pub fn gains_are_exact(plan: &Plan) -> bool {
         let local = retry.is_none_or(|retry| !retry.propagated && retry.budget.is_none());
         local && policy.breaker.is_none()
     };
-    !plan.depends_on_time() && plan.phases().iter().all(|phase| is_simple(&phase.policy))
+    let is_played = plan.depends_on_time() || plan.is_played();
+    !is_played && plan.phases().iter().all(|phase| is_simple(&phase.policy))
 }
 
 /// What was predicted of the run that is shown: of that run alone, if it was played.

@@ -14,6 +14,7 @@
 pub mod csv;
 mod facts;
 mod figure;
+mod heartbeats;
 pub mod html;
 pub mod junit;
 pub mod pictures;

@@ -8,7 +8,7 @@ use scenario::{Bound, Name, Plan, Prediction, simulate::GivenSchedule};
 use serde::Serialize;
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use traces::{
-    Analysis, ForwardStats, Ratio, Waterfall,
+    Analysis, ForwardStats, Ratio, ReplicaChange, Waterfall,
     analysis::{Stretch, Transition},
 };
 use types::{Cause, Outcome};
@@ -202,6 +202,9 @@ pub struct Sampled {
 pub struct Scheduled {
     /// The service.
     pub service: Name,
+    /// Which of its replicas, if it has several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica: Option<u32>,
     /// The fault's name.
     pub fault: String,
     /// How often.
@@ -222,6 +225,9 @@ pub struct Timeline {
     pub slices: Vec<Stretch>,
     /// Circuit breakers that changed their state, in the order of time.
     pub transitions: Vec<Transition>,
+    /// Replicas that went down, came back, or took over, in the order of time.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<ReplicaChange>,
 }
 
 impl Timeline {
@@ -278,6 +284,17 @@ impl Counts {
     /// Counts one more.
     pub fn add(&mut self, outcome: Outcome, cause: Option<Cause>) {
         self.add_many(outcome, cause, 1);
+    }
+
+    /// Counts what somebody else has counted.
+    pub fn add_all(&mut self, others: &Self) {
+        self.offered += others.offered;
+        self.ok += others.ok;
+        self.degraded += others.degraded;
+        self.failed += others.failed;
+        for (cause, failed) in &others.failed_by_cause {
+            *self.failed_by_cause.entry(*cause).or_default() += failed;
+        }
     }
 
     /// Counts `many` more.

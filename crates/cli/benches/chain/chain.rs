@@ -6,7 +6,10 @@ use crate::{
     trouble::Trouble,
 };
 use lab::process::{Process, Spec};
-use std::path::PathBuf;
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 use traces::Receiver;
 use types::service;
 use url::Url;
@@ -19,6 +22,9 @@ pub const SERVICES: [&str; 4] = [
     service::GATEWAY,
 ];
 
+/// This machine alone, at a port of the system's choice.
+pub const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 /// Everything that a service can do about failures.
 const POLICIES: [&str; 4] = [
     "--attempt-timeout=250ms",
@@ -27,14 +33,28 @@ const POLICIES: [&str; 4] = [
     r#"--breaker={"failure_rate":0.5,"consecutive":20,"slow_rate":0.5,"slow_call":"200ms"}"#,
 ];
 
+/// What it can do besides where there are replicas. Without the cache: that would do less.
+const POLICIES_OF_REPLICAS: [&str; 4] = [
+    r#"--balance={"check":{"every":"1s"}}"#,
+    r#"--hedge={"delay":"100ms"}"#,
+    r#"--bulkhead={"max":256}"#,
+    r#"--shed={"max":256,"adaptive":true}"#,
+];
+
 /// The variable that says where spans go.
 const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
+
+/// As in the lab: more threads than cores would only switch more.
+const THREADS: (&str, &str) = ("TOKIO_WORKER_THREADS", "1");
 
 /// Which chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The real chain, with time-outs, deadlines, retries, budgets and circuit breakers.
     Guarded,
+    /// The same with two replicas of every service, balancing, heartbeats, hedges, bulkheads
+    /// and adaptive limits.
+    Replicated,
     /// Every request is sampled, and its spans are exported; nothing is done about failures.
     Real,
     /// Every request is sampled; its spans are made and go nowhere.
@@ -49,9 +69,10 @@ pub enum Kind {
 
 impl Kind {
     /// All on SQLite; what is compared stands side by side in time.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Guarded,
         Self::Real,
+        Self::Replicated,
         Self::Bare,
         Self::NoExport,
         Self::NoSampling,
@@ -61,11 +82,35 @@ impl Kind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Guarded => "chain with all policies",
+            Self::Replicated => "chain with two replicas a hop",
             Self::Real => "real chain",
             Self::NoExport => "chain without export",
             Self::NoSampling => "chain without sampling",
             Self::Bare => "bare chain",
             Self::Postgres => "chain on PostgreSQL",
+        }
+    }
+
+    fn environment(self, receiver: &Receiver) -> Vec<(String, String)> {
+        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        match self {
+            Self::Guarded | Self::Replicated | Self::Real | Self::Postgres => environment(receiver),
+            Self::NoSampling => {
+                let unsampled = owned(("OTEL_TRACES_SAMPLER", "always_off"));
+                environment(receiver)
+                    .into_iter()
+                    .chain([unsampled])
+                    .collect()
+            }
+            Self::NoExport | Self::Bare => vec![owned(THREADS)],
+        }
+    }
+
+    /// How many replicas each service has.
+    const fn replicas(self) -> u32 {
+        match self {
+            Self::Replicated => 2,
+            _ => 1,
         }
     }
 }
@@ -101,7 +146,7 @@ impl Ground {
 #[derive(Debug)]
 pub struct Chain {
     kind: Kind,
-    /// In the order of [`SERVICES`].
+    /// In the order of [`SERVICES`], replicas of one side by side.
     processes: Vec<Process>,
 }
 
@@ -116,10 +161,11 @@ impl Chain {
             processes: Vec::new(),
         };
         for service in SERVICES {
-            let spec = chain.spec(service, ground)?;
-            chain
-                .processes
-                .push(Process::start(&program, &spec, &logs).await?);
+            for replica in 0..kind.replicas() {
+                let spec = chain.spec(service, replica, ground)?;
+                let process = Process::start(&program, &spec, &logs).await?;
+                chain.processes.push(process);
+            }
         }
         Ok(chain)
     }
@@ -129,21 +175,19 @@ impl Chain {
         self.kind
     }
 
-    /// Where a service listens.
-    pub fn url(&self, service: &str) -> Result<Url, Trouble> {
-        let process = self
-            .processes
-            .iter()
-            .find(|process| process.name() == service);
-        let url = process.and_then(|process| {
-            format!("http://{}", process.addresses().public)
-                .parse()
-                .ok()
-        });
-        url.ok_or_else(|| Trouble::Gone(service.to_owned()))
+    /// Where the replicas of a service listen.
+    pub fn urls(&self, service: &str) -> Result<Vec<Url>, Trouble> {
+        let named = |process: &&Process| process.service() == service;
+        let url = |process: &Process| format!("http://{}", process.addresses().public).parse();
+        let urls = self.processes.iter().filter(named).map(url);
+        let urls: Vec<_> = urls.filter_map(Result::ok).collect();
+        if urls.is_empty() {
+            return Err(Trouble::Gone(service.to_owned()));
+        }
+        Ok(urls)
     }
 
-    /// CPU used so far by each service, in microseconds.
+    /// CPU used so far by each service, all replicas together, in microseconds.
     pub fn cpu_us(&self) -> Result<[f64; SERVICES.len()], Trouble> {
         self.each(cpu_us)
     }
@@ -162,32 +206,33 @@ impl Chain {
 
     fn each(&self, read: fn(u32) -> Option<f64>) -> Result<[f64; SERVICES.len()], Trouble> {
         let mut values = [0.0; SERVICES.len()];
-        for (value, process) in values.iter_mut().zip(&self.processes) {
-            let read = process.id().and_then(read);
-            *value = read.ok_or_else(|| Trouble::Gone(process.name().to_owned()))?;
+        for process in &self.processes {
+            let gone = || Trouble::Gone(process.name().to_owned());
+            let read = process.id().and_then(read).ok_or_else(gone)?;
+            let place = SERVICES
+                .iter()
+                .position(|known| *known == process.service());
+            values[place.ok_or_else(gone)?] += read;
         }
         Ok(values)
     }
 
-    fn spec(&self, service: &str, ground: &Ground) -> Result<Spec, Trouble> {
+    fn spec(&self, service: &str, replica: u32, ground: &Ground) -> Result<Spec, Trouble> {
         let mut args = match self.kind {
             Kind::Bare => vec![format!("--bare={service}")],
-            _ => [
-                "serve",
-                service,
-                "--listen=127.0.0.1:0",
-                "--admin=127.0.0.1:0",
-            ]
-            .map(str::to_owned)
-            .into(),
+            _ => ["serve", service].map(str::to_owned).into(),
         };
-        if self.kind == Kind::Guarded {
+        if matches!(self.kind, Kind::Guarded | Kind::Replicated) {
             args.extend(POLICIES.map(str::to_owned));
+        }
+        if self.kind == Kind::Replicated {
+            args.extend(POLICIES_OF_REPLICAS.map(str::to_owned));
         }
         match (service, self.kind) {
             (service::GATEWAY, _) => {
                 for callee in [service::AUTH, service::PROFILE, service::DATABASE] {
-                    args.push(format!("--{callee}={}", self.url(callee)?));
+                    let urls: Vec<_> = self.urls(callee)?.iter().map(Url::to_string).collect();
+                    args.push(format!("--{callee}={}", urls.join(",")));
                 }
             }
             (_, Kind::Bare) => {
@@ -199,9 +244,13 @@ impl Chain {
             }
         }
         Ok(Spec {
-            name: service.to_owned(),
+            service: service.to_owned(),
+            replica,
+            name: format!("{service}-{replica}"),
             args,
-            env: environment(self.kind, &ground.receiver),
+            listen: ANY_PORT,
+            admin: ANY_PORT,
+            env: self.kind.environment(&ground.receiver),
         })
     }
 }
@@ -213,19 +262,11 @@ fn program(kind: Kind) -> Result<PathBuf, Trouble> {
     }
 }
 
-fn environment(kind: Kind, receiver: &Receiver) -> Vec<(String, String)> {
+/// Of a service whose spans go to `receiver`.
+pub fn environment(receiver: &Receiver) -> Vec<(String, String)> {
     let endpoint = format!("{}/v1/traces", receiver.endpoint());
-    // As in the lab: more threads than cores would only switch more.
-    let threads = ("TOKIO_WORKER_THREADS", "1");
-    let pairs = match kind {
-        Kind::Guarded | Kind::Real | Kind::Postgres => vec![threads, (ENDPOINT, &endpoint)],
-        Kind::NoSampling => vec![
-            threads,
-            (ENDPOINT, &endpoint),
-            ("OTEL_TRACES_SAMPLER", "always_off"),
-        ],
-        Kind::NoExport | Kind::Bare => vec![threads],
-    };
-    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    pairs.into_iter().map(owned).collect()
+    let pairs = [THREADS, (ENDPOINT, &endpoint)];
+    pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
 }

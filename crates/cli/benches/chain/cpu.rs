@@ -16,6 +16,8 @@ use tokio::time::sleep;
 const TARGET: f64 = 1.6;
 /// The most that all policies together should cost, as a multiple of the chain without.
 const TARGET_OF_POLICIES: f64 = 1.08;
+/// The same of two replicas a hop with all policies.
+const TARGET_OF_REPLICAS: f64 = 1.10;
 /// Requests a second: a load that leaves two cores room for generator and receiver.
 pub const RATE: f64 = 1000.0;
 /// Spans wait half a second for their batch to fill; sending them is part of the cost.
@@ -106,7 +108,7 @@ pub async fn one(
     }
     let spans = ground.receiver.received() - spans_before;
     let least = match chain.kind() {
-        Kind::Guarded | Kind::Real | Kind::Postgres => SPANS_PER_REQUEST,
+        Kind::Guarded | Kind::Replicated | Kind::Real | Kind::Postgres => SPANS_PER_REQUEST,
         _ => 0,
     };
     if spans < requests * least {
@@ -126,8 +128,8 @@ fn print(rounds: &[Round], size: &Size) {
         size.rounds, size.requests
     );
     println!(
-        "{:10}{:>10}{:>10}{:>12}{:>13}{:>10}{:>14}",
-        "", "policies", "real", "no export", "no sampling", "bare", "real : bare"
+        "{:10}{:>10}{:>10}{:>10}{:>12}{:>13}{:>10}{:>14}",
+        "", "replicas", "policies", "real", "no export", "no sampling", "bare", "real : bare"
     );
     for (at, service) in SERVICES.iter().enumerate() {
         row(service, rounds, |costs| costs[at]);
@@ -143,7 +145,8 @@ fn row(name: &str, rounds: &[Round], cost: impl Fn(&[f64; SERVICES.len()]) -> f6
     let median = |kind| Spread::of(rounds.iter().map(|round| cost(of(round, kind)))).median();
     let (real, bare) = (median(Kind::Real), median(Kind::Bare));
     println!(
-        "{name:10}{:>10.1}{real:>10.1}{:>12.1}{:>13.1}{bare:>10.1}{:>14.2}",
+        "{name:10}{:>10.1}{:>10.1}{real:>10.1}{:>12.1}{:>13.1}{bare:>10.1}{:>14.2}",
+        median(Kind::Replicated),
         median(Kind::Guarded),
         median(Kind::NoExport),
         median(Kind::NoSampling),
@@ -158,6 +161,12 @@ fn verdict(rounds: &[Round]) {
         ("all policies", Kind::Guarded),
         ("real", Kind::Real),
         TARGET_OF_POLICIES,
+    );
+    compare(
+        rounds,
+        ("two replicas a hop, all policies", Kind::Replicated),
+        ("real", Kind::Real),
+        TARGET_OF_REPLICAS,
     );
 }
 
@@ -185,6 +194,7 @@ fn attribution(rounds: &[Round]) {
     let least = |kind| Spread::of(rounds.iter().map(|round| sum(of(round, kind)))).least();
     println!("where the difference goes, in µs per request, from the cheapest round of each");
     let parts = [
+        ("replicas", Kind::Replicated, Kind::Guarded),
         ("all policies", Kind::Guarded, Kind::Real),
         ("export of spans", Kind::Real, Kind::NoExport),
         ("recording of spans", Kind::NoExport, Kind::NoSampling),

@@ -11,7 +11,7 @@ use lab::{
     load::{Begin, Target, generate, get},
 };
 use scenario::Plan;
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use telemetry::{Export, Identity, Telemetry};
 use tokio::task::JoinSet;
 use types::{
@@ -90,7 +90,7 @@ impl Sender {
     fn edge(&self, chain: &Chain) -> Result<Upstream, Trouble> {
         Ok(Upstream::new(&Outbound {
             callee: service::GATEWAY.into(),
-            replicas: Arc::new([chain.url(service::GATEWAY)?]),
+            replicas: chain.urls(service::GATEWAY)?.into(),
             tracer: self.telemetry.tracer(),
             instruments: Instruments::new(&self.telemetry.metrics().meter()),
             client: self.client.clone(),

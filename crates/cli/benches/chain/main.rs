@@ -5,6 +5,8 @@
 //!   axum and reqwest that do the same work; target: at most 1.6 times as much,
 //! - where the difference goes: the same chain without export, and without sampling,
 //! - the chain on PostgreSQL beside the one on SQLite, where PostgreSQL is installed,
+//! - the same with two replicas of every service and all that goes with them,
+//! - a request that is refused beside one of 1 ms that is served; target: at most a tenth,
 //! - resident memory of each service after 20,000 and 100,000 requests.
 //!
 //! | module | what it is |
@@ -15,6 +17,7 @@
 //! | `process` | CPU and memory of a process, as the kernel counts them |
 //! | `cpu` | the rounds, interleaved, and their table |
 //! | `engines` | SQLite beside PostgreSQL, and their table |
+//! | `refusal` | a request refused beside one served |
 //! | `memory` | the long run, and its table |
 //! | `spread` | least, median and most of several rounds |
 //!
@@ -28,6 +31,7 @@ mod engines;
 mod load;
 mod memory;
 mod process;
+mod refusal;
 mod spread;
 mod trouble;
 
@@ -49,6 +53,12 @@ struct Args {
     /// Given to every process of a chain.
     #[arg(long, hide = true)]
     supervised: bool,
+    /// Given to every process of a chain; a bare one listens where it likes.
+    #[arg(long, hide = true)]
+    listen: Option<String>,
+    /// The same.
+    #[arg(long, hide = true)]
+    admin: Option<String>,
     #[command(flatten)]
     bare: bare::Settings,
 }
@@ -69,6 +79,7 @@ fn main() -> ExitCode {
 async fn measure(quick: bool) -> Result<(), Box<dyn Error>> {
     let folder = tempfile::Builder::new().prefix("nines-bench-").tempdir()?;
     cpu::measure(&ground(&folder).await?, &cpu::Size::new(quick)).await?;
+    refusal::measure(&ground(&folder).await?, &cpu::Size::new(quick)).await?;
     engines::measure(ground(&folder).await?, &cpu::Size::new(quick)).await?;
     // Spans are kept until the receiver goes: the long run gets one of its own.
     memory::measure(&ground(&folder).await?, &memory::Size::new(quick)).await?;

@@ -73,6 +73,7 @@ fn of_three_thousand_lost_requests_none_is_blamed_on_the_wrong_hop() {
             probability: Probability::new(FAILS).unwrap(),
             scope: Scope::Attempt,
             when: When::Always,
+            shared: None,
         }],
     };
     let truth = |number| Some((format!("r7-{number}"), loser(&faults, number)?.to_owned()));

@@ -4,6 +4,7 @@ mod accounting;
 mod attribution;
 mod bad_input;
 mod compare;
+mod degraded;
 mod describe;
 mod determinism;
 mod exit_codes;

@@ -276,8 +276,10 @@ fn course(result: &ScenarioResult, run: &RunResult) -> Course {
 }
 
 fn outages(fault: &Scheduled) -> Outages {
+    let replica = fault.replica.map(|number| format!("-{number}"));
+    let replica = replica.unwrap_or_default();
     Outages {
-        place: format!("{}: {}", fault.service, fault.fault),
+        place: format!("{}{replica}: {}", fault.service, fault.fault),
         times: fault.outages,
         windows: fault.windows_s.clone(),
     }
@@ -298,7 +300,7 @@ fn bands(plan: &Plan, timeline: &Timeline) -> Vec<Band> {
 fn breakers(timeline: &Timeline, end: f64) -> Vec<Breaker> {
     let mut breakers: Vec<((&str, &str), Breaker)> = Vec::new();
     for change in &timeline.transitions {
-        let pair = (change.caller.as_str(), change.callee.as_str());
+        let pair = (change.caller.as_str(), change.guarded());
         let place = breakers.iter().position(|(known, _)| *known == pair);
         let place = place.unwrap_or_else(|| {
             let name = format!("{} → {}", pair.0, pair.1);
@@ -327,6 +329,7 @@ mod tests {
             at,
             caller: "a".to_owned(),
             callee: callee.to_owned(),
+            replica: None,
             from,
             to,
         };
@@ -334,6 +337,7 @@ mod tests {
             begin: 1_000_000_000,
             phases: Vec::new(),
             slices: Vec::new(),
+            replicas: Vec::new(),
             transitions: vec![
                 change(2_000_000_000, "b", Closed, Open),
                 change(2_500_000_000, "c", Closed, Open),

@@ -3,6 +3,7 @@
 use super::{anchor, badge, caveats, pictures, table, waterfall};
 use crate::{
     facts::{self, is_curve},
+    heartbeats,
     results::{FixCheck, RunResult, ScenarioResult, shown_interval},
     tables::{Sheet, curve, expected, load, losses, phases, repeats, staircase},
     words::{
@@ -135,6 +136,9 @@ fn of_run(nth: usize, plan: &Plan, run: &RunResult, predicted: Probability) -> M
         }
         @if let Some(sampled) = run.sampled.as_ref().and_then(words::sampled) {
             div { dt { "sampled" } dd { span.aside { (sampled) } } }
+        }
+        @for (what, line) in heartbeats::lines(plan, run) {
+            div { dt { (what) } dd { span.aside { (line) } } }
         }
         @if let Some(seen) = facts::long_run(plan, run) {
             div { dt { "long run" } dd { span.aside { (words::long_run_of(&seen)) } } }

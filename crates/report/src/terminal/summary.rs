@@ -2,7 +2,7 @@
 
 use super::Style;
 use crate::{
-    facts,
+    facts, heartbeats,
     results::{RunResult, ScenarioResult, shown_interval},
     tables::losses,
     words::{
@@ -75,6 +75,9 @@ pub(super) fn footer(result: &ScenarioResult, run: &RunResult, style: Style) -> 
         let _ = writeln!(text, "long run     {}", long_run_of(&long_run));
     }
     text += &verdict(result, style);
+    for (what, line) in heartbeats::lines(&result.plan, run) {
+        let _ = writeln!(text, "{what:13}{line}");
+    }
     if let Some(most) = losses::most(run).filter(|_| !facts::is_curve(result)) {
         let _ = writeln!(text, "to gain      {most}");
     }

@@ -107,7 +107,7 @@ fn breakers(timeline: &Timeline) -> String {
     let mut pairs: Vec<_> = timeline
         .transitions
         .iter()
-        .map(|change| (&*change.caller, &*change.callee))
+        .map(|change| (&*change.caller, change.guarded()))
         .collect();
     pairs.sort_unstable();
     pairs.dedup();
@@ -116,7 +116,7 @@ fn breakers(timeline: &Timeline) -> String {
         let changes: Vec<_> = timeline
             .transitions
             .iter()
-            .filter(|change| (&*change.caller, &*change.callee) == (caller, callee))
+            .filter(|change| (&*change.caller, change.guarded()) == (caller, callee))
             .collect();
         let states: String = timeline
             .slices
@@ -187,6 +187,7 @@ mod tests {
             at,
             caller: "gateway".into(),
             callee: "database".into(),
+            replica: None,
             from,
             to,
         };

@@ -150,6 +150,7 @@ pub fn empty_run() -> RunResult {
             phases: Vec::new(),
             slices: Vec::new(),
             transitions: Vec::new(),
+            replicas: Vec::new(),
         },
         waterfalls: Vec::new(),
         accounting: Accounting::default(),
@@ -223,6 +224,7 @@ fn timeline() -> Timeline {
         at,
         caller: "gateway".to_owned(),
         callee: "database".to_owned(),
+        replica: None,
         from,
         to,
     };
@@ -236,6 +238,7 @@ fn timeline() -> Timeline {
         slices: (1..6)
             .map(|s| stretch(s * SECOND, (s + 1) * SECOND))
             .collect(),
+        replicas: Vec::new(),
         transitions: vec![
             change(2 * SECOND, BreakerState::Closed, BreakerState::Open),
             change(3 * SECOND, BreakerState::Open, BreakerState::HalfOpen),
@@ -350,6 +353,7 @@ pub fn given() -> GivenSchedule {
 pub fn schedule() -> Vec<Scheduled> {
     vec![Scheduled {
         service: "database".into(),
+        replica: None,
         fault: "down".to_owned(),
         outages: 2,
         windows_s: vec![(0.5, 0.6), (2.0, 2.2)],

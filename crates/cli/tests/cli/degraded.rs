@@ -1,0 +1,104 @@
+//! Pages that are answered while services behind them are dead, and what is told of that later.
+
+use serde_json::{Value, json};
+use std::{collections::BTreeSet, time::Duration};
+use testkit::{
+    Service,
+    chain::{Chain, Engine},
+};
+use tokio::time::{sleep, timeout};
+
+/// How long events may take to be recorded once the log is back.
+const RECORDED: Duration = Duration::from_secs(60);
+
+/// A chain whose gateway has these flags.
+fn chain(flags: &[&str]) -> Chain {
+    let adjust = |name: &str, service: Service| match name {
+        "gateway" => flags
+            .iter()
+            .fold(service, |service, flag| service.arg(*flag)),
+        _ => service,
+    };
+    Chain::start(env!("CARGO_BIN_EXE_nines"), Engine::Sqlite, adjust)
+}
+
+async fn log_in(chain: &Chain) -> String {
+    let login = json!({ "username": "user-1", "password": "password-1" });
+    let request = reqwest::Client::new().post(chain.url("gateway", "/v1/login"));
+    let answer = request.json(&login).send().await.unwrap();
+    let answer: Value = answer.json().await.unwrap();
+    answer["token"].as_str().unwrap().to_owned()
+}
+
+/// The page, which must be there.
+async fn page(chain: &Chain, token: &str) -> Value {
+    let request = reqwest::Client::new().get(chain.url("gateway", "/v1/me"));
+    let answer = request.bearer_auth(token).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    answer.json().await.unwrap()
+}
+
+/// The keys of all readings that were recorded, each once.
+async fn readings(chain: &Chain) -> BTreeSet<String> {
+    let request = reqwest::get(chain.url("audit", "/v1/events?limit=1000"));
+    let answer: Value = request.await.unwrap().json().await.unwrap();
+    let events = answer["events"].as_array().unwrap();
+    let read = events.iter().filter(|event| event["action"] == "page.read");
+    let keys: Vec<_> = read
+        .map(|event| event["key"].as_str().unwrap().to_owned())
+        .collect();
+    let each: BTreeSet<_> = keys.iter().cloned().collect();
+    assert_eq!(keys.len(), each.len(), "an event was recorded twice");
+    each
+}
+
+async fn until_recorded(chain: &Chain, count: usize) {
+    let waiting = async {
+        while readings(chain).await.len() < count {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let waited = timeout(RECORDED, waiting).await;
+    assert!(waited.is_ok(), "{} of {count}", readings(chain).await.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_audit_log_costs_no_page_and_loses_no_event_though_the_gateway_is_killed_too() {
+    let queue = testkit::Sandbox::new().unwrap();
+    let flag = format!("--audit-queue=sqlite:{}/queue.db", queue.path().display());
+    let chain = chain(&[&flag]);
+    let token = log_in(&chain).await;
+    for _ in 0..20 {
+        page(&chain, &token).await;
+    }
+    until_recorded(&chain, 20).await;
+    chain.service("audit").kill().unwrap();
+    for _ in 0..20 {
+        let page = page(&chain, &token).await;
+        assert_eq!(page["degraded"], false);
+    }
+    // What waits is on the disk, whoever dies.
+    chain.service("gateway").kill().unwrap();
+    chain.start_again("gateway");
+    for _ in 0..20 {
+        page(&chain, &token).await;
+    }
+    chain.start_again("audit");
+    until_recorded(&chain, 60).await;
+    assert_eq!(chain.stop(), [Some(0); 5]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_answered_without_auth_and_without_records_where_they_may_be() {
+    let chain = chain(&["--verify=local", "--soft=database"]);
+    let token = log_in(&chain).await;
+    assert_eq!(page(&chain, &token).await["degraded"], false);
+    chain.service("auth").kill().unwrap();
+    assert_eq!(page(&chain, &token).await["degraded"], false);
+    chain.service("database").kill().unwrap();
+    let page = page(&chain, &token).await;
+    assert_eq!(
+        (&page["degraded"], &page["records"]),
+        (&json!(true), &json!([]))
+    );
+}
