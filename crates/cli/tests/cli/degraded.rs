@@ -9,7 +9,7 @@ use testkit::{
 use tokio::time::{sleep, timeout};
 
 /// How long events may take to be recorded once the log is back.
-const RECORDED: Duration = Duration::from_secs(60);
+const RECORDED: Duration = Duration::from_mins(1);
 
 /// A chain whose gateway has these flags.
 fn chain(flags: &[&str]) -> Chain {

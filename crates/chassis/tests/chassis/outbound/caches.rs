@@ -27,18 +27,18 @@ fn ok(body: &str) -> Reply {
 }
 
 struct Asking {
-    caller: Caller,
+    gateway: Caller,
     callee: Callee,
     upstream: chassis::Upstream,
 }
 
 impl Asking {
     async fn start(fresh_ms: u64, replies: impl Into<Vec<Reply>>) -> Self {
-        let caller = remembering(fresh_ms);
+        let gateway = remembering(fresh_ms);
         let callee = Callee::start(replies).await;
-        let upstream = caller.upstream("auth", &callee.url);
+        let upstream = gateway.upstream("auth", &callee.url);
         Self {
-            caller,
+            gateway,
             callee,
             upstream,
         }
@@ -46,7 +46,7 @@ impl Asking {
 
     async fn ask(&self) -> Result<Answer, CallError> {
         let call = Call::get("auth.ask", "/v1/ask").cacheable();
-        self.upstream.call(&self.caller.context, call).await
+        self.upstream.call(&self.gateway.context, call).await
     }
 }
 
@@ -61,7 +61,7 @@ async fn a_fresh_answer_is_used_again_and_the_span_says_so() {
         );
     }
     assert_eq!(auth.callee.heard().len(), 1);
-    let calls = auth.caller.watch.spans(&SpanKind::Internal);
+    let calls = auth.gateway.watch.spans(&SpanKind::Internal);
     let found: Vec<_> = calls
         .iter()
         .filter_map(|call| attribute(call, "nines.cache.found"))
@@ -69,7 +69,7 @@ async fn a_fresh_answer_is_used_again_and_the_span_says_so() {
     assert_eq!(found, ["none", "fresh", "fresh"]);
     let count = |found| {
         let labels = [("peer", "auth"), ("found", found)];
-        auth.caller
+        auth.gateway
             .watch
             .count("nines_cache_lookups_total", &labels)
     };
@@ -86,7 +86,7 @@ async fn an_old_answer_stands_in_for_a_failure_marked_and_with_its_age() {
     assert_eq!(answer.outcome(), Outcome::Degraded);
     let age = answer.response().headers()["age"].to_str().unwrap();
     assert!(age.parse::<u64>().is_ok(), "{age}");
-    let calls = auth.caller.watch.spans(&SpanKind::Internal);
+    let calls = auth.gateway.watch.spans(&SpanKind::Internal);
     let outcome = attribute(&calls[1], "nines.call.outcome");
     assert_eq!(outcome.as_deref(), Some("degraded"));
     assert!(attribute(&calls[1], "nines.cache.age_ms").is_some());
@@ -119,7 +119,7 @@ async fn a_call_that_does_not_say_that_it_may_is_never_answered_from_the_cache()
     for _ in 0..2 {
         let call = Call::get("auth.ask", "/v1/ask");
         auth.upstream
-            .call(&auth.caller.context, call)
+            .call(&auth.gateway.context, call)
             .await
             .unwrap();
     }

@@ -45,9 +45,9 @@ fn balanced(change: impl FnOnce(&mut BalanceSettings)) -> Caller {
     caller
 }
 
-async fn ask(caller: &Caller, callee: &Upstream) -> Result<(), CallError> {
+async fn ask(gateway: &Caller, auth: &Upstream) -> Result<(), CallError> {
     let call = Call::get("auth.ask", "/v1/ask");
-    callee.call(&caller.context, call).await.map(drop)
+    auth.call(&gateway.context, call).await.map(drop)
 }
 
 /// Waits for `what`, and not for ever.
