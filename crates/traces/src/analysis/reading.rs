@@ -46,8 +46,8 @@ impl<'a> Readings<'a> {
         for trace in Forest::plant(spans).traces() {
             match choose(&options.requests, request_id(&trace)) {
                 Some(true) => readings.traces.push(Reading::of(trace)),
-                Some(false) => {}
-                None => readings.unidentified_traces += 1,
+                None if !is_about_a_replica(&trace) => readings.unidentified_traces += 1,
+                Some(false) | None => {}
             }
         }
         readings.find_roots(&options.client);
@@ -112,6 +112,11 @@ fn is_client_call(call: &Call<'_>, client: &str) -> bool {
 /// span that carries one will do.
 pub(crate) fn request_id<'a>(trace: &Trace<'a>) -> Option<&'a str> {
     trace.spans.iter().find_map(|span| span.request.as_deref())
+}
+
+/// Whether it tells of a replica that went down, came back or took over, and of no request.
+fn is_about_a_replica(trace: &Trace<'_>) -> bool {
+    trace.spans.iter().all(|span| span.replica_change.is_some())
 }
 
 /// Whether a trace is wanted; none if that can't be told.
