@@ -18,6 +18,7 @@ mod heartbeats;
 pub mod html;
 pub mod junit;
 pub mod pictures;
+mod remedies;
 pub mod results;
 mod svg;
 mod tables;

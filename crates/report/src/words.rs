@@ -1,7 +1,10 @@
 //! Numbers and judgements in words: every number with its unit, every estimate with its
 //! interval.
 
-use crate::results::{Counts, FixCheck, RunResult, Sampled, ScenarioResult};
+use crate::{
+    remedies,
+    results::{Counts, FixCheck, RunResult, Sampled, ScenarioResult},
+};
 use availability::{
     Interval, Probability,
     nines::{Downtime, Period, nines},
@@ -150,8 +153,14 @@ pub fn between(ends: Between, plan: &Plan) -> String {
     format!("{} – {}", end(ends.low_ms), end(ends.high_ms))
 }
 
-/// The load and the seed: `20,000 requests at 1500/s, open model, seed 42`.
+/// The load, the seed and the replicas: `20,000 requests at 1500/s, open model, seed 42`.
 pub fn offered(plan: &Plan) -> String {
+    let replicas = remedies::replicas(plan);
+    let all = [load(plan)].into_iter().chain(replicas);
+    all.collect::<Vec<_>>().join(", ")
+}
+
+fn load(plan: &Plan) -> String {
     let Some(phase) = plan.phases().first() else {
         return String::new();
     };
@@ -398,6 +407,7 @@ pub fn policy(policy: &Policy) -> Vec<String> {
     if let Some(breaker) = &policy.breaker {
         parts.push(format!("circuit breaker ({})", rules(breaker.settings())));
     }
+    parts.extend(remedies::of(policy));
     if parts.is_empty() {
         parts.push("nothing".to_owned());
     }
