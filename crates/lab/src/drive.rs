@@ -38,8 +38,10 @@ pub(crate) const USERS: u32 = 8;
 const SETTLE: Duration = Duration::from_secs(10);
 /// How often to ask them.
 const POLL: Duration = Duration::from_millis(25);
-/// How often a login is tried: services that have just started answer.
-const LOGINS: u32 = 5;
+/// How often a login is tried, and how long to wait in between. It takes tens of milliseconds on
+/// a core of its own, and on a busy machine longer than the limits of many a policy.
+const LOGINS: u32 = 40;
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// A running chain, and what is needed to drive it.
 pub(crate) struct Drive<'a> {
@@ -316,7 +318,7 @@ async fn login(edge: &Upstream, user: u32, patience: Duration) -> Result<String,
             Ok(login) => return Ok(login.token),
             Err(error) => why = error.to_string(),
         }
-        sleep(POLL).await;
+        sleep(AGAIN).await;
     }
     Err(LabError::Login {
         user: username,

@@ -23,7 +23,7 @@ use types::auth::{LoginRequest, LoginResponse};
 use url::Url;
 
 /// How often a login is tried: under a policy with short limits the first may not make it.
-const LOGINS: u32 = 5;
+const LOGINS: u32 = 40;
 /// How long to wait between them.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The longest that one may take.

@@ -102,3 +102,60 @@ async fn pages_are_answered_without_auth_and_without_records_where_they_may_be()
         (&json!(true), &json!([]))
     );
 }
+
+/// Writes to the first record of the page; that record's key.
+async fn write(chain: &Chain, token: &str, value: &str) -> String {
+    let key = page(chain, token).await["records"][0]["key"].clone();
+    let request = reqwest::Client::new().put(chain.url("gateway", "/v1/me"));
+    let request = request.bearer_auth(token).header("idempotency-key", value);
+    let body = json!({ "key": key, "value": value });
+    let answer = request.json(&body).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    key.as_str().unwrap().to_owned()
+}
+
+/// What is on the page under `key`.
+async fn found(chain: &Chain, token: &str, key: &str) -> Value {
+    let page = page(chain, token).await;
+    let records = page["records"].as_array().unwrap();
+    let record = records.iter().find(|record| record["key"] == key);
+    record.unwrap()["value"].clone()
+}
+
+/// How often the gateway has called the database for records so far.
+async fn fetches(chain: &Chain) -> usize {
+    let admin = chain.service("gateway").admin();
+    let metrics = reqwest::get(format!("http://{admin}/metrics"))
+        .await
+        .unwrap();
+    let metrics = metrics.text().await.unwrap();
+    let attempts = metrics.lines().filter(|line| {
+        line.starts_with("nines_attempts_total{") && line.contains("peer=\"database\"")
+    });
+    let count = |line: &str| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap();
+    attempts.map(count).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cache_that_is_lost_costs_a_call_and_a_store_that_is_lost_costs_what_it_kept() {
+    let chain = chain(&[r#"--cache={"fresh":"1h"}"#]);
+    let token = log_in(&chain).await;
+    let key = write(&chain, &token, "kept").await;
+    // What was remembered is from before the write: a new gateway has forgotten it.
+    for _ in 0..2 {
+        chain.service("gateway").kill().unwrap();
+        chain.start_again("gateway");
+        for _ in 0..3 {
+            assert_eq!(found(&chain, &token, &key).await, "kept");
+        }
+        assert_eq!(fetches(&chain).await, 1);
+    }
+    chain.service("database").kill().unwrap();
+    for file in ["database.db", "database.db-wal", "database.db-shm"] {
+        let _ = std::fs::remove_file(chain.sandbox().path().join(file));
+    }
+    chain.start_again("database");
+    chain.service("gateway").kill().unwrap();
+    chain.start_again("gateway");
+    assert_ne!(found(&chain, &token, &key).await, "kept");
+}
