@@ -37,9 +37,9 @@ pub async fn find(at: &Where) -> Result<Vec<Remote>, Failure> {
     Ok(chain.remotes()?)
 }
 
-/// Those of `remotes` that are named; all if none is.
+/// Those of `remotes` that are named, or whose service is; all if none is.
 pub fn named(remotes: Vec<Remote>, names: &[String]) -> Result<Vec<Remote>, Failure> {
-    let has = |name: &&String| !remotes.iter().any(|remote| remote.name() == **name);
+    let has = |name: &&String| !remotes.iter().any(|remote| is_of(remote.name(), name));
     if let Some(missing) = names.iter().find(has) {
         let there: Vec<_> = remotes.iter().map(Remote::name).collect();
         return Err(Failure::BadInput(format!(
@@ -48,8 +48,18 @@ pub fn named(remotes: Vec<Remote>, names: &[String]) -> Result<Vec<Remote>, Fail
         )));
     }
     let wanted =
-        |remote: &Remote| names.is_empty() || names.iter().any(|name| name == remote.name());
+        |remote: &Remote| names.is_empty() || names.iter().any(|name| is_of(remote.name(), name));
     Ok(remotes.into_iter().filter(wanted).collect())
+}
+
+/// Whether `process` is `name`, or a replica of it: `database-1` is one of `database`.
+fn is_of(process: &str, name: &str) -> bool {
+    let is_number = |text: &str| text.parse::<u32>().is_ok();
+    match process.strip_prefix(name) {
+        Some("") => true,
+        Some(rest) => rest.strip_prefix('-').is_some_and(is_number),
+        None => false,
+    }
 }
 
 /// `what` is in force at each of `remotes`.
@@ -116,4 +126,28 @@ pub fn words(value: &Value) -> String {
         }
     };
     said.map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of;
+
+    #[test]
+    fn a_service_stands_for_all_of_its_replicas() {
+        for process in ["database", "database-0", "database-12"] {
+            assert!(is_of(process, "database"), "{process}");
+        }
+        assert!(is_of("database-1", "database-1"));
+        for other in [
+            "data",
+            "database1",
+            "database-1x",
+            "database-",
+            "databases",
+            "auth-1",
+        ] {
+            assert!(!is_of(other, "database"), "{other}");
+        }
+        assert!(!is_of("database-1", "database-0"));
+    }
 }
