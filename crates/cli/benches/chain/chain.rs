@@ -33,12 +33,13 @@ const POLICIES: [&str; 4] = [
     r#"--breaker={"failure_rate":0.5,"consecutive":20,"slow_rate":0.5,"slow_call":"200ms"}"#,
 ];
 
-/// What it can do besides where there are replicas. Without the cache: that would do less.
+/// What it can do besides where there are replicas. Without the cache, which would do less, and
+/// with a stated limit: one that finds itself refuses a few while it looks.
 const POLICIES_OF_REPLICAS: [&str; 4] = [
     r#"--balance={"check":{"every":"1s"}}"#,
     r#"--hedge={"delay":"100ms"}"#,
     r#"--bulkhead={"max":256}"#,
-    r#"--shed={"max":256,"adaptive":true}"#,
+    r#"--shed={"max":256}"#,
 ];
 
 /// The variable that says where spans go.
@@ -53,7 +54,7 @@ pub enum Kind {
     /// The real chain, with time-outs, deadlines, retries, budgets and circuit breakers.
     Guarded,
     /// The same with two replicas of every service, balancing, heartbeats, hedges, bulkheads
-    /// and adaptive limits.
+    /// and limits.
     Replicated,
     /// Every request is sampled, and its spans are exported; nothing is done about failures.
     Real,
