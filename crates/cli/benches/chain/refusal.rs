@@ -53,9 +53,11 @@ async fn rounds(serving: &Process, refusing: &Process, size: &Size) -> Result<Ve
     let client = chassis::outbound::client()?;
     // It takes the only place, for an hour.
     let url = url(refusing);
-    let hanging = client.get(&url).send();
-    let hanging = tokio::spawn(hanging);
-    while ask(&client, &url).await? != StatusCode::SERVICE_UNAVAILABLE {}
+    let mut hanging = Box::pin(client.get(&url).send());
+    tokio::select! {
+        _ = &mut hanging => return Err(Trouble::Gone(refusing.name().to_owned())),
+        () = sleep(SETTLE) => {}
+    }
     let mut rounds = Vec::new();
     for number in 1..=size.rounds {
         eprintln!("round {number} of {}: refusals", size.rounds);
@@ -70,7 +72,7 @@ async fn rounds(serving: &Process, refusing: &Process, size: &Size) -> Result<Ve
             .await?,
         ]);
     }
-    hanging.abort();
+    drop(hanging);
     Ok(rounds)
 }
 
