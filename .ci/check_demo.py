@@ -4,8 +4,13 @@ import json
 import pathlib
 import sys
 
-out = pathlib.Path(sys.argv[1])
+out, took = pathlib.Path(sys.argv[1]), float(sys.argv[2])
 results = {s["name"]: s for s in json.loads((out / "result.json").read_text())["scenarios"]}
+
+
+def judged(name):
+    """The run that was judged: the rerun, if there was one."""
+    return results[name]["runs"][-1]
 
 
 def check(what, holds):
@@ -18,8 +23,12 @@ def near(value, expected, tolerance):
     return abs(value - expected) <= tolerance
 
 
+# A host that was busy for a while makes a run miss its prediction, and be run once more.
+again = [run["load_s"] for scenario in results.values() for run in scenario["runs"][1:]]
+check(f"{took:.0f} s, {sum(again):.0f} s of it for {len(again)} reruns; the rest within 90 s", took - sum(again) <= 90)
+
 for name, scenario in results.items():
-    run = scenario["runs"][0]
+    run = judged(name)
     counts = run["generator"]["counts"]
     check(f"{name}: verdict holds", scenario["judgement"]["verdict"] == "holds")
     check(
@@ -30,7 +39,7 @@ for name, scenario in results.items():
     lines = run["accounting"]["lines"]
     agree = all(line["left"]["count"] == line["right"]["count"] for line in lines)
     check(f"{name}: generator, metrics and spans agree on {len(lines)} counts", lines and agree)
-    spans = out / f"{name}.spans.jsonl"
+    spans = pathlib.Path(run["spans_file"])
     traces = [json.loads(line) for line in spans.read_text().splitlines()]
     check(f"{name}: {len(traces)} lines of spans", traces and all("resourceSpans" in t for t in traces))
 
@@ -39,17 +48,17 @@ check("A1: predicted 96.0596 %", near(a1["prediction"]["availability"], 0.99**4,
 check("A2: predicted 95.0990 %", near(a2["prediction"]["availability"], 0.99**5, 1e-12))
 stairs = [hop["cumulative"] for hop in a1["prediction"]["hops"]]
 check("A1: the staircase", all(near(s, 0.99 ** (i + 1), 1e-12) for i, s in enumerate(stairs)))
-check("A1: at least 20,000 requests", a1["runs"][0]["generator"]["counts"]["offered"] >= 20_000)
+check("A1: at least 20,000 requests", judged("a1-four-in-series")["generator"]["counts"]["offered"] >= 20_000)
 check("A5: every depth from 1 to 12", [d["hops"] for d in a5["prediction"]["depths"]] == list(range(1, 13)))
-naive, bounded = results["r1-dead-database"], results["r1-dead-database.time-outs-and-a-deadline"]
-stuck = [r["runs"][0]["analysis"]["root"]["max_concurrency"] for r in (naive, bounded)]
+limits = ("r1-dead-database", "r1-dead-database.time-outs-and-a-deadline")
+stuck = [judged(name)["analysis"]["root"]["max_concurrency"] for name in limits]
 check(f"R1: {stuck[0]} requests stuck without limits, {stuck[1]} with them", stuck[0] > 5 * stuck[1])
 
 
 def hops(name, of="prediction"):
     if of == "prediction":
         return {hop["service"]: hop for hop in results[name]["prediction"]["hops"]}
-    return {hop["hop"]: hop for hop in results[name]["runs"][0]["analysis"]["hops"]}
+    return {hop["hop"]: hop for hop in judged(name)["analysis"]["hops"]}
 
 
 def predicted(name):
@@ -69,7 +78,7 @@ for name in ("r2-retries.retries-where-it-failed", "r2-retries.retries-of-everyt
 storm, bounded = (measured_load(name) for name in ("r3-amplification", "r3-amplification.a-retry-budget"))
 check(f"R3: amplification {storm}", storm == [1, 3, 9, 27])
 check(f"R3: with a budget {[round(load, 2) for load in bounded]}", bounded[3] < 1.5)
-without, guarded = (results[name]["runs"][0] for name in ("r4-hanging-database", "r4-hanging-database.a-circuit-breaker"))
+without, guarded = (judged(name) for name in ("r4-hanging-database", "r4-hanging-database.a-circuit-breaker"))
 reached = [run["timeline"]["phases"][1]["hops"]["database"]["attempts"] for run in (without, guarded)]
 check(f"R4: {reached} attempts reach the hanging database", reached[1] * 3 < reached[0])
 waits = [run["timeline"]["phases"][1]["latency"]["p50_ms"] for run in (without, guarded)]

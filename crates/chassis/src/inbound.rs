@@ -40,7 +40,7 @@ pub const STACK: &[(&str, &str)] = &[
     ),
     (
         "identity",
-        "request id in and out; problems are rendered with it",
+        "request id in and out; problems are rendered with it; where the time went, if wanted",
     ),
     (
         "catch panic",
@@ -96,6 +96,8 @@ pub struct Inbound {
     pub max_in_flight: NonZeroUsize,
     /// The largest body accepted, in bytes.
     pub max_body: NonZeroUsize,
+    /// Whether answers say how long the calls made for them took.
+    pub server_timing: bool,
     /// The role of a replica that may stand by; none: it always serves.
     pub standby: Option<Standby>,
 }

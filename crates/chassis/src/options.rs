@@ -8,7 +8,7 @@ mod secrets;
 mod wrong;
 
 use crate::Policy;
-use clap::{Arg, Command, error::ErrorKind, parser::ValueSource};
+use clap::{Arg, ArgAction, Command, error::ErrorKind, parser::ValueSource};
 use faults::{CrashAt, FaultSet};
 use resilience::{
     balance::BalancePolicy, bulkhead::LimitPolicy, cache::CachePolicy,
@@ -54,9 +54,19 @@ pub struct Options {
         value_name = "TOKEN"
     )]
     pub admin_token: Option<Secret>,
-    /// The name of this replica; the service's name and `-0` if not given
+    /// The name of this replica; if not given, the name of the container (HOSTNAME), or the
+    /// service's name and `-0`
     #[arg(long, env = "NINES_REPLICA", value_name = "NAME")]
     pub replica: Option<String>,
+    /// Answers say how long each service took that was called for them (header `Server-Timing`)
+    #[arg(
+        long,
+        env = "NINES_SERVER_TIMING",
+        action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+        default_value = "false", default_missing_value = "true",
+        value_name = "BOOL"
+    )]
+    pub server_timing: bool,
     /// Stands by until its caller makes it the active one, and then needs so long to take over
     #[arg(long, env = "NINES_TAKEOVER", value_parser = time, value_name = "DURATION")]
     pub takeover: Option<Duration>,
@@ -132,6 +142,16 @@ pub struct Options {
 }
 
 impl Options {
+    /// The name of this replica of `service`. Containers that are started from one description
+    /// have nothing but their host's name to tell them apart.
+    pub(crate) fn replica(&self, service: &str) -> String {
+        let host = || std::env::var("HOSTNAME").ok().filter(|it| !it.is_empty());
+        let given = self.replica.clone();
+        given
+            .or_else(host)
+            .unwrap_or_else(|| format!("{service}-0"))
+    }
+
     /// What the service does about time and failures, until somebody replaces it.
     pub(crate) const fn policy(&self) -> Policy {
         Policy {
@@ -401,6 +421,26 @@ mod tests {
             let error = parse_with(file, &[]).unwrap_err();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn a_switch_is_a_flag_a_flag_with_a_value_and_a_key_of_the_file() {
+        let on = |file: &str, flags: &[&str]| {
+            let options = parse_with(&format!("store = \"s\"\n{file}"), flags);
+            options.map(|options| options.chassis.server_timing)
+        };
+        assert_eq!(on("", &[]), Ok(false));
+        assert_eq!(on("", &["--server-timing"]), Ok(true));
+        assert_eq!(on("server-timing = true", &[]), Ok(true));
+        assert_eq!(
+            on("server-timing = true", &["--server-timing=false"]),
+            Ok(false)
+        );
+        assert!(
+            on("server-timing = \"maybe\"", &[])
+                .unwrap_err()
+                .contains("--server-timing")
+        );
     }
 
     #[test]

@@ -52,9 +52,16 @@ impl Policy {
         self.balance.unwrap_or(BalancePolicy::PLAIN)
     }
 
-    /// Whether one breaker stands before all replicas of a callee.
-    pub(crate) fn has_shared_breaker(&self) -> bool {
-        self.balance().settings().shared_breaker
+    /// The breaker before each replica of a callee, unless one stands before all of them.
+    pub(crate) fn own_breaker(&self) -> Option<BreakerPolicy> {
+        self.breaker
+            .filter(|_| !self.balance().settings().shared_breaker)
+    }
+
+    /// The breaker before all replicas of a callee, where that is wanted.
+    pub(crate) fn shared_breaker(&self) -> Option<BreakerPolicy> {
+        self.breaker
+            .filter(|_| self.balance().settings().shared_breaker)
     }
 }
 

@@ -1,15 +1,12 @@
 //! What a service knows about the request it is handling.
 
+use crate::calls_made::CallsMade;
 use axum::extract::FromRequestParts;
-use http::{HeaderMap, request::Parts};
+use http::{HeaderMap, HeaderValue, request::Parts};
 use rand::RngExt;
 use resilience::deadline::Deadline;
-use std::{
-    convert::Infallible,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
-use types::header;
+use std::{convert::Infallible, sync::Arc, time::Duration};
+use types::{Outcome, header};
 
 /// Identity and limits of a request, handed on to every call made for it.
 #[derive(Debug, Clone)]
@@ -20,12 +17,8 @@ pub struct RequestContext {
     pub attempt_path: Arc<str>,
     /// When the answer must be there, if anybody set a time.
     pub deadline: Option<Deadline>,
-    calls: Arc<CallCounts>,
+    calls: Arc<CallsMade>,
 }
-
-/// How many calls were made for a request, by callee.
-#[derive(Debug, Default)]
-struct CallCounts(Mutex<Vec<(Arc<str>, u32)>>);
 
 impl RequestContext {
     /// A request that begins here.
@@ -54,13 +47,17 @@ impl RequestContext {
 
     /// Counts a call to `callee`, made for this request; the number of those before it.
     pub(crate) fn count_call(&self, callee: &Arc<str>) -> u32 {
-        let mut counts = self.calls.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, calls)) = counts.iter_mut().find(|(name, _)| name == callee) {
-            *calls += 1;
-            return *calls;
-        }
-        counts.push((callee.clone(), 0));
-        0
+        self.calls.began(callee)
+    }
+
+    /// Notes how long a call to `callee`, made for this request, took, and how it ended.
+    pub(crate) fn call_ended(&self, callee: &Arc<str>, took: Duration, outcome: Outcome) {
+        self.calls.ended(callee, took, outcome);
+    }
+
+    /// Where the time went: the value of `Server-Timing`, if calls were made for this request.
+    pub(crate) fn server_timing(&self) -> Option<HeaderValue> {
+        self.calls.server_timing()
     }
 
     /// The path of attempt number `attempt` of call number `call` to `callee`, made for this
@@ -108,16 +105,6 @@ mod tests {
         };
         assert_eq!(inner.child_path("auth", 0, 2), "gateway:0/auth:2");
         assert_eq!(inner.child_path("auth", 1, 2), "gateway:0/auth.1:2");
-    }
-
-    #[test]
-    fn calls_to_the_same_service_are_told_apart_also_by_clones() {
-        let (request, auth, profile) =
-            (RequestContext::new("r-1"), "auth".into(), "profile".into());
-        assert_eq!(request.count_call(&auth), 0);
-        assert_eq!(request.clone().count_call(&auth), 1);
-        assert_eq!(request.count_call(&profile), 0);
-        assert_eq!(request.count_call(&auth), 2);
     }
 
     #[test]

@@ -105,10 +105,7 @@ impl Chassis {
         if let Some(crash) = options.crash_at {
             crash.arm();
         }
-        let replica = options
-            .replica
-            .clone()
-            .unwrap_or_else(|| format!("{service}-0"));
+        let replica = options.replica(service);
         let public = bind("--listen", options.listen).await?;
         let admin = bind("--admin", options.admin).await?;
         let identity = Identity {
@@ -225,6 +222,7 @@ impl Chassis {
             policy: self.policy.clone(),
             max_in_flight: self.options.max_in_flight,
             max_body: self.options.max_body,
+            server_timing: self.options.server_timing,
             standby: self.options.takeover.map(Standby::new),
         }
     }

@@ -34,14 +34,14 @@ Exit codes:
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// The main job, within 90 seconds: four services that are up 99 % of the time, then
-    /// five, then a chain of twelve, then a dead database
+    /// five, then a chain of twelve, then what time-outs, retries and circuit breakers do
     Demo(Lab),
     /// Run scenarios on real processes: predicted beside measured, with a verdict
     Run {
         /// Scenario files, or names of built-in scenarios (see `nines list`)
         #[arg(required_unless_present = "all", value_name = "SCENARIO")]
         scenarios: Vec<String>,
-        /// Run all built-in scenarios: some six minutes
+        /// Run all built-in scenarios: some fifteen minutes
         #[arg(long, conflicts_with = "scenarios")]
         all: bool,
         /// How to run.
@@ -65,6 +65,15 @@ pub enum Verb {
     Policy(Policy),
     /// Send load to any HTTP service and show what its users would have found
     Load(Load),
+    /// Ask a service once whether it is well: exit code 0 for a status 2xx, 1 for any other, 3
+    /// for no answer. For health checks where there is neither a shell nor curl
+    Probe {
+        /// What to ask, for example <http://127.0.0.1:9090/readyz>
+        url: Url,
+        /// How long an answer is waited for
+        #[arg(long, default_value = "2s", value_parser = millis, value_name = "DURATION")]
+        timeout: Duration,
+    },
     /// Compare two results: exit code 1 if availability got worse, or an expectation that
     /// held fails now
     Compare {

@@ -8,6 +8,7 @@ mod load;
 mod new;
 mod policy;
 mod predict;
+mod probe;
 mod run;
 mod serve;
 mod stack;
@@ -30,6 +31,7 @@ pub fn carry_out(verb: Verb) -> ExitCode {
         Verb::Fault(fault) => fault::fault(&fault),
         Verb::Policy(policy) => policy::policy(&policy),
         Verb::Load(load) => load::load(&load),
+        Verb::Probe { url, timeout } => probe::probe(&url, timeout),
         Verb::Compare {
             before,
             after,

@@ -249,6 +249,7 @@ fn environment(ground: &Ground) -> Vec<(String, String)> {
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
             ground.otlp.as_ref().map(traces),
         ),
+        ("NINES_SERVER_TIMING", Some("true".to_owned())),
         // A chain of many processes shares few cores: more threads would only switch more.
         ("TOKIO_WORKER_THREADS", Some("1".to_owned())),
     ];

@@ -29,6 +29,10 @@ pub const ROLE_STANDBY: &str = "standby";
 /// `degraded`, on an answer without a part that could be left out.
 pub const OUTCOME: &str = "nines-outcome";
 
+/// On an answer of the edge: how long each service took that was called for it (W3C, *Server
+/// Timing*). An entry's `dur` is in milliseconds, its `desc` an outcome.
+pub const SERVER_TIMING: &str = "server-timing";
+
 /// The longest attempt path accepted from outside, in bytes: room for the deepest chain.
 pub const ATTEMPT_PATH_MAX: usize = 4096;
 /// The longest request id accepted from outside, in bytes.

@@ -27,4 +27,4 @@ pub use message::not_valid;
 pub use name::{NAME_ALLOWED, NAME_PATTERN, is_name};
 pub use outcome::{BreakerState, Cause, Outcome, StoppedBy, UnknownWord};
 pub use probability::{NotAProbability, Probability};
-pub use problem::{CONTENT_TYPE as PROBLEM_CONTENT_TYPE, Problem};
+pub use problem::{COME_AGAIN, CONTENT_TYPE as PROBLEM_CONTENT_TYPE, Problem};

@@ -9,6 +9,10 @@ use utoipa::ToSchema;
 /// The media type of a problem (RFC 9457, section 3).
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
+/// When whoever was refused by a full service may come again: the least that `Retry-After`
+/// (RFC 9110, section 10.2.3) can say. What makes a service full is mostly over by then.
+pub const COME_AGAIN: Duration = Duration::from_secs(1);
+
 /// What went wrong, for the program and for the person who calls.
 ///
 /// `code` is stable and meant for programs; `title` names the kind of problem and

@@ -7,7 +7,7 @@
 use chassis::Refusal;
 use std::num::NonZeroUsize;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use types::{Cause, Problem};
+use types::{COME_AGAIN, Cause, Problem};
 
 /// The slots, and those who wait for one, first come, first served.
 #[derive(Debug)]
@@ -39,6 +39,7 @@ fn full() -> Refusal {
     Problem::new(503, "too-busy", "The service is too busy")
         .detail("all slots are taken, and so is the queue before them")
         .cause(Cause::Shed)
+        .retry_after(COME_AGAIN)
         .retryable(true)
         .into()
 }
@@ -60,6 +61,7 @@ mod tests {
         assert!(poll!(&mut third).is_pending());
         let Refusal(problem) = slots.take().await.unwrap_err();
         assert_eq!((problem.status, problem.cause), (503, Some(Cause::Shed)));
+        assert_eq!(problem.retry_after, Some(1));
     }
 
     #[tokio::test]

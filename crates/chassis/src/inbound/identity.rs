@@ -1,4 +1,4 @@
-//! Who the request is: its id in and out, and on every problem.
+//! Who the request is: its id in and out, and on every problem; where its time went.
 
 use super::Inbound;
 use crate::{RequestContext, refusal};
@@ -20,12 +20,14 @@ use types::{Outcome, attribute, header};
 #[derive(Debug, Clone)]
 pub(super) struct IdentityLayer {
     service: Arc<str>,
+    server_timing: bool,
 }
 
 impl IdentityLayer {
     pub(super) fn new(inbound: &Inbound) -> Self {
         Self {
             service: inbound.service.clone(),
+            server_timing: inbound.server_timing,
         }
     }
 }
@@ -36,6 +38,7 @@ impl<S> Layer<S> for IdentityLayer {
         Identity {
             inner,
             service: self.service.clone(),
+            server_timing: self.server_timing,
         }
     }
 }
@@ -45,6 +48,7 @@ impl<S> Layer<S> for IdentityLayer {
 pub(super) struct Identity<S> {
     inner: S,
     service: Arc<str>,
+    server_timing: bool,
 }
 
 impl<S> Service<Request> for Identity<S>
@@ -62,15 +66,21 @@ where
     fn call(&mut self, mut request: Request) -> Self::Future {
         let context = RequestContext::from_headers(request.headers());
         identify_span(&context);
-        let request_id = context.request_id.clone();
+        let about = context.clone();
         request.extensions_mut().insert(RequestKey {
             request_id: context.request_id.clone(),
             attempt_path: context.attempt_path.clone(),
         });
         request.extensions_mut().insert(context);
-        let service = self.service.clone();
+        let (service, server_timing) = (self.service.clone(), self.server_timing);
         let response = self.inner.call(request);
-        Box::pin(async move { Ok(sign(response.await?, &service, &request_id)) })
+        Box::pin(async move {
+            let mut response = sign(response.await?, &service, &about.request_id);
+            if let Some(timing) = about.server_timing().filter(|_| server_timing) {
+                response.headers_mut().insert(header::SERVER_TIMING, timing);
+            }
+            Ok(response)
+        })
     }
 }
 

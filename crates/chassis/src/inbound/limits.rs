@@ -4,14 +4,10 @@ use crate::{PolicyControl, Refusal, RequestContext, body::BodyRules, request::bu
 use axum::extract::Request;
 use opentelemetry::{KeyValue, trace::TraceContextExt};
 use resilience::{Failure, deadline::Deadline};
-use std::{num::NonZeroUsize, time::Duration};
+use std::num::NonZeroUsize;
 use tokio::time::Instant;
 use tower::BoxError;
-use types::{Cause, Problem, StoppedBy, attribute};
-
-/// When whoever was refused may come again: the least that the header can say. What makes a
-/// service full is mostly over by then, or not for long.
-const COME_AGAIN: Duration = Duration::from_secs(1);
+use types::{COME_AGAIN, Cause, Problem, StoppedBy, attribute};
 
 /// A request that a limit ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

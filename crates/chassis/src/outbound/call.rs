@@ -181,6 +181,10 @@ impl Drop for Record {
             duration,
         };
         self.shared.instruments.call_ended(&seen, self.stopped_by);
+        if let Some(info) = &self.info {
+            info.context
+                .call_ended(&self.shared.callee, duration, outcome);
+        }
     }
 }
 

@@ -48,6 +48,12 @@ impl Replicas {
         Self { known, looking }
     }
 
+    /// Whether `urls`, which were known once, still are. Where there are no names to look up
+    /// that is known without a look.
+    pub(super) fn are(&self, urls: &Arc<[Url]>) -> bool {
+        self.looking.is_none() || Arc::ptr_eq(urls, &self.now())
+    }
+
     /// Those known now; the same `Arc` as long as nothing has changed.
     pub(super) fn now(&self) -> Arc<[Url]> {
         self.known

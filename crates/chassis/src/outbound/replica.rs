@@ -5,11 +5,7 @@ use super::{
     breaker::{self, ByAnswer},
 };
 use crate::Policy;
-use resilience::{
-    balance::ReplicaState,
-    bulkhead::BulkheadLayer,
-    circuit_breaker::{BreakerLayer, BreakerPolicy},
-};
+use resilience::{balance::ReplicaState, bulkhead::BulkheadLayer, circuit_breaker::BreakerLayer};
 use std::sync::Arc;
 use url::Url;
 
@@ -53,11 +49,15 @@ impl Replica {
         before: Option<(&Self, &Policy)>,
     ) -> Self {
         let name: Arc<str> = url.authority().into();
-        let same_breaker = before.filter(|(_, before)| own_breaker(before) == own_breaker(policy));
+        let same_breaker =
+            before.filter(|(_, before)| before.own_breaker() == policy.own_breaker());
         let same_bulkhead = before.filter(|(_, before)| before.bulkhead == policy.bulkhead);
         let new_bulkhead = || policy.bulkhead.map(|it| BulkheadLayer::with(it, ByAnswer));
-        let new_breaker =
-            || own_breaker(policy).map(|breaker| breaker::layer(outbound, &name, breaker));
+        let new_breaker = || {
+            policy
+                .own_breaker()
+                .map(|breaker| breaker::layer(outbound, &name, breaker))
+        };
         Self {
             url: url.as_str().trim_end_matches('/').into(),
             state: before.map_or_else(ReplicaState::new, |(replica, _)| replica.state.clone()),
@@ -67,9 +67,4 @@ impl Replica {
             name,
         }
     }
-}
-
-/// The breaker that each replica has, unless there is one before all of them.
-fn own_breaker(policy: &Policy) -> Option<BreakerPolicy> {
-    policy.breaker.filter(|_| !policy.has_shared_breaker())
 }

@@ -92,8 +92,7 @@ impl Switch {
     }
 
     fn is_in_force(&self, built: &Built) -> bool {
-        Arc::ptr_eq(&built.policy, &self.outbound.policy.get())
-            && Arc::ptr_eq(&built.urls, &self.replicas.now())
+        Arc::ptr_eq(&built.policy, &self.outbound.policy.get()) && self.replicas.are(&built.urls)
     }
 
     /// The stack of the call that began last.
@@ -165,10 +164,12 @@ impl Parts {
                 || policy.cache.map(|policy| cache::layer(outbound, policy)),
                 |parts| parts.cache.clone(),
             ),
-            breaker: kept(|a, b| shared_breaker(a) == shared_breaker(b)).map_or_else(
+            breaker: kept(|a, b| a.shared_breaker() == b.shared_breaker()).map_or_else(
                 || {
                     let callee = &outbound.callee;
-                    shared_breaker(policy).map(|policy| breaker::layer(outbound, callee, policy))
+                    policy
+                        .shared_breaker()
+                        .map(|policy| breaker::layer(outbound, callee, policy))
                 },
                 |parts| parts.breaker.clone(),
             ),
@@ -192,11 +193,6 @@ impl Parts {
         let shared = shared.map(|breaker| (callee.clone(), breaker.state()));
         shared.chain(each).collect()
     }
-}
-
-/// The breaker before all replicas, where there is one.
-fn shared_breaker(policy: &Policy) -> Option<resilience::circuit_breaker::BreakerPolicy> {
-    policy.breaker.filter(|_| policy.has_shared_breaker())
 }
 
 /// Shows budget and breakers among the metrics, whichever are in force when asked. Instruments

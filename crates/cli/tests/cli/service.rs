@@ -36,9 +36,12 @@ fn start(command: &mut Command) -> Running {
 }
 
 impl Running {
+    fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap()
+    }
+
     fn stop(self) -> testkit::Ended {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, Signal::TERM).unwrap();
+        kill_process(self.pid(), Signal::TERM).unwrap();
         finish(self.child).unwrap()
     }
 }
@@ -108,21 +111,29 @@ fn probes_stay_well_whatever_fault_is_injected() {
 }
 
 #[test]
-fn a_request_under_way_is_answered_before_the_service_ends() {
+fn a_service_that_drains_answers_what_is_under_way_is_alive_not_ready_and_closes_connections() {
     let sandbox = Sandbox::new().unwrap();
     let faults =
-        r#"{"seed":1,"faults":[{"id":"slow","kind":"delay","delay_ms":400,"probability":1}]}"#;
+        r#"{"seed":1,"faults":[{"id":"slow","kind":"delay","delay_ms":1500,"probability":1}]}"#;
     let relay = start(nines(&sandbox).env("NINES_FAULTS", faults));
     let (public, admin) = (relay.public, relay.admin);
-    let under_way = std::thread::spawn(move || get(public, "/v1/relay"));
+    // A client that would keep its connection.
+    let request = "GET /v1/relay HTTP/1.1\r\nhost: t\r\n\r\n";
+    let under_way = std::thread::spawn(move || ask(public, request));
     let active = || {
         get(admin, "/metrics").contains("http_server_active_requests{otel_scope_name=\"nines\"} 1")
     };
     assert!(wait_until(Duration::from_secs(10), active));
-    let ended = relay.stop();
+    kill_process(relay.pid(), Signal::TERM).unwrap();
+    let not_ready = || get(admin, "/readyz").starts_with("HTTP/1.1 503");
+    assert!(wait_until(Duration::from_secs(1), not_ready));
+    assert!(get(admin, "/livez").starts_with("HTTP/1.1 200"));
+
+    let ended = finish(relay.child).unwrap();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let answer = under_way.join().unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

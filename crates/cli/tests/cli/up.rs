@@ -224,6 +224,36 @@ fn the_command_that_is_shown_gets_the_page_and_nothing_is_left_when_it_is_told_t
 }
 
 #[test]
+fn the_edge_says_how_long_each_service_took_and_a_probe_needs_no_shell() {
+    let kept = Kept::start(&[]);
+    let token = kept.chain["user_token"].as_str().unwrap();
+    let answer = ask(&kept.address("gateway", "public"), "/v1/me", token);
+    let timing = answer
+        .lines()
+        .find_map(|line| line.strip_prefix("server-timing: "));
+    let entries = timing.unwrap().split(", ");
+    let named: Vec<_> = entries
+        .map(|entry| entry.split(';').next().unwrap())
+        .collect();
+    assert_eq!(named, ["auth", "profile", "database"]);
+
+    let probe = |path: &str| {
+        let url = format!("http://{}{path}", kept.address("gateway", "admin"));
+        kept.run(&["probe", &url]).code
+    };
+    assert_eq!((probe("/readyz"), probe("/nowhere")), (Some(0), Some(1)));
+    let nobody = kept.run(&["probe", "http://127.0.0.1:1/readyz", "--timeout", "5s"]);
+    assert_eq!(nobody.code, Some(3));
+    assert!(
+        nobody
+            .stderr
+            .contains("http://127.0.0.1:1/readyz: no answer"),
+        "{}",
+        nobody.stderr
+    );
+}
+
+#[test]
 fn a_chain_whose_keeper_is_killed_ends_and_what_asks_for_it_is_told() {
     let kept = Kept::start(&[]);
     let (sandbox, _) = kept.stop(Signal::KILL);
@@ -231,6 +261,28 @@ fn a_chain_whose_keeper_is_killed_ends_and_what_asks_for_it_is_told() {
     let ended = testkit::run(nines(&sandbox).arg("fault")).unwrap();
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
     assert!(ended.stderr.contains("no answer"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_service_that_hangs_changes_no_probe_but_its_own() {
+    let kept = Kept::start(&[]);
+    let database = kept.process("database");
+    kill_process(database, Signal::STOP).unwrap();
+    let limits = kept.sandbox.path().join("limits.toml");
+    fs::write(limits, LIMITS.replace("20s", "100ms")).unwrap();
+    for service in ["gateway", "auth", "profile"] {
+        kept.json(&["policy", "set", "limits.toml", service]);
+    }
+    assert_eq!(kept.page(), 504);
+    for service in ["gateway", "auth", "profile"] {
+        for path in ["/livez", "/readyz"] {
+            let status = get(&kept.address(service, "admin"), path, "");
+            assert_eq!(status, 200, "{service} {path}");
+        }
+    }
+    kill_process(database, Signal::CONT).unwrap();
+    assert!(wait_until(START, || kept.page() == 200));
+    assert_eq!(kept.stop(Signal::TERM).1.code, Some(0));
 }
 
 #[test]

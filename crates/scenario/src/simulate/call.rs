@@ -76,6 +76,9 @@ impl World<'_> {
             let Some(retry) = line.policy.retry else {
                 return Err(lost);
             };
+            if line.has_untried(&call.tried, self.clock.now()) {
+                lost.others_remain();
+            }
             let situation = Situation {
                 retries,
                 repeatable: true,

@@ -14,7 +14,6 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
-use types::Cause;
 
 /// How many may wait for a slot of a relay that is told nothing else.
 const QUEUE: u32 = 1024;
@@ -159,12 +158,9 @@ impl Room {
         if let Ok(slot) = self.slots.try_acquire() {
             return Ok(slot);
         }
-        let full = |_| Lost::here(Cause::Shed);
+        let full = |_| Lost::full();
         let _place = self.queue.try_acquire().map_err(full)?;
         // It is never closed.
-        self.slots
-            .acquire()
-            .await
-            .map_err(|_| Lost::here(Cause::Shed))
+        self.slots.acquire().await.map_err(|_| Lost::full())
     }
 }

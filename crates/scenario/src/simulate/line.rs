@@ -118,6 +118,11 @@ impl Line {
         }
     }
 
+    /// Whether a further attempt would go to a replica that was not tried yet.
+    pub(super) fn has_untried(&self, tried: &Tried, now: Duration) -> bool {
+        self.board.has_untried(tried, now)
+    }
+
     /// The replica that an attempt goes to. There is no `draw` where there is no choice.
     pub(super) fn choose(&self, tried: &Tried, draw: impl FnOnce() -> u64, now: Duration) -> usize {
         let is_alone = self.board.replicas().len() <= 1;

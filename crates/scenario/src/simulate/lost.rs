@@ -1,7 +1,8 @@
 //! A call without an answer, as far as its caller can tell.
 
 use resilience::{CallFailure, Failure, circuit_breaker::Outcome};
-use types::{Cause, StoppedBy};
+use std::time::Duration;
+use types::{COME_AGAIN, Cause, StoppedBy};
 
 /// Why a call failed. It means what the error of a real call means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +11,8 @@ pub(super) struct Lost {
     pub(super) stopped_by: StoppedBy,
     /// Whether the answer says that trying again can help.
     retryable: bool,
+    /// How long the callee asks to be left alone, if it does.
+    retry_after: Option<Duration>,
     /// Who further down refused to make a call, if somebody did.
     protected: Option<StoppedBy>,
     /// The service in which it arose, by its number, as far as that is known.
@@ -31,6 +34,14 @@ impl Lost {
     /// An attempt that failed in the callee or on the way.
     pub(super) fn here(cause: Cause) -> Self {
         Self::new(cause, StoppedBy::Attempts)
+    }
+
+    /// A service had no room for it, and says when to come again.
+    pub(super) fn full() -> Self {
+        Self {
+            retry_after: Some(COME_AGAIN),
+            ..Self::here(Cause::Shed)
+        }
     }
 
     /// What the caller's own callers hear of this failed call: a problem.
@@ -63,9 +74,14 @@ impl Failure for Lost {
             cause,
             stopped_by,
             retryable: true,
+            retry_after: None,
             protected: None,
             origin: None,
         }
+    }
+
+    fn others_remain(&mut self) {
+        self.retry_after = None;
     }
 }
 
@@ -84,5 +100,9 @@ impl CallFailure for Lost {
 
     fn is_local(&self) -> bool {
         self.retryable
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 }

@@ -188,7 +188,7 @@ impl<'a> World<'a> {
         let gate = hop.replicas[at.replica].shed(shed);
         let Some(inside) = gate.enter(&self.clock).await else {
             hop.count(|tally| tally.refused += 1);
-            return Err(Lost::here(Cause::Shed).at(at.hop));
+            return Err(Lost::full().at(at.hop));
         };
         let answer = self.handle(at, ask).await;
         let outcome = answer.map_or_else(Lost::outcome, |_| Outcome::Success);

@@ -106,6 +106,33 @@ async fn the_request_id_stays_and_the_attempt_path_grows_hop_by_hop() {
     assert_eq!(callee.header(header::REQUEST_ID).as_deref(), Some("r-1"));
 }
 
+/// What the service in the middle says of its calls while it answers `client`.
+async fn timing(desk: &Desk, middle: &Caller, below: &Url, path: &str) -> Option<String> {
+    let app = wrap(desk, middle, below);
+    let answer = app.oneshot(get(path)).await.unwrap();
+    let timing = answer.headers().get(header::SERVER_TIMING)?;
+    Some(timing.to_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn an_answer_says_how_long_the_services_took_that_were_called_for_it_if_that_is_wanted() {
+    let (mut desk, middle) = (Desk::new(), Caller::new());
+    let callee = well().await;
+    let said = timing(&desk, &middle, &callee.url, "/v1/ask")
+        .await
+        .unwrap();
+    let parts: Vec<_> = said.split(';').collect();
+    let ms: f64 = parts[1].strip_prefix("dur=").unwrap().parse().unwrap();
+    assert_eq!((parts[0], parts[2]), ("auth", "desc=\"ok\""), "{said}");
+    assert!(ms > 0.0, "{said}");
+    let (_held, dead) = nobody();
+    let failed = timing(&desk, &middle, &dead, "/v1/ask").await.unwrap();
+    assert!(failed.ends_with("desc=\"failed\""), "{failed}");
+    assert_eq!(timing(&desk, &middle, &callee.url, "/nowhere").await, None);
+    desk.inbound.server_timing = false;
+    assert_eq!(timing(&desk, &middle, &callee.url, "/v1/ask").await, None);
+}
+
 #[tokio::test]
 async fn the_time_that_is_left_shrinks_hop_by_hop() {
     let hour = Duration::from_hours(1);

@@ -65,6 +65,7 @@ impl Desk {
             policy: PolicyControl::default(),
             max_in_flight: NonZeroUsize::new(64).unwrap(),
             max_body: NonZeroUsize::new(256).unwrap(),
+            server_timing: true,
             standby: None,
         };
         let handlers = Handlers {

@@ -1,0 +1,107 @@
+"""What the checks share: tools that may be missing, and a chain that is kept running."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TOOLS = ROOT / "target" / "tools" / "bin"
+
+
+def skip_or_fail(what, remedy):
+    """Ends the check: without a real part it says nothing. Where CI requires it, that is a failure."""
+    if os.environ.get("CI") == "true":
+        sys.exit(f"missing: {what}, which CI requires; {remedy}")
+    print(f"skipped: {what} is missing; {remedy}")
+    sys.exit(0)
+
+
+def tool(name, remedy=None):
+    """The path of a program: the pinned one if it is there, otherwise this machine's."""
+    pinned = TOOLS / name
+    found = str(pinned) if pinned.exists() else shutil.which(name)
+    if found is None:
+        skip_or_fail(name, remedy or "deploy/tools installs it")
+    return found
+
+
+def free_port():
+    """A port of this machine that nobody listens at now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def end_on_signals():
+    """Makes SIGTERM an exception, so that whatever was started is stopped then too."""
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+def wait_for(what, condition, seconds=30.0):
+    """Waits until `condition` gives something true, and gives that back."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            if result := condition():
+                return result
+        except OSError:
+            pass
+        time.sleep(0.1)
+    sys.exit(f"{what}: not within {seconds:.0f} s")
+
+
+def stop(process, seconds=30.0):
+    """Ends a process that this check started: asks first."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class Chain:
+    """A chain kept by `nines up`, and where it is."""
+
+    def __init__(self, nines, scenario=None, *arguments):
+        self.command = [str(pathlib.Path(nines).resolve()), "up", *([str(scenario)] if scenario else []), *arguments]
+
+    def __enter__(self):
+        self.folder = tempfile.TemporaryDirectory()
+        log = open(f"{self.folder.name}/up.log", "w+")
+        self.process = subprocess.Popen(
+            [*self.command, "--out", self.folder.name], stdout=log, stderr=subprocess.STDOUT, cwd=self.folder.name
+        )
+        file = pathlib.Path(self.folder.name, "chain.json")
+
+        def told():
+            if self.process.poll() is not None:
+                log.seek(0)
+                sys.exit(f"nines up ended with {self.process.returncode}: {log.read()}")
+            return file.exists() and file.read_text()
+
+        try:
+            running = json.loads(wait_for("nines up", told, 60))
+        except BaseException:
+            self.__exit__()
+            raise
+        self.services = running["services"]
+        self.edge = "http://" + self.services[running["edge"]]["public"]
+        self.token, self.admin_token = running["user_token"], running["admin_token"]
+        return self
+
+    def __exit__(self, *_):
+        stop(self.process)
+        self.folder.cleanup()
