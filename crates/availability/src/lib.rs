@@ -24,6 +24,7 @@
 //! | [`batches`] | the same where failures cluster in time |
 //! | [`sampling`] | all failures and a part of the successes were kept: what was it? |
 //! | [`perfect`] | what would be gained if one hop never failed? |
+//! | [`scaling`] | a service has N replicas: how much more does it serve than one? |
 //! | [`power`] | how many requests tell one availability from another? |
 //! | [`verdict`] | does the measurement agree with the prediction? |
 //!
@@ -69,6 +70,7 @@ pub mod redundancy;
 pub mod replicas;
 pub mod retry;
 pub mod sampling;
+pub mod scaling;
 pub mod series;
 pub mod throttle;
 pub mod trips;

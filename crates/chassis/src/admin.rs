@@ -1,9 +1,14 @@
-//! Probes, metrics, faults, policy, and the description of the routes, on a listener of their own that no fault ever touches.
+//! Probes, metrics, faults, policy, replicas of callees, and the description of the routes, on a listener of their own that no fault ever touches.
 //!
 //! Liveness and readiness say nothing about other services: a dependency that is down must
 //! not get its callers restarted or taken out of rotation one after the other.
 
-use crate::{Json, Policy, PolicyControl, Refusal, options::Secret, refusal};
+use crate::{
+    Json, Policy, PolicyControl, Refusal,
+    callees::{Callees, Written},
+    options::Secret,
+    refusal,
+};
 use axum::{
     Router,
     extract::{Request, State},
@@ -47,6 +52,7 @@ pub(crate) struct Admin {
     pub readiness: Readiness,
     pub faults: FaultControl,
     pub policy: PolicyControl,
+    pub callees: Callees,
     pub telemetry: Arc<Telemetry>,
     pub token: Option<Secret>,
     pub document: Arc<str>,
@@ -61,6 +67,7 @@ impl Admin {
             .route("/metrics", get(metrics))
             .route("/faults", get(read_faults).put(write_faults))
             .route("/policy", get(read_policy).put(write_policy))
+            .route("/replicas", get(read_replicas).put(write_replicas))
             .route("/openapi.json", get(document))
             .with_state(self.clone())
             .merge(self.guarded(own))
@@ -159,4 +166,20 @@ async fn write_policy(
     tracing::info!(?policy, "policy replaced");
     admin.policy.set(policy);
     Ok(read_policy(State(admin)).await)
+}
+
+async fn read_replicas(State(admin): State<Admin>) -> Json<Written> {
+    Json(admin.callees.written())
+}
+
+/// Replaces where the replicas of some callees are; the answer is what is known now of all.
+async fn write_replicas(
+    State(admin): State<Admin>,
+    headers: HeaderMap,
+    body: Result<Json<Written>, Refusal>,
+) -> Result<Json<Written>, Refusal> {
+    admin.authorize(&headers)?;
+    let Json(told) = body?;
+    admin.callees.set(&told)?;
+    Ok(read_replicas(State(admin)).await)
 }

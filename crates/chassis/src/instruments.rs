@@ -165,6 +165,21 @@ impl Instruments {
             .build();
     }
 
+    /// Shows a time that the service itself keeps and that only grows, whenever asked.
+    pub(crate) fn show_seconds(
+        &self,
+        name: &'static str,
+        description: &'static str,
+        read: impl Fn() -> f64 + Send + Sync + 'static,
+    ) {
+        self.meter
+            .f64_observable_counter(name)
+            .with_unit("s")
+            .with_description(description)
+            .with_callback(move |counter| counter.observe(read(), &[]))
+            .build();
+    }
+
     pub(crate) fn breaker_changed(&self, callee: &Arc<str>, transition: Transition) {
         let labels = [
             KeyValue::new("peer", callee.clone()),

@@ -16,6 +16,7 @@
 pub mod admin;
 mod attached;
 mod body;
+mod callees;
 mod calls_made;
 pub mod conditional;
 mod connections;

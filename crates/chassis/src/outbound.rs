@@ -29,6 +29,7 @@ use switch::Parts;
 use tower::{ServiceBuilder, util::BoxCloneSyncService};
 use url::Url;
 
+pub(crate) use discovery::Known;
 pub use error::CallError;
 pub use upstream::{Answer, Call, Upstream};
 

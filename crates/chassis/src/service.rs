@@ -3,6 +3,7 @@
 use crate::{
     Instruments, Options, PolicyControl, Upstream,
     admin::{Admin, Readiness},
+    callees::Callees,
     connections::{self, Limits},
     inbound::{Inbound, Standby},
     openapi,
@@ -94,6 +95,7 @@ pub struct Chassis {
     instruments: Instruments,
     faults: FaultControl,
     policy: PolicyControl,
+    callees: Callees,
     client: reqwest::Client,
     admin_routes: Router,
 }
@@ -130,6 +132,7 @@ impl Chassis {
             instruments,
             faults,
             policy,
+            callees: Callees::default(),
             client: outbound::client()?,
             admin_routes: Router::new(),
         })
@@ -137,14 +140,16 @@ impl Chassis {
 
     /// Another service, whose replicas are at `replicas`, to be called by this one.
     pub fn upstream(&self, callee: &str, replicas: &[Url]) -> Upstream {
-        Upstream::new(&Outbound {
+        let upstream = Upstream::new(&Outbound {
             callee: callee.into(),
             replicas: replicas.into(),
             tracer: self.telemetry.tracer(),
             instruments: self.instruments.clone(),
             client: self.client.clone(),
             policy: self.policy.clone(),
-        })
+        });
+        self.callees.add(&upstream);
+        upstream
     }
 
     /// Shows a number of the service's own among the metrics: what `read` says whenever asked.
@@ -155,6 +160,17 @@ impl Chassis {
         read: impl Fn() -> u64 + Send + Sync + 'static,
     ) {
         self.instruments.show(name, description, read);
+    }
+
+    /// Shows a time of the service's own among the metrics that only grows: what `read` says, in
+    /// seconds, whenever asked.
+    pub fn show_seconds(
+        &self,
+        name: &'static str,
+        description: &'static str,
+        read: impl Fn() -> f64 + Send + Sync + 'static,
+    ) {
+        self.instruments.show_seconds(name, description, read);
     }
 
     /// Adds the service's own routes to the admin listener. Each needs the admin token.
@@ -233,6 +249,7 @@ impl Chassis {
             readiness: readiness.clone(),
             faults: self.faults.clone(),
             policy: self.policy.clone(),
+            callees: self.callees.clone(),
             telemetry: self.telemetry.clone(),
             token: self.options.admin_token.clone(),
             document: document.into(),

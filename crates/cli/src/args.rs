@@ -1,6 +1,7 @@
 //! What can be asked for.
 
 mod chain;
+mod deployed;
 mod load;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -9,6 +10,7 @@ use std::{ffi::OsString, path::PathBuf, time::Duration};
 use url::Url;
 
 pub use chain::{CHAIN, Fault, FaultChange, FaultSet, Policy, PolicyChange, Scope, Up, Where};
+pub use deployed::Deployed;
 pub use load::Load;
 
 /// Nines shows where your nines go: a chain of REST services whose availability is
@@ -44,6 +46,9 @@ pub enum Verb {
         /// Run all built-in scenarios: some fifteen minutes
         #[arg(long, conflicts_with = "scenarios")]
         all: bool,
+        /// Where to run.
+        #[command(flatten)]
+        deployed: Deployed,
         /// How to run.
         #[command(flatten)]
         lab: Lab,
@@ -127,6 +132,10 @@ pub struct Lab {
     /// Forward all spans to this OTLP endpoint as well, for example <http://127.0.0.1:4318>
     #[arg(long, value_name = "URL")]
     pub otlp: Option<Url>,
+    /// The Jaeger that people open: each trace that the report shows links to it. Where it is
+    /// sent none, the spans must be forwarded to it (--otlp); the default is that of --traces
+    #[arg(long, value_parser = deployed::web, value_name = "URL")]
+    pub jaeger: Option<Url>,
     /// Which spans to write: a sample of whole traces, or all of them
     #[arg(long, default_value = "sample", value_name = "WHICH")]
     pub spans: Spans,

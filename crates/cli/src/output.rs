@@ -41,6 +41,11 @@ pub fn write(results: &Results, out: &Path) -> Result<(), LabError> {
     whole(&out.join("report.csv"), |file| {
         file.write_all(lines.as_bytes())
     })?;
+    if let Some(lines) = report::csv::scaling(results) {
+        whole(&out.join("scaling.csv"), |file| {
+            file.write_all(lines.as_bytes())
+        })?;
+    }
     write_pictures(results, &out.join(PICTURES))
 }
 

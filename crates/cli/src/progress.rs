@@ -88,6 +88,10 @@ impl Progress for Bar {
         let text = match step {
             Step::Starting { started, of } => format!("starting services, {started} of {of}"),
             Step::Predicting => "playing it in virtual time".to_owned(),
+            Step::Finding => "looking for the deployed chain".to_owned(),
+            Step::Fetching { complete, of } => {
+                format!("fetching spans, {complete} of {of} traces are complete")
+            }
             Step::LoggingIn => "users log in".to_owned(),
             Step::Loading {
                 done,
@@ -108,6 +112,10 @@ impl Progress for Bar {
         };
         self.shown.set_message(text.clone());
         self.line(text);
+    }
+
+    fn warn(&self, what: &str) {
+        self.shown.suspend(|| say::err(format!("warning: {what}")));
     }
 
     fn end(&self) {

@@ -24,8 +24,9 @@ pub fn carry_out(verb: Verb) -> ExitCode {
         Verb::Run {
             scenarios,
             all,
+            deployed,
             lab,
-        } => run::run(&scenarios, all, &lab),
+        } => run::run(&scenarios, all, &deployed, &lab),
         Verb::Predict { scenarios, json } => predict::predict(&scenarios, json),
         Verb::Up(up) => up::up(&up),
         Verb::Fault(fault) => fault::fault(&fault),

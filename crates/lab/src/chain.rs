@@ -44,14 +44,25 @@ pub struct Chain {
     processes: Vec<Process>,
     /// Where the edge listens, unless the system chooses.
     edge: Option<SocketAddr>,
+    /// What is known of those that were taken away.
+    gone: Gone,
+}
+
+/// Replicas that ran for a while.
+#[derive(Debug, Default)]
+struct Gone {
+    /// What they were called, by their addresses.
+    names: BTreeMap<String, String>,
+    /// Processor time that they used, by service, in seconds.
+    cpu_s: BTreeMap<String, f64>,
 }
 
 impl Chain {
     /// A chain whose edge will listen at `address`.
-    pub const fn with_edge_at(address: Option<SocketAddr>) -> Self {
+    pub fn with_edge_at(address: Option<SocketAddr>) -> Self {
         Self {
-            processes: Vec::new(),
             edge: address,
+            ..Self::default()
         }
     }
 
@@ -96,6 +107,23 @@ impl Chain {
         Ok(Some(process))
     }
 
+    /// One more replica.
+    pub(crate) fn add(&mut self, process: Process) {
+        self.processes.push(process);
+    }
+
+    /// Takes a replica away, to be stopped.
+    pub(crate) fn take(&mut self, service: &str, replica: u32) -> Option<Process> {
+        let is_it = |one: &Process| (one.service(), one.replica()) == (service, replica);
+        let place = self.processes.iter().position(is_it)?;
+        let process = self.processes.remove(place);
+        let (address, name) = (process.addresses().public, process.name());
+        self.gone.names.insert(address.to_string(), name.to_owned());
+        let used = process.id().and_then(crate::cpu::seconds);
+        *self.gone.cpu_s.entry(service.to_owned()).or_default() += used.unwrap_or_default();
+        Some(process)
+    }
+
     /// The services, the called before their callers.
     pub fn processes(&self) -> &[Process] {
         &self.processes
@@ -113,12 +141,13 @@ impl Chain {
     pub fn names_by_address(&self) -> BTreeMap<String, String> {
         let address = |it: &Process| it.addresses().public.to_string();
         let named = |it: &Process| (address(it), it.name().to_owned());
-        self.processes.iter().map(named).collect()
+        let gone = self.gone.names.clone().into_iter();
+        gone.chain(self.processes.iter().map(named)).collect()
     }
 
     /// Processor time used so far by each service, all its replicas together, in seconds.
     pub fn cpu_seconds(&self) -> BTreeMap<String, f64> {
-        let mut used = BTreeMap::new();
+        let mut used = self.gone.cpu_s.clone();
         for process in &self.processes {
             if let Some(seconds) = process.id().and_then(crate::cpu::seconds) {
                 *used.entry(process.service().to_owned()).or_default() += seconds;
@@ -152,7 +181,7 @@ impl Chain {
         bad.map(|(name, _)| name).collect()
     }
 
-    fn spec(&self, (name, replica): (&str, u32), plan: &Plan, ground: &Ground) -> Spec {
+    pub(crate) fn spec(&self, (name, replica): (&str, u32), plan: &Plan, ground: &Ground) -> Spec {
         let topology = plan.topology();
         let mut args = vec!["serve".to_owned()];
         args.extend(role(name, topology));
@@ -164,7 +193,8 @@ impl Chain {
         args.extend(stores(name, ground));
         let policy = plan.phases().first().map(|phase| phase.policy);
         args.extend(duties::limits(&policy.unwrap_or_default()));
-        let several = topology.replicas(name) > 1;
+        let scaled = plan.scale().filter(|scale| *scale.service == *name);
+        let several = topology.replicas(name) > 1 || scaled.is_some();
         Spec {
             service: name.to_owned(),
             replica,

@@ -1,11 +1,27 @@
 //! What the lab says to a service's admin listener.
 
-use crate::{LabError, process::Process};
+use crate::{LabError, error::with_sources, member::Member};
 use faults::FaultSet;
 use report::results::Counts;
+use reqwest::{Response, StatusCode};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 use types::{Cause, Outcome, StoppedBy};
+
+/// The longest an admin listener may take, which has little to do.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a connection is kept that nobody uses: less than services keep it.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// A client for admin listeners that are not this machine's own.
+pub(crate) fn client() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(PATIENCE)
+        .pool_idle_timeout(IDLE)
+        .build()
+}
 
 /// Talks to admin listeners.
 #[derive(Debug, Clone)]
@@ -21,42 +37,51 @@ impl Control {
     }
 
     /// Replaces the faults of a service.
-    pub async fn set_faults(&self, process: &Process, faults: &FaultSet) -> Result<(), LabError> {
-        self.put(process, "faults", faults).await
+    pub async fn set_faults(&self, member: &Member, faults: &FaultSet) -> Result<(), LabError> {
+        self.put(member, "faults", faults).await
     }
 
     /// Replaces the policy of a service, as a whole: calls that begin from now on have it.
     pub async fn set_policy(
         &self,
-        process: &Process,
+        member: &Member,
         policy: &scenario::Policy,
     ) -> Result<(), LabError> {
-        self.put(process, "policy", &service_policy(policy)).await
+        self.put(member, "policy", &service_policy(policy)).await
     }
 
-    async fn put(
+    /// Replaces `what` of a service: its faults, or its policy.
+    pub(crate) async fn put(
         &self,
-        process: &Process,
+        member: &Member,
         what: &str,
         value: &impl Serialize,
     ) -> Result<(), LabError> {
-        let url = format!("http://{}/{what}", process.addresses().admin);
+        let url = format!("{}/{what}", member.admin);
         let request = self.client.put(url).bearer_auth(&self.token).json(value);
-        let answer = request
-            .send()
-            .await
-            .and_then(reqwest::Response::error_for_status);
-        answer.map(|_| ()).map_err(|error| control(process, &error))
+        let answer = request.send().await.and_then(Response::error_for_status);
+        answer.map(|_| ()).map_err(|error| control(member, &error))
     }
 
     /// What a service has counted so far.
-    pub async fn read(&self, process: &Process) -> Result<Metrics, LabError> {
-        let url = format!("http://{}/metrics", process.addresses().admin);
+    pub async fn read(&self, member: &Member) -> Result<Metrics, LabError> {
+        let text = self.get(member, "metrics").await?;
+        Ok(Metrics::parse(&text))
+    }
+
+    /// What the admin listener of a service answers at `/what`.
+    pub(crate) async fn get(&self, member: &Member, what: &str) -> Result<String, LabError> {
+        let answer = self.ask(member, what).await?;
+        let text = answer.text().await;
+        text.map_err(|error| control(member, &error))
+    }
+
+    /// The same, with its headers.
+    pub(crate) async fn ask(&self, member: &Member, what: &str) -> Result<Response, LabError> {
+        let url = format!("{}/{what}", member.admin);
         let answer = self.client.get(url).send().await;
-        let text = async { answer?.error_for_status()?.text().await };
-        text.await
-            .map(|text| Metrics::parse(&text))
-            .map_err(|error| control(process, &error))
+        let answer = answer.and_then(Response::error_for_status);
+        answer.map_err(|error| control(member, &error))
     }
 }
 
@@ -76,10 +101,15 @@ pub const fn service_policy(policy: &scenario::Policy) -> chassis::Policy {
     }
 }
 
-fn control(process: &Process, error: &reqwest::Error) -> LabError {
+fn control(member: &Member, error: &reqwest::Error) -> LabError {
     LabError::Control {
-        service: process.name().to_owned(),
-        why: error.to_string(),
+        service: member.name.clone(),
+        why: match error.status() {
+            Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+                format!("{error}; is NINES_ADMIN_TOKEN that of the chain?")
+            }
+            _ => with_sources(error),
+        },
     }
 }
 

@@ -2,17 +2,17 @@
 
 use crate::{
     LabError, Progress, Step,
-    chain::{Chain, Ground},
     control::{Control, Metrics},
     cpu::Host,
     load::{self, Begin, Target},
-    process::Process,
+    member::Member,
+    site::Site,
 };
 use chassis::{
     Call, Instruments, Policy, PolicyControl, RequestContext, Upstream, outbound::Outbound,
 };
 use faults::FaultSet;
-use report::results::Generator;
+use report::results::{Generator, Scaled};
 use resilience::balance::{BalancePolicy, BalanceSettings, Pick};
 use scenario::{Phase, Plan, Topology};
 use std::{
@@ -47,8 +47,7 @@ const AGAIN: Duration = Duration::from_millis(100);
 pub(crate) struct Drive<'a> {
     pub plan: &'a Plan,
     pub phase: &'a Phase,
-    pub chain: &'a RwLock<Chain>,
-    pub ground: &'a Ground,
+    pub site: &'a RwLock<Site>,
     pub control: Control,
     pub telemetry: &'a Telemetry,
     pub client: reqwest::Client,
@@ -61,7 +60,7 @@ pub(crate) struct Drive<'a> {
 pub(crate) struct Driven {
     pub generator: Generator,
     /// What each service counted meanwhile, the generator among them as the client; none if
-    /// they were restarted, and began to count anew.
+    /// they were restarted, and began to count anew, or if they can't be asked.
     pub metrics: Option<BTreeMap<String, Metrics>>,
     pub cpu_s: BTreeMap<String, f64>,
     pub load_s: f64,
@@ -72,6 +71,8 @@ pub(crate) struct Driven {
     pub replicas: BTreeMap<String, String>,
     /// When each phase began in fact: with the last of its faults in place.
     pub switches: Vec<SystemTime>,
+    /// Replicas over time, of the service that was scaled.
+    pub scaled: Option<Scaled>,
 }
 
 impl Drive<'_> {
@@ -79,34 +80,47 @@ impl Drive<'_> {
     pub(crate) async fn run(&self) -> Result<Driven, LabError> {
         self.progress.step(Step::LoggingIn);
         let target = self.target().await?;
+        let token = target.tokens.first().map(String::as_str);
+        self.site.read().await.look(self.plan, token).await?;
         let prefix = target.prefix.clone();
         self.settle().await?;
         let before = self.read_all().await?;
         let begin = self.prepare().await?;
         sleep_until(begin.at).await;
-        let (cpu_before, host_before) = (self.chain.read().await.cpu_seconds(), Host::now());
+        let (cpu_before, host_before) = (self.site.read().await.cpu_seconds(), Host::now());
         let load = load::generate(target, self.plan, begin, self.progress);
-        let (generator, switches, restarted) =
-            tokio::join!(load, self.go_through_phases(begin), self.restart_all(begin));
-        let (switches, restarted) = (switches?, restarted?);
+        let (generator, switches, restarted, scaled) = tokio::join!(
+            load,
+            self.go_through_phases(begin),
+            self.restart_all(begin),
+            self.scale(begin)
+        );
+        let (switches, restarted, scaled) = (switches?, restarted?, scaled?);
         let load_s = begin.at.elapsed().as_secs_f64();
         let busy = |before: Host| Host::now().map(|now| now.busy_since(before));
         let host_busy = host_before.and_then(busy);
         self.progress.step(Step::Settling);
         self.settle().await?;
-        let chain = self.chain.read().await;
-        let cpu_s = difference(&chain.cpu_seconds(), &cpu_before);
-        let metrics = since(self.read_all().await?, &before);
+        let site = self.site.read().await;
+        let cpu_s = difference(&site.cpu_seconds(), &cpu_before);
+        let mut counted = self.read_all().await?;
+        for (service, gone) in &scaled.gone {
+            counted.entry(service.clone()).or_default().add(gone);
+        }
+        let metrics = since(counted, &before);
+        // Without admin listeners nothing is counted; those who restart begin to count anew.
+        let is_counted = !restarted && site.members().next().is_some();
         Ok(Driven {
             generator,
-            metrics: (!restarted).then_some(metrics),
+            metrics: is_counted.then_some(metrics),
             // Processes that were restarted began to count anew.
             cpu_s: if restarted { BTreeMap::new() } else { cpu_s },
             load_s,
             host_busy,
             prefix,
-            replicas: chain.names_by_address(),
+            replicas: site.names_by_address(),
             switches,
+            scaled: scaled.scaled,
         })
     }
 
@@ -114,7 +128,7 @@ impl Drive<'_> {
     async fn edge(&self) -> Result<Upstream, LabError> {
         let name = self.plan.topology().edge();
         let missing = || LabError::Broken(format!("{name} is missing"));
-        let urls = self.chain.read().await.urls(&name);
+        let urls = self.site.read().await.edge(&name);
         if urls.is_empty() {
             return Err(missing());
         }
@@ -195,32 +209,43 @@ impl Drive<'_> {
 
     /// From now on the services, and the client, do this about failures.
     async fn apply(&self, policy: &scenario::Policy) -> Result<(), LabError> {
-        for process in self.chain.read().await.processes() {
-            self.control.set_policy(process, policy).await?;
+        for member in self.site.read().await.members() {
+            self.control.set_policy(member, policy).await?;
         }
         self.client_policy.set(of_client(policy));
         Ok(())
     }
 
     async fn inject(&self, phase: &Phase, begin: Begin) -> Result<(), LabError> {
-        for process in self.chain.read().await.processes() {
-            self.inject_into(process, phase, begin).await?;
+        for member in self.site.read().await.members() {
+            self.inject_into(member, phase, begin).await?;
         }
         Ok(())
     }
 
     async fn inject_into(
         &self,
-        process: &Process,
+        member: &Member,
         phase: &Phase,
         begin: Begin,
     ) -> Result<(), LabError> {
         let faults = FaultSet {
             seed: self.plan.seed(),
             begin: Some(begin.time),
-            faults: phase.faults_of(process.service(), process.replica()),
+            faults: phase.faults_of(&member.service, member.replica),
         };
-        self.control.set_faults(process, &faults).await
+        self.control.set_faults(member, &faults).await
+    }
+
+    /// Puts in place what holds now, at a replica that has just started.
+    pub(crate) async fn prepare_one(&self, member: &Member, begin: Begin) -> Result<(), LabError> {
+        let has_come = |phase: &&Phase| begin.at + phase.start <= Instant::now();
+        let phase = self.plan.phases().iter().take_while(has_come).last();
+        let phase = phase.unwrap_or(self.phase);
+        if phase.policy != self.phase.policy {
+            self.control.set_policy(member, &phase.policy).await?;
+        }
+        self.inject_into(member, phase, begin).await
     }
 
     /// Restarts every replica of every service one after the other, the called before their
@@ -230,11 +255,11 @@ impl Drive<'_> {
             return Ok(false);
         };
         sleep_until(begin.at + at).await;
-        let places = self.chain.read().await.processes().len();
+        let places = self.site.read().await.members().count();
         for place in 0..places {
-            let mut chain = self.chain.write().await;
-            if let Some(process) = chain.restart(place, self.ground).await? {
-                self.inject_into(process, self.phase, begin).await?;
+            let mut site = self.site.write().await;
+            if let Some(member) = site.restart(place).await? {
+                self.inject_into(member, self.phase, begin).await?;
             }
         }
         Ok(true)
@@ -261,11 +286,9 @@ impl Drive<'_> {
 
     async fn read_all(&self) -> Result<BTreeMap<String, Metrics>, LabError> {
         let mut all: BTreeMap<String, Metrics> = BTreeMap::new();
-        for process in self.chain.read().await.processes() {
-            let read = self.control.read(process).await?;
-            all.entry(process.service().to_owned())
-                .or_default()
-                .add(&read);
+        for member in self.site.read().await.members() {
+            let read = self.control.read(member).await?;
+            all.entry(member.service.clone()).or_default().add(&read);
         }
         let own = Metrics::parse(&self.telemetry.metrics().render());
         all.insert(service::CLIENT.to_owned(), own);

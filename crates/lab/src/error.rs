@@ -1,6 +1,6 @@
 //! Why a run could not be made.
 
-use std::{io, path::PathBuf};
+use std::{error::Error, io, path::PathBuf};
 
 /// Why a run could not be made. None of these is a result.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,28 @@ pub enum LabError {
         /// What went wrong.
         why: String,
     },
+    /// A deployed chain is not the one of the scenario.
+    #[error("the deployed chain is not the scenario's: {0}")]
+    Differs(String),
+    /// The edge of a deployed chain does not answer as it should.
+    #[error("{url}: no page came: {why}")]
+    Target {
+        /// What was asked for.
+        url: String,
+        /// What came instead.
+        why: String,
+    },
+    /// The pods of a cluster could not be reached.
+    #[error("kubectl {command}: {why}")]
+    Kubectl {
+        /// What it was asked to do.
+        command: String,
+        /// What it said.
+        why: String,
+    },
+    /// The spans could not be fetched.
+    #[error(transparent)]
+    Jaeger(#[from] traces::JaegerError),
     /// No user could log in.
     #[error(
         "login of {user} failed: {why}; the policy's limits bound logins as well, and one takes tens of milliseconds"
@@ -76,4 +98,15 @@ pub enum LabError {
     /// The user stopped it.
     #[error("interrupted")]
     Interrupted,
+}
+
+/// An error with everything that led to it: the outermost alone never says why.
+pub(crate) fn with_sources(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
 }

@@ -2,8 +2,10 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`member`](member::Member) | one replica of a chain, whoever started it |
 //! | [`process`](process::Process) | one service as a process: started, found, stopped |
 //! | [`chain`](chain::Chain) | all services of a plan, the called before their callers |
+//! | [`deployed`](deployed::Deployment) | a chain that somebody else has deployed |
 //! | [`control`] | what the lab says to a service's admin listener |
 //! | [`load`] | the load generator |
 //! | [`up`](up::up) | a chain that is kept running, and where others [find](running::RunningChain) it |
@@ -22,6 +24,7 @@ mod bounds;
 pub mod chain;
 pub mod control;
 mod cpu;
+pub mod deployed;
 mod drive;
 mod duties;
 mod error;
@@ -29,12 +32,15 @@ pub mod experiment;
 pub mod fix;
 pub mod load;
 pub mod measure;
+pub mod member;
 pub mod process;
 pub mod progress;
 pub mod remote;
 mod repeat;
 pub mod run;
 pub mod running;
+mod scale;
+mod site;
 mod timeline;
 pub mod up;
 

@@ -1,6 +1,6 @@
 //! One service as a process.
 
-use crate::LabError;
+use crate::{LabError, member::Member};
 use chassis::Addresses;
 use std::{
     fs::File,
@@ -55,6 +55,7 @@ impl Spec {
 #[derive(Debug)]
 pub struct Process {
     spec: Spec,
+    member: Member,
     child: Child,
     /// The service drains when this closes.
     input: Option<ChildStdin>,
@@ -81,6 +82,7 @@ impl Process {
         match addresses {
             Some(addresses) => Ok(Self {
                 spec: spec.clone(),
+                member: member(spec, addresses),
                 child,
                 input,
                 addresses,
@@ -106,6 +108,11 @@ impl Process {
     /// Which of the service's replicas it is, counted from 0.
     pub const fn replica(&self) -> u32 {
         self.spec.replica
+    }
+
+    /// As a member of its chain.
+    pub const fn member(&self) -> &Member {
+        &self.member
     }
 
     /// What it was started from.
@@ -145,6 +152,15 @@ impl Process {
         // It may have ended in this very moment; then there is nothing to kill.
         let _ = self.child.kill().await;
         false
+    }
+}
+
+fn member(spec: &Spec, addresses: Addresses) -> Member {
+    Member {
+        service: spec.service.clone(),
+        replica: spec.replica,
+        name: spec.name.clone(),
+        admin: format!("http://{}", addresses.admin),
     }
 }
 

@@ -12,6 +12,8 @@ pub enum Step {
         /// All of them.
         of: usize,
     },
+    /// A deployed chain is looked for, and prepared.
+    Finding,
     /// Users log in.
     LoggingIn,
     /// Requests are being sent.
@@ -25,6 +27,14 @@ pub enum Step {
     },
     /// The last requests end and the last spans come in.
     Settling,
+    /// What a deployed chain had before is put back, and its spans are fetched: those of so
+    /// many traces of so many are complete.
+    Fetching {
+        /// Complete so far.
+        complete: usize,
+        /// All of them.
+        of: usize,
+    },
     /// Services drain and stop.
     Stopping,
     /// Spans are put together.
@@ -37,6 +47,8 @@ pub trait Progress: Send + Sync {
     fn begin(&self, name: &str, run: usize);
     /// The run does this now.
     fn step(&self, step: Step);
+    /// Something went wrong that is no reason to stop.
+    fn warn(&self, what: &str);
     /// The run has ended.
     fn end(&self);
 }
@@ -48,5 +60,6 @@ pub struct Silent;
 impl Progress for Silent {
     fn begin(&self, _: &str, _: usize) {}
     fn step(&self, _: Step) {}
+    fn warn(&self, _: &str) {}
     fn end(&self) {}
 }

@@ -2,9 +2,11 @@
 
 use crate::{
     LabError, Progress, Step, accounting,
-    chain::{Chain, Ground},
-    control::Control,
+    chain::Ground,
+    control::{self, Control},
+    deployed::{Deployed, Deployment, fetch},
     drive::{Drive, Driven, USERS, of_client},
+    site::Site,
     timeline,
 };
 use availability::{Confidence, Probability};
@@ -37,8 +39,12 @@ pub struct Setup {
     pub program: PathBuf,
     /// The folder for spans; it exists.
     pub out: PathBuf,
+    /// The chain that somebody else has deployed, which is not to be started then.
+    pub deployed: Option<Deployment>,
     /// A collector to forward all spans to.
     pub otlp: Option<Url>,
+    /// The Jaeger in which people look at traces: those that are shown link to it.
+    pub jaeger: Option<Url>,
     /// Whether all spans are written, or a sample of whole traces.
     pub all_spans: bool,
     /// How many further runs with other seeds each experiment has.
@@ -58,54 +64,91 @@ pub async fn run(
         .prefix("nines-")
         .tempdir()
         .map_err(LabError::Temporary)?;
-    let chain = RwLock::new(Chain::default());
+    let receiver = start_receiver(setup, folder.path()).await?;
+    let site = RwLock::new(site(setup, folder.path(), &receiver)?);
     let measured = tokio::select! {
-        measured = measure(plan, setup, folder.path(), &chain, progress) => measured,
+        measured = measure(plan, &site, &receiver, progress) => measured,
         () = setup.stop.cancelled() => Err(LabError::Interrupted),
     };
     progress.step(Step::Stopping);
-    for service in chain.into_inner().stop().await {
-        tracing::warn!(service, "did not end well");
+    for complaint in site.into_inner().stop().await {
+        progress.warn(&complaint);
     }
-    let (driven, receiver) = measured?;
+    let driven = measured?;
+    fetch_spans(setup, &receiver, &driven.prefix, progress).await?;
     progress.step(Step::Analysing);
     // The services have stopped: every span they sent is here.
     let archive = receiver.finish().await;
     let file = setup.out.join(format!("{name}.spans.jsonl"));
-    conclude(plan, driven, archive, setup.all_spans, file).await
+    let result = conclude(plan, driven, archive, setup.all_spans, file).await?;
+    Ok(RunResult {
+        deployed: setup.deployed.as_ref().map(told),
+        jaeger: setup.jaeger.as_ref().map(ToString::to_string),
+        ..result
+    })
 }
 
-async fn measure(
-    plan: &Plan,
-    setup: &Setup,
-    folder: &Path,
-    chain: &RwLock<Chain>,
-    progress: &dyn Progress,
-) -> Result<(Driven, Receiver), LabError> {
-    let phase = plan.phases().first();
-    let phase = phase.ok_or_else(|| LabError::Broken("the plan has no phase".into()))?;
-    let receiver = start_receiver(setup, folder).await?;
-    let ground = Ground {
+/// Where the run is to be made.
+fn site(setup: &Setup, folder: &Path, receiver: &Receiver) -> Result<Site, LabError> {
+    if let Some(deployment) = &setup.deployed {
+        let deployed = Deployed::new(deployment.clone())?;
+        return Ok(Site::Deployed(Box::new(deployed)));
+    }
+    Ok(Site::of_processes(Ground {
         program: setup.program.clone(),
         folder: folder.to_owned(),
         otlp: Some(receiver.endpoint()),
         admin_token: format!("{:032x}", rand::random::<u128>()),
         users: USERS,
+    }))
+}
+
+/// What results say of a deployed chain.
+fn told(deployment: &Deployment) -> report::results::Deployed {
+    report::results::Deployed {
+        target: deployment.target.to_string(),
+        traces: deployment.traces.to_string(),
+    }
+}
+
+/// Services that were not started here did not send their spans here.
+async fn fetch_spans(
+    setup: &Setup,
+    receiver: &Receiver,
+    prefix: &str,
+    progress: &dyn Progress,
+) -> Result<(), LabError> {
+    let Some(deployment) = &setup.deployed else {
+        return Ok(());
     };
-    chain.write().await.start(plan, &ground, progress).await?;
+    tokio::select! {
+        fetched = fetch::into(receiver, &deployment.traces, prefix, progress) => fetched,
+        () = setup.stop.cancelled() => Err(LabError::Interrupted),
+    }
+}
+
+async fn measure(
+    plan: &Plan,
+    site: &RwLock<Site>,
+    receiver: &Receiver,
+    progress: &dyn Progress,
+) -> Result<Driven, LabError> {
+    let phase = plan.phases().first();
+    let phase = phase.ok_or_else(|| LabError::Broken("the plan has no phase".into()))?;
+    site.write().await.start(plan, progress).await?;
     let identity = Identity {
         service: service::CLIENT.into(),
         replica: "client-0".into(),
     };
     let telemetry = Telemetry::start(&identity, &Export::Spans(receiver.endpoint()))?;
     let client = outbound::client()?;
-    let control = Control::new(client.clone(), ground.admin_token.clone());
+    let token = site.read().await.admin_token().to_owned();
+    let control = Control::new(control::client()?, token);
     let telemetry_of = &telemetry;
     let drive = Drive {
         plan,
         phase,
-        chain,
-        ground: &ground,
+        site,
         control,
         telemetry: telemetry_of,
         client,
@@ -114,7 +157,7 @@ async fn measure(
     };
     let driven = drive.run().await;
     telemetry.shutdown().await;
-    Ok((driven?, receiver))
+    driven
 }
 
 async fn start_receiver(setup: &Setup, folder: &Path) -> Result<Receiver, LabError> {
@@ -142,6 +185,7 @@ async fn conclude(
         prefix,
         replicas,
         switches,
+        scaled,
     } = driven;
     let forwarded = archive.forward().cloned();
     let options = AnalysisOptions {
@@ -178,7 +222,10 @@ async fn conclude(
         accounting,
         cpu_s,
         host_busy,
+        scaled,
         forwarded,
+        deployed: None,
+        jaeger: None,
         spans_file,
     })
 }

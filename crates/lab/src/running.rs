@@ -12,7 +12,7 @@ use std::{
 /// Where a running chain is, and what opens it. It holds secrets, so it can't be printed.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct RunningChain {
-    /// The service that clients call.
+    /// The service that clients call; where it has replicas, the first of them.
     pub edge: String,
     /// All services.
     pub services: BTreeMap<String, Addresses>,

@@ -95,13 +95,21 @@ async fn start(
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE);
     let client = client.build()?;
     let running = RunningChain {
-        edge: plan.topology().edge().to_string(),
+        edge: edge(plan, chain.processes()),
         services: addresses(chain.processes()),
         user_token: user_token(plan, chain, &client, progress).await?,
         admin_token: ground.admin_token.clone(),
     };
     inject(plan, chain, &Control::new(client, ground.admin_token)).await?;
     Ok(running)
+}
+
+/// The name of the process that clients call: the first replica of the edge.
+fn edge(plan: &Plan, processes: &[Process]) -> String {
+    let service = plan.topology().edge();
+    let is_edge = |process: &&Process| *process.service() == *service;
+    let first = processes.iter().find(is_edge).map(Process::name);
+    first.unwrap_or(&service).to_owned()
 }
 
 fn addresses(processes: &[Process]) -> BTreeMap<String, Addresses> {
@@ -156,7 +164,7 @@ async fn inject(plan: &Plan, chain: &Chain, control: &Control) -> Result<(), Lab
             faults: phase.faults_of(process.service(), process.replica()),
             ..FaultSet::default()
         };
-        control.set_faults(process, &faults).await?;
+        control.set_faults(process.member(), &faults).await?;
     }
     Ok(())
 }

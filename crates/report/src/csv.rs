@@ -3,7 +3,9 @@
 use crate::{
     facts,
     results::{Results, RunResult, ScenarioResult, shown_interval},
+    scaling::{Replicas, Scaling},
 };
+use availability::scaling::Fit;
 use traces::{HopAnalysis, Ratio};
 
 const HEADER: [&str; 20] = [
@@ -40,6 +42,47 @@ pub fn lines(results: &Results) -> String {
         }
     }
     text
+}
+
+const SCALING: [&str; 10] = [
+    "scenario",
+    "service",
+    "replicas",
+    "predicted_per_s",
+    "measured_per_s",
+    "low_99_per_s",
+    "high_99_per_s",
+    "amdahl_per_s",
+    "universal_per_s",
+    "efficiency",
+];
+
+/// A line per scenario and number of replicas; none if no scenario tries several.
+pub fn scaling(results: &Results) -> Option<String> {
+    let lines = results.scaling.iter().flat_map(|scaling| {
+        let points = scaling.points.iter();
+        points.map(move |point| line(scaled(scaling, point)))
+    });
+    let lines: String = lines.collect();
+    (!lines.is_empty()).then(|| line(SCALING.map(str::to_owned)) + &lines)
+}
+
+fn scaled(scaling: &Scaling, point: &Replicas) -> [String; 10] {
+    let seen = point.measured;
+    let laws = scaling.laws.as_ref();
+    let at = |law: &Fit| law.at(f64::from(point.replicas));
+    [
+        scaling.scenario.clone(),
+        scaling.service.to_string(),
+        point.replicas.to_string(),
+        number(Some(point.predicted_per_s)),
+        number(seen.map(|seen| seen.per_s)),
+        number(seen.map(|seen| seen.low_per_s)),
+        number(seen.map(|seen| seen.high_per_s)),
+        number(laws.map(|laws| at(&laws.amdahl))),
+        number(laws.and_then(|laws| laws.universal.as_ref()).map(at)),
+        number(seen.map(|seen| seen.efficiency)),
+    ]
 }
 
 fn cells(result: &ScenarioResult, run: &RunResult, hop: &HopAnalysis) -> [String; 20] {
@@ -82,7 +125,7 @@ fn number(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| format!("{value:.6}"))
 }
 
-fn line(cells: [String; 20]) -> String {
+fn line<const CELLS: usize>(cells: [String; CELLS]) -> String {
     let cells = cells.map(|cell| quoted(&cell));
     format!("{}\r\n", cells.join(","))
 }

@@ -12,6 +12,7 @@ pub(crate) mod latency;
 pub(crate) mod load;
 pub(crate) mod losses;
 pub(crate) mod policies;
+pub(crate) mod scaling;
 pub(crate) mod staircase;
 pub(crate) mod timeline;
 

@@ -7,6 +7,7 @@
 //! | [`html`] | the same as one page with pictures, for a browser or paper |
 //! | [`pictures`] | its pictures as files of their own |
 //! | [`junit`] | the verdicts as tests, for build servers |
+//! | [`scaling`] | what several numbers of replicas serve, and the laws that this follows |
 //! | [`csv`] | the hops of all scenarios as lines, for a spreadsheet |
 //!
 //! Nothing here runs anything: a report can be made from a stored result as well.
@@ -20,6 +21,7 @@ pub mod junit;
 pub mod pictures;
 mod remedies;
 pub mod results;
+pub mod scaling;
 mod svg;
 mod tables;
 pub mod terminal;

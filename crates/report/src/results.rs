@@ -1,10 +1,14 @@
 //! The document that a run leaves behind, `result.json`.
 
+use crate::{
+    facts::groups,
+    scaling::{self, Scaling},
+};
 use availability::{
     Confidence, Doubt, Interval, Judgement, Probability, Proportion, difference::Difference,
     perfect::Gain,
 };
-use scenario::{Bound, Name, Plan, Prediction, simulate::GivenSchedule};
+use scenario::{Bound, Name, Plan, Prediction, scale::Staff, simulate::GivenSchedule};
 use serde::Serialize;
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use traces::{
@@ -25,6 +29,9 @@ pub struct Results {
     pub program: String,
     /// One entry per scenario, in the order in which they ran.
     pub scenarios: Vec<ScenarioResult>,
+    /// What several numbers of replicas serve, of each scenario that tries some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scaling: Vec<Scaling>,
 }
 
 impl Results {
@@ -34,6 +41,10 @@ impl Results {
         Self {
             version: VERSION,
             program,
+            scaling: groups(&scenarios)
+                .iter()
+                .filter_map(|group| scaling::of(group))
+                .collect(),
             scenarios,
         }
     }
@@ -168,8 +179,17 @@ pub struct RunResult {
     pub cpu_s: BTreeMap<String, f64>,
     /// The share of the host's processor time that was in use meanwhile, from 0 to 1.
     pub host_busy: Option<f64>,
+    /// Replicas over time, of the service that was scaled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scaled: Option<Scaled>,
     /// What became of the spans that were passed on to a collector, if they were to be.
     pub forwarded: Option<ForwardStats>,
+    /// The chain that was measured, if it was not started for the run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployed: Option<Deployed>,
+    /// The Jaeger in which its traces can be looked at, if one is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jaeger: Option<String>,
     /// Where the spans were written.
     pub spans_file: PathBuf,
 }
@@ -179,6 +199,27 @@ impl RunResult {
     pub fn availability(&self) -> Option<Proportion> {
         proportion(self.analysis.root.outcomes.availability())
     }
+}
+
+/// A chain that somebody else has deployed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deployed {
+    /// Where its requests were sent.
+    pub target: String,
+    /// The Jaeger that its spans were fetched from.
+    pub traces: String,
+}
+
+/// The replicas of a service that came and went with its load.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Scaled {
+    /// The service.
+    pub service: String,
+    /// How many there were when.
+    #[serde(flatten)]
+    pub staff: Staff,
+    /// What they cost until the load ended, in replica-seconds.
+    pub replica_s: f64,
 }
 
 /// What is left of a run when all failures and a share of the others are kept.

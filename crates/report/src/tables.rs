@@ -9,6 +9,8 @@ pub(crate) mod losses;
 mod outage;
 pub(crate) mod phases;
 pub(crate) mod repeats;
+pub(crate) mod scaled;
+pub(crate) mod scaling;
 pub(crate) mod staircase;
 
 /// A table: a header, rows of cells, and what it is about.

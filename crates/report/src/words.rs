@@ -3,7 +3,7 @@
 
 use crate::{
     remedies,
-    results::{Counts, FixCheck, RunResult, Sampled, ScenarioResult},
+    results::{Counts, Deployed, FixCheck, RunResult, Sampled, ScenarioResult},
 };
 use availability::{
     Interval, Probability,
@@ -425,6 +425,14 @@ fn rules(settings: &BreakerSettings) -> String {
     ];
     let rules: Vec<_> = rules.into_iter().flatten().collect();
     rules.join(", ")
+}
+
+/// Which chain was measured that somebody else has deployed.
+pub(crate) fn deployed(deployed: &Deployed) -> String {
+    let Deployed { target, traces } = deployed;
+    format!(
+        "deployed at {target}; spans from the Jaeger at {traces}; its processor time is not known"
+    )
 }
 
 #[cfg(test)]

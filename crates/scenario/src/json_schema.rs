@@ -72,6 +72,11 @@ fn value(shape: Shape) -> Value {
         }
         Shape::Time => json!({ "type": "string", "pattern": TIME }),
         Shape::Word(words) => json!({ "enum": words }),
+        Shape::Wholes(min, max) => json!({
+            "type": "array",
+            "items": { "type": "integer", "minimum": min, "maximum": max },
+            "minItems": 2,
+        }),
         Shape::Names => json!({ "type": "array", "items": { "type": "string", "pattern": NAME } }),
         Shape::Lists(lists) => json!({ "enum": lists }),
     }

@@ -33,6 +33,7 @@ mod place;
 mod plan;
 mod predict;
 mod raw;
+pub mod scale;
 mod schema;
 pub mod simulate;
 mod source;

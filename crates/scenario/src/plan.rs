@@ -2,6 +2,7 @@
 
 use crate::{
     place::Place,
+    scale::Scale,
     topology::{Name, Topology},
 };
 use availability::Bounds;
@@ -34,6 +35,10 @@ pub struct Plan {
     pub(crate) restart: Option<Duration>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) sample: Option<Probability>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) scale: Option<Scale>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) swept: Option<Name>,
     #[serde(skip)]
     pub(crate) variant: Option<String>,
     #[serde(skip)]
@@ -70,6 +75,17 @@ impl Plan {
     /// what would such a sample show? None if nobody asks.
     pub const fn sample(&self) -> Option<Probability> {
         self.sample
+    }
+
+    /// The service whose replicas come and go with its load, if there is one.
+    pub const fn scale(&self) -> Option<&Scale> {
+        self.scale.as_ref()
+    }
+
+    /// The service whose number of replicas its variants differ in, if that is what they are
+    /// for.
+    pub const fn swept(&self) -> Option<&Name> {
+        self.swept.as_ref()
     }
 
     /// What it stands for among its variants, if the scenario says so.
@@ -412,7 +428,7 @@ pub enum Expected {
     Within(Bounds),
 }
 
-fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn millis<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(whole_millis(*duration))
 }
 

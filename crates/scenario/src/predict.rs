@@ -71,6 +71,9 @@ pub struct Prediction {
     pub played: Option<Interval>,
     /// How far it can be trusted.
     pub class: Class,
+    /// What the replicas of a service that is scaled cost, in replica-seconds, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica_s: Option<f64>,
     /// What it would be without circuit breakers, if there are any: never less, for a
     /// breaker without a fallback or another replica only refuses. It saves waiting and load.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -185,6 +188,7 @@ pub fn predict(plan: &Plan) -> Prediction {
             .as_ref()
             .map_or(run.full_quality, |run| run.full_quality),
         played: played.as_ref().map(|played| played.interval),
+        replica_s: played.as_ref().and_then(|run| run.replica_s),
         range: run.range,
         class: run.class,
         without_breaker: run.without_breaker,

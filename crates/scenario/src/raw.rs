@@ -36,6 +36,8 @@ pub(crate) struct RawScenario {
     pub(crate) phase: Vec<Spanned<RawPhase>>,
     pub(crate) restart: Option<Spanned<RawRestart>>,
     pub(crate) sample: Option<Spanned<RawSample>>,
+    pub(crate) scale: Option<Spanned<RawScale>>,
+    pub(crate) sweep: Option<Spanned<RawSweep>>,
     #[serde(default)]
     pub(crate) expect: RawExpect,
     #[serde(default)]
@@ -52,6 +54,7 @@ pub(crate) struct RawCompare {
     pub(crate) service: Option<Named<RawService>>,
     pub(crate) faults: Option<Named<RawFault>>,
     pub(crate) policy: Option<RawPolicy>,
+    pub(crate) scale: Option<Spanned<RawScale>>,
     pub(crate) expect: Option<RawExpect>,
 }
 
@@ -59,6 +62,25 @@ pub(crate) struct RawCompare {
 #[serde(deny_unknown_fields)]
 pub(crate) struct RawRestart {
     pub(crate) at: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawScale {
+    pub(crate) service: Option<Spanned<String>>,
+    pub(crate) min: Option<Spanned<i64>>,
+    pub(crate) max: Option<Spanned<i64>>,
+    pub(crate) target: Option<Spanned<f64>>,
+    pub(crate) every: Option<Spanned<String>>,
+    pub(crate) stabilise: Option<Spanned<String>>,
+    pub(crate) start: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RawSweep {
+    pub(crate) service: Option<Spanned<String>>,
+    pub(crate) replicas: Option<Spanned<Vec<Spanned<i64>>>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -101,6 +123,8 @@ pub(crate) struct RawService {
     #[serde(default)]
     pub(crate) soft: Vec<Spanned<String>>,
     pub(crate) work: Option<Spanned<String>>,
+    pub(crate) tell: Option<Spanned<String>>,
+    pub(crate) agree: Option<Spanned<String>>,
     pub(crate) slots: Option<Spanned<i64>>,
     pub(crate) queue: Option<Spanned<i64>>,
     pub(crate) replicas: Option<Spanned<i64>>,

@@ -57,6 +57,8 @@ pub(crate) enum Shape {
     Time,
     /// One of these words.
     Word(&'static [&'static str]),
+    /// A list of at least two whole numbers, both limits included.
+    Wholes(i64, i64),
     /// A list of names.
     Names,
     /// A list that is one of these.
@@ -132,6 +134,8 @@ pub(crate) const ROOT: &[Key] = &[
     table("policy", "a table [policy]", POLICY),
     table("restart", "a table [restart]", RESTART),
     table("sample", "a table [sample]", SAMPLE),
+    table("scale", "a table [scale]", SCALE),
+    table("sweep", "a table [sweep]", SWEEP),
     table("expect", "a table [expect]", EXPECT),
     list("phase", "tables [[phase]], at most 100", PHASE),
     list("compare", "tables [[compare]], at most 20", COMPARE),
@@ -152,6 +156,7 @@ const COMPARE: &[Key] = &[
     named("service", "tables [compare.service.NAME]", SERVICE),
     named("faults", "tables [compare.faults.NAME]", FAULT),
     table("policy", "a table [compare.policy]", POLICY),
+    table("scale", "a table [compare.scale]", SCALE),
     table("expect", "a table [compare.expect]", EXPECT),
 ];
 
@@ -235,6 +240,8 @@ const SERVICE: &[Key] = &[
         Shape::Line,
         "\"cpu:\" or \"wait:\" and a duration from \"1ms\" to \"1h\" in whole milliseconds",
     ),
+    value("tell", Shape::Time, DURATION),
+    value("agree", Shape::Time, DURATION),
     value(
         "slots",
         Shape::Whole(1, 1_000_000),
@@ -325,6 +332,37 @@ const SAMPLE: &[Key] = &[value(
     Shape::Above(0.0, 1.0),
     "a number above 0 and up to 1: the share of good traces that would be kept",
 )];
+
+const SCALE: &[Key] = &[
+    value(
+        "service",
+        Shape::Line,
+        "the name of a [service.NAME] with `slots` that others call",
+    ),
+    value("min", Shape::Whole(1, 16), "a whole number from 1 to 16"),
+    value("max", Shape::Whole(1, 16), "a whole number from 1 to 16"),
+    value(
+        "target",
+        Shape::From(0.1, 0.9),
+        "a number from 0.1 to 0.9: the share of slots that should be taken",
+    ),
+    value("every", Shape::Time, DURATION),
+    value("stabilise", Shape::Time, DURATION),
+    value("start", Shape::Time, DURATION),
+];
+
+const SWEEP: &[Key] = &[
+    value(
+        "service",
+        Shape::Line,
+        "the name of a [service.NAME] that states no `replicas`",
+    ),
+    value(
+        "replicas",
+        Shape::Wholes(1, 16),
+        "a list of two or more whole numbers from 1 to 16, each larger than the one before",
+    ),
+];
 
 const EXPECT: &[Key] = &[
     Key {

@@ -26,6 +26,7 @@ mod gate;
 mod hop;
 mod line;
 mod lost;
+mod scaler;
 mod shelf;
 mod tally;
 mod world;
@@ -35,6 +36,7 @@ pub use tally::{PhaseTally, Tally};
 use crate::{
     Arrivals,
     plan::{Length, Model, Plan},
+    scale::Staff,
     topology::Name,
 };
 use availability::{Confidence, Interval, Probability, Proportion, batches};
@@ -44,6 +46,7 @@ use futures_util::{
 };
 use serde::Serialize;
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     pin::Pin,
     task::{Context, Poll, Waker},
@@ -68,6 +71,8 @@ pub struct Simulated {
     pub tallies: BTreeMap<Name, Tally>,
     /// What became of the requests that left in each phase.
     pub phases: Vec<PhaseTally>,
+    /// Replicas over time, of the service that is scaled.
+    pub staff: Option<Staff>,
 }
 
 impl Simulated {
@@ -144,6 +149,8 @@ pub struct LongRun {
     pub tallies: BTreeMap<Name, Tally>,
     /// What became of the requests that left in each phase.
     pub phases: Vec<PhaseTally>,
+    /// What the replicas of the service cost that is scaled, in replica-seconds.
+    pub replica_s: Option<f64>,
 }
 
 /// What runs of `plan` with other outages, arrivals and draws come to on average; none without
@@ -161,6 +168,7 @@ pub fn long_run(plan: &Plan) -> Option<LongRun> {
         offered: answered.trials(),
         tallies: tallies(&runs),
         phases: phases(&runs),
+        replica_s: replica_seconds(plan, &runs),
     })
 }
 
@@ -185,6 +193,14 @@ fn phases(runs: &[Simulated]) -> Vec<PhaseTally> {
         }
     }
     all
+}
+
+/// What the replicas cost on average.
+fn replica_seconds(plan: &Plan, runs: &[Simulated]) -> Option<f64> {
+    let end = plan.load().expected_duration();
+    let each = runs.iter().filter_map(|run| run.staff.as_ref());
+    let each: Vec<_> = each.map(|staff| staff.replica_seconds(end)).collect();
+    (!each.is_empty()).then(|| each.iter().sum::<f64>() / each.len() as f64)
 }
 
 /// So many of these runs that `is_enough` of their number and of their requests.
@@ -219,11 +235,16 @@ pub fn simulate(plan: &Plan, nth: u64) -> Simulated {
     };
     let seed = plan.seed().wrapping_add(nth.wrapping_mul(FRESH));
     let world = World::new(plan, seed);
+    let staff = RefCell::default();
+    let background: FuturesUnordered<_> = world.heartbeats().into_iter().collect();
+    if let Some(scale) = plan.scale() {
+        background.push(Box::pin(world.scale(scale, &staff)));
+    }
     let mut run = Run {
         world: &world,
         prefix,
         under_way: FuturesUnordered::new(),
-        background: world.heartbeats().into_iter().collect(),
+        background,
         counted: Simulated {
             phases: vec![PhaseTally::default(); plan.phases().len()],
             ..Simulated::default()
@@ -233,7 +254,9 @@ pub fn simulate(plan: &Plan, nth: u64) -> Simulated {
         Model::Open => run.open(Arrivals::new(plan, seed)),
         Model::Closed { workers, think } => run.closed(workers, think),
     }
-    let mut counted = run.counted;
+    let mut counted = std::mem::take(&mut run.counted);
+    drop(run);
+    counted.staff = plan.scale().map(|_| staff.into_inner());
     for hop in &world.hops {
         let tally = hop.tally.get();
         counted.attempts.insert(hop.name.clone(), tally.attempts);

@@ -77,6 +77,14 @@ pub enum Work {
 }
 
 impl Work {
+    /// The same, and so much more.
+    pub(crate) fn and(self, more: Duration) -> Self {
+        match self {
+            Self::Cpu(time) => Self::Cpu(time + more),
+            Self::Wait(time) => Self::Wait(time + more),
+        }
+    }
+
     /// How long it takes at least.
     pub const fn time(self) -> Duration {
         match self {

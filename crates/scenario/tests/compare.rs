@@ -109,7 +109,7 @@ fn a_variant_that_can_not_be_is_refused_where_it_is_wrong() {
         ),
         (
             "[[compare]]\ntitle = \"x\"\n",
-            "`compare` = [[compare]]: replaces nothing; allowed: with at least one of `load`, `chain`, `service`, `faults`, `policy`, `expect` (line 17, column 1)",
+            "`compare` = [[compare]]: replaces nothing; allowed: with at least one of `load`, `chain`, `service`, `faults`, `policy`, `scale`, `expect` (line 17, column 1)",
         ),
         (
             "[[compare]]\ntitle = \"t\"\n[compare.policy]\n",
@@ -117,7 +117,7 @@ fn a_variant_that_can_not_be_is_refused_where_it_is_wrong() {
         ),
         (
             "[[compare]]\ntitle = \"x\"\n[[compare.compare]]\n",
-            "unknown key `compare` in [compare]; allowed: `title`, `load`, `chain`, `service`, `faults`, `policy`, `expect` (line 19, column 11)",
+            "unknown key `compare` in [compare]; allowed: `title`, `load`, `chain`, `service`, `faults`, `policy`, `scale`, `expect` (line 19, column 11)",
         ),
         (
             "[[compare]]\ntitle = \"x\"\n[compare.policy]\ndeadline = \"0s\"\n",

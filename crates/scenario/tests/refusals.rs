@@ -862,6 +862,91 @@ fn refusal(text: &str) -> String {
     }
 }
 
+const SCALED: &str = r#"title = "t"
+[load]
+rate = 100
+for = "1s"
+[service.front]
+calls = ["back"]
+[service.back]
+work = "wait:5ms"
+slots = 2
+"#;
+
+const REPLICAS_THAT_VARY: &[Case] = &[
+    (
+        SCALED,
+        "",
+        "[sweep]\nservice = \"bakc\"\nreplicas = [1, 2]\n",
+        "`sweep.service` = \"bakc\": no such [service.NAME]: did you mean `back`? Allowed: `back`, `front` (line 11, column 11)",
+    ),
+    (
+        SCALED,
+        "",
+        "[sweep]\nservice = \"back\"\nreplicas = [2, 1]\n",
+        "`sweep.replicas` = [2, 1] can't be; allowed: a list of two or more whole numbers from 1 to 16, each larger than the one before (line 12, column 12)",
+    ),
+    (
+        SCALED,
+        "",
+        "[sweep]\nservice = \"back\"\nreplicas = [1]\n",
+        "`sweep.replicas` = [1] can't be; allowed: a list of two or more whole numbers from 1 to 16, each larger than the one before (line 12, column 12)",
+    ),
+    (
+        SCALED,
+        "slots = 2",
+        "slots = 2\nreplicas = 2\n[sweep]\nservice = \"back\"\nreplicas = [1, 2]",
+        "`service.back.replicas` = 2: [sweep] says how many there are; allowed: leave it out (line 10, column 12)",
+    ),
+    (
+        SCALED,
+        "work = \"wait:5ms\"",
+        "tell = \"1ms\"",
+        "`service.back.tell` = \"1ms\": there is no work that it adds to; allowed: with `work` (line 8, column 8)",
+    ),
+    (
+        SCALED,
+        "",
+        "[scale]\nservice = \"back\"\n",
+        "`scale.max` is missing; allowed: a whole number from 1 to 16 (line 10, column 1)",
+    ),
+    (
+        SCALED,
+        "",
+        "[scale]\nservice = \"front\"\nmax = 2\n",
+        "`scale.service` = \"front\": its clients do not hear of new replicas; allowed: a service that others call (line 11, column 11)",
+    ),
+    (
+        SCALED,
+        "slots = 2\n",
+        "[scale]\nservice = \"back\"\nmax = 2\n",
+        "`scale.service` = \"back\": it has no slots, so nobody knows how busy it is; allowed: a service with `slots` (line 10, column 11)",
+    ),
+    (
+        SCALED,
+        "",
+        "[scale]\nservice = \"back\"\nmax = 2\nmin = 3\n",
+        "`scale.min` = 3: `scale.max` is 2; allowed: up to that (line 13, column 7)",
+    ),
+    (
+        SCALED,
+        "",
+        "[scale]\nservice = \"back\"\nmax = 4\ntarget = 1.0\n",
+        "`scale.target` = 1.0 can't be; allowed: a number from 0.1 to 0.9: the share of slots that should be taken (line 13, column 10)",
+    ),
+    (
+        SCALED,
+        "for = \"1s\"",
+        "requests = 100\n[scale]\nservice = \"back\"\nmax = 2",
+        "`scale` = [scale]: what replicas cost counts until a stated end; allowed: with `load.for` (line 5, column 1)",
+    ),
+];
+
+#[test]
+fn impossible_numbers_of_replicas_are_refused() {
+    check(REPLICAS_THAT_VARY);
+}
+
 fn check(cases: &[Case]) {
     for (text, from, to, expected) in cases {
         let text = match *from {

@@ -21,6 +21,11 @@ mod spans;
 
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::{Resource, trace::SdkTracer};
+use std::{
+    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    thread,
+    time::Duration,
+};
 use types::attribute;
 
 pub use metrics::{DURATION_BUCKETS, Metrics};
@@ -97,12 +102,47 @@ impl Telemetry {
     }
 
     /// Sends what is still held back, closes the exporters, and says what became of all spans.
+    ///
+    /// A receiver that takes nothing for five seconds is waited for no longer: what it has not
+    /// taken is lost. One that is slow, and takes one batch after the other, gets all.
     pub async fn shutdown(self) -> SpanTotals {
+        self.shutdown_within(PATIENCE).await
+    }
+
+    /// The same with another patience.
+    pub async fn shutdown_within(self, patience: Duration) -> SpanTotals {
+        let counts = self.spans.counts();
         // Both providers block on their export threads, which a runtime's worker must not.
-        let work = move || {
-            self.metrics.shutdown();
-            self.spans.shutdown()
+        let waits = move || {
+            let (done, ended) = mpsc::channel();
+            thread::spawn(move || {
+                self.metrics.shutdown();
+                // Whoever waited for it may have given up.
+                let _ = done.send(self.spans.shutdown());
+            });
+            wait(&ended, &counts, patience)
         };
-        tokio::task::spawn_blocking(work).await.unwrap_or_default()
+        tokio::task::spawn_blocking(waits).await.unwrap_or_default()
+    }
+}
+
+/// How long a receiver may take nothing before it is given up at the end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Waits for the end of the export, as long as there is some progress.
+fn wait(ended: &Receiver<SpanTotals>, counts: &SpanCounts, patience: Duration) -> SpanTotals {
+    let mut exported = counts.totals().exported;
+    loop {
+        match ended.recv_timeout(patience) {
+            Ok(totals) => return totals,
+            Err(RecvTimeoutError::Timeout) if counts.totals().exported > exported => {
+                exported = counts.totals().exported;
+            }
+            Err(_) => {
+                let totals = counts.totals();
+                tracing::warn!(lost = totals.lost(), "the last spans could not be exported");
+                return totals;
+            }
+        }
     }
 }

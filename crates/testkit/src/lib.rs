@@ -7,6 +7,7 @@
 
 pub mod chain;
 mod engines;
+pub mod jaeger;
 pub mod postgres;
 mod service;
 

@@ -2,7 +2,7 @@
 //!
 //! | question | module |
 //! |---|---|
-//! | How do spans get here? | [`receiver`]: OTLP on one port; [`jsonl`]: from and to a file |
+//! | How do spans get here? | [`receiver`]: OTLP on one port; [`jsonl`]: from and to a file; [`jaeger`]: from a Jaeger that has them |
 //! | What is kept of a span? | [`span`], read from OTLP by [`mod@decode`] |
 //! | Which spans belong together? | [`assemble`]: trees; [`calls`]: calls, attempts, requests |
 //! | How did each of them end? | [`outcome`] |
@@ -38,6 +38,7 @@ pub mod assemble;
 pub mod calls;
 pub mod decode;
 mod intern;
+pub mod jaeger;
 pub mod jsonl;
 pub mod origin;
 pub mod outcome;
@@ -51,6 +52,7 @@ pub use analysis::{
 };
 pub use archive::Archive;
 pub use decode::decode;
+pub use jaeger::{Jaeger, JaegerError};
 pub use jsonl::{Loaded, Selection, read_jsonl};
 pub use origin::{Origin, OriginKind};
 pub use receiver::{ForwardStats, Receiver, ReceiverOptions};

@@ -93,12 +93,17 @@ impl Options {
             is_soft: self.soft.contains(&target.name),
             upstream: chassis.upstream(&target.name, &target.urls),
         };
+        let slots = self.slots.map(|slots| Slots::new(slots, self.queue));
+        let slots = slots.map(Arc::new);
+        if let Some(slots) = &slots {
+            show(chassis, slots);
+        }
         Ok(Relay {
             name: self.name.clone(),
             callees: self.calls.iter().map(callee).collect(),
             order: self.order,
             work: self.work,
-            slots: self.slots.map(|slots| Slots::new(slots, self.queue)),
+            slots,
         })
     }
 
@@ -111,4 +116,19 @@ impl Options {
         let what = || format!("--soft {name}: it calls nobody of that name");
         Err(Error::setup(what)(Unknown::new(&self.calls)))
     }
+}
+
+/// Shows how many slots there are, and for how long they were taken.
+fn show(chassis: &Chassis, slots: &Arc<Slots>) {
+    let (number, busy) = (slots.number() as u64, slots.clone());
+    chassis.show(
+        "nines.slots",
+        "Requests handled at once, at most.",
+        move || number,
+    );
+    chassis.show_seconds(
+        "nines.slots.busy",
+        "Time that slots were taken, of all of them together.",
+        move || busy.busy().as_secs_f64(),
+    );
 }

@@ -21,7 +21,7 @@ pub(crate) struct Relay {
     pub callees: Vec<Callee>,
     pub order: Order,
     pub work: Option<Work>,
-    pub slots: Option<Slots>,
+    pub slots: Option<Arc<Slots>>,
 }
 
 /// A service that it calls.

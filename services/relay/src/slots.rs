@@ -5,8 +5,15 @@
 //! of `s` no more than `k / s` requests a second can be served.
 
 use chassis::Refusal;
-use std::num::NonZeroUsize;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use std::{
+    num::NonZeroUsize,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::Instant,
+};
 use types::{COME_AGAIN, Cause, Problem};
 
 /// The slots, and those who wait for one, first come, first served.
@@ -15,6 +22,57 @@ pub(crate) struct Slots {
     free: Semaphore,
     /// Room in the queue.
     queue: Semaphore,
+    /// How many there are.
+    number: usize,
+    busy: Busy,
+}
+
+/// How long slots were taken, all together. Whoever reads it now and then knows what share of
+/// them was in between: what autoscaling goes by, as it does by processor time elsewhere.
+#[derive(Debug, Default)]
+struct Busy(Mutex<Taken>);
+
+#[derive(Debug, Default)]
+struct Taken {
+    now: u32,
+    time: Duration,
+    since: Option<Instant>,
+}
+
+impl Busy {
+    /// What it is now, with the time until now counted.
+    fn until_now(&self) -> MutexGuard<'_, Taken> {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let since = taken.since.replace(now).unwrap_or(now);
+        let passed = (now - since) * taken.now;
+        taken.time += passed;
+        taken
+    }
+}
+
+/// A slot that is taken, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Slot<'s> {
+    busy: &'s Busy,
+    _permit: SemaphorePermit<'s>,
+}
+
+impl<'s> Slot<'s> {
+    fn new(permit: SemaphorePermit<'s>, busy: &'s Busy) -> Self {
+        busy.until_now().now += 1;
+        Self {
+            busy,
+            _permit: permit,
+        }
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        let mut taken = self.busy.until_now();
+        taken.now = taken.now.saturating_sub(1);
+    }
 }
 
 impl Slots {
@@ -22,16 +80,29 @@ impl Slots {
         Self {
             free: Semaphore::new(slots.get().min(Semaphore::MAX_PERMITS)),
             queue: Semaphore::new(queue.min(Semaphore::MAX_PERMITS)),
+            number: slots.get().min(Semaphore::MAX_PERMITS),
+            busy: Busy::default(),
         }
     }
 
+    /// How many there are.
+    pub(crate) const fn number(&self) -> usize {
+        self.number
+    }
+
+    /// How long they were taken so far, all together.
+    pub(crate) fn busy(&self) -> Duration {
+        self.busy.until_now().time
+    }
+
     /// A slot, held for as long as the permit is kept. Whoever stops waiting leaves the queue.
-    pub(crate) async fn take(&self) -> Result<SemaphorePermit<'_>, Refusal> {
-        if let Ok(slot) = self.free.try_acquire() {
-            return Ok(slot);
+    pub(crate) async fn take(&self) -> Result<Slot<'_>, Refusal> {
+        if let Ok(permit) = self.free.try_acquire() {
+            return Ok(Slot::new(permit, &self.busy));
         }
         let _place = self.queue.try_acquire().map_err(|_| full())?;
-        self.free.acquire().await.map_err(|_| full())
+        let permit = self.free.acquire().await.map_err(|_| full())?;
+        Ok(Slot::new(permit, &self.busy))
     }
 }
 
@@ -74,6 +145,23 @@ mod tests {
         assert!(poll!(&mut third).is_pending());
         assert!(second.now_or_never().is_some());
         assert!(third.now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_of_all_slots_is_counted_also_of_those_that_are_still_taken() {
+        let second = Duration::from_secs(1);
+        let slots = slots(2, 1);
+        assert_eq!((slots.number(), slots.busy()), (2, Duration::ZERO));
+        let first = slots.take().await.unwrap();
+        tokio::time::sleep(second).await;
+        let second_one = slots.take().await.unwrap();
+        tokio::time::sleep(second).await;
+        assert_eq!(slots.busy(), 3 * second);
+        drop(first);
+        tokio::time::sleep(second).await;
+        drop(second_one);
+        tokio::time::sleep(second).await;
+        assert_eq!(slots.busy(), 4 * second);
     }
 
     #[tokio::test]

@@ -3,13 +3,17 @@
 //! A name in DNS stands for all of its addresses, each of which is a replica. It is looked up
 //! again every few seconds: replicas come, go and move, and a client that keeps its
 //! connections would never hear of it. A look-up that fails changes nothing; what is known is
-//! more use than nothing.
+//! more use than nothing. Whoever starts and stops replicas can tell where they are: from then on
+//! nothing is looked up.
 
 use std::{
     io,
     net::{IpAddr, SocketAddr},
     pin::Pin,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 use tokio::{task::AbortHandle, time::sleep};
@@ -32,15 +36,59 @@ pub(super) fn system(host: String, port: u16) -> Found {
 /// The replicas of a callee, as far as they are known.
 #[derive(Debug)]
 pub(super) struct Replicas {
-    known: Arc<RwLock<Arc<[Url]>>>,
+    known: Known,
     /// The look-ups that go on, if there are names.
     looking: Option<AbortHandle>,
+}
+
+/// What is known, shared with whoever finds out more.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    urls: Arc<RwLock<Arc<[Url]>>>,
+    /// Whether somebody has told it, who knows better than DNS.
+    is_told: Arc<AtomicBool>,
+}
+
+impl Known {
+    /// Those known now; the same `Arc` as long as nothing has changed.
+    pub(crate) fn now(&self) -> Arc<[Url]> {
+        self.urls
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// They are there, from now on: calls that begin later know no others.
+    pub(crate) fn set(&self, told: &Arc<[Url]>) {
+        let mut urls = self.urls.write().unwrap_or_else(PoisonError::into_inner);
+        self.is_told.store(true, Relaxed);
+        if **urls != **told {
+            *urls = told.clone();
+        }
+    }
+
+    /// They were looked up.
+    fn found(&self, found: Vec<Url>) {
+        let mut urls = self.urls.write().unwrap_or_else(PoisonError::into_inner);
+        if !self.is_told() && **urls != found {
+            let addresses: Vec<_> = found.iter().map(Url::authority).collect();
+            tracing::info!(?addresses, "replicas found");
+            *urls = found.into();
+        }
+    }
+
+    fn is_told(&self) -> bool {
+        self.is_told.load(Relaxed)
+    }
 }
 
 impl Replicas {
     /// Those at `stated`, whose names are looked up from now on.
     pub(super) fn new(stated: &Arc<[Url]>, look_up: LookUp) -> Self {
-        let known = Arc::new(RwLock::new(stated.clone()));
+        let known = Known {
+            urls: Arc::new(RwLock::new(stated.clone())),
+            is_told: Arc::default(),
+        };
         let looking = stated.iter().any(is_name).then(|| {
             let keep = follow(stated.clone(), known.clone(), look_up);
             tokio::spawn(keep).abort_handle()
@@ -49,17 +97,20 @@ impl Replicas {
     }
 
     /// Whether `urls`, which were known once, still are. Where there are no names to look up
-    /// that is known without a look.
+    /// and nobody tells, that is known without a look.
     pub(super) fn are(&self, urls: &Arc<[Url]>) -> bool {
-        self.looking.is_none() || Arc::ptr_eq(urls, &self.now())
+        let may_change = self.looking.is_some() || self.known.is_told();
+        !may_change || Arc::ptr_eq(urls, &self.now())
+    }
+
+    /// Where others can see and say where they are.
+    pub(super) fn known(&self) -> Known {
+        self.known.clone()
     }
 
     /// Those known now; the same `Arc` as long as nothing has changed.
     pub(super) fn now(&self) -> Arc<[Url]> {
-        self.known
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.known.now()
     }
 }
 
@@ -77,15 +128,10 @@ fn is_name(url: &Url) -> bool {
     matches!(url.host(), Some(Host::Domain(name)) if name != "localhost")
 }
 
-async fn follow(stated: Arc<[Url]>, known: Arc<RwLock<Arc<[Url]>>>, look_up: LookUp) {
-    loop {
+async fn follow(stated: Arc<[Url]>, known: Known, look_up: LookUp) {
+    while !known.is_told() {
         if let Some(found) = all(&stated, look_up).await {
-            let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
-            if **known != found {
-                let addresses: Vec<_> = found.iter().map(Url::authority).collect();
-                tracing::info!(?addresses, "replicas found");
-                *known = found.into();
-            }
+            known.found(found);
         }
         sleep(EVERY).await;
     }
@@ -176,6 +222,34 @@ mod tests {
         assert_eq!(replicas.now(), two);
         next_look_up().await;
         assert_eq!(replicas.now(), urls(&["http://10.0.0.3:8080"]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_told_where_they_are_looks_nothing_up_any_more() {
+        let replicas = Replicas::new(&urls(&["http://database:8080"]), |_, _| {
+            Box::pin(async { Ok(vec![([10, 0, 0, 1], 8080).into()]) })
+        });
+        tokio::task::yield_now().await;
+        let before = replicas.now();
+        let told = urls(&["http://10.0.0.7:8080", "http://10.0.0.8:8080"]);
+        replicas.known().set(&told);
+        assert!(!replicas.are(&before));
+        next_look_up().await;
+        next_look_up().await;
+        assert!(replicas.are(&told) && Arc::ptr_eq(&replicas.now(), &told));
+        replicas
+            .known()
+            .set(&urls(&["http://10.0.0.7:8080", "http://10.0.0.8:8080"]));
+        assert!(replicas.are(&told), "the same once more is no news");
+    }
+
+    #[tokio::test]
+    async fn a_list_of_addresses_is_replaced_by_whoever_is_told() {
+        let stated = urls(&["http://127.0.0.1:1"]);
+        let replicas = Replicas::new(&stated, system);
+        assert!(replicas.are(&stated));
+        replicas.known().set(&urls(&["http://127.0.0.1:2"]));
+        assert!(!replicas.are(&stated));
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use super::{
     balance::{self, Known},
     breaker, cache,
     check::Checks,
-    discovery::{self, Replicas},
+    discovery::{self, Known as KnownReplicas, Replicas},
     hedge,
     replica::Replica,
     retry,
@@ -66,6 +66,11 @@ impl Switch {
         });
         show(&Arc::downgrade(&switch), &switch.outbound);
         switch
+    }
+
+    /// Where the replicas are.
+    pub(super) fn replicas(&self) -> KnownReplicas {
+        self.replicas.known()
     }
 
     /// The stack for a call that begins now.

@@ -1,6 +1,6 @@
 //! Another service, as a handler sees it.
 
-use super::{CallError, Outbound, call::CallInfo, switch::Switch};
+use super::{CallError, Known, Outbound, call::CallInfo, switch::Switch};
 use crate::RequestContext;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
@@ -42,6 +42,11 @@ impl Upstream {
     /// The service's name.
     pub fn name(&self) -> &str {
         &self.callee
+    }
+
+    /// Where its replicas are, as far as that is known, and can be told.
+    pub(crate) fn known(&self) -> Known {
+        self.switch.replicas()
     }
 
     /// Makes a call for the request `context`.

@@ -21,5 +21,5 @@ const SHOWN: [&str; 7] = [
 /// Runs the demo.
 pub fn demo(lab: &Lab) -> Result<Done, Failure> {
     let names: Vec<String> = SHOWN.map(str::to_owned).into();
-    run::experiments(scenarios::load(&names)?, lab)
+    run::experiments(scenarios::load(&names)?, None, lab)
 }

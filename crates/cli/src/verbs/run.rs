@@ -1,7 +1,7 @@
 //! `nines run`: scenarios on real processes.
 
 use crate::{
-    args::{Lab, Spans},
+    args::{Deployed, Lab, Spans},
     exit::{Done, Failure},
     interrupt, output,
     progress::Bar,
@@ -9,26 +9,38 @@ use crate::{
     scenarios::{self, Named},
 };
 use availability::Verdict;
-use lab::{LabError, Setup, experiment, fix};
+use lab::{LabError, Setup, deployed::Deployment, experiment, fix};
 use report::results::{Results, ScenarioResult, VariantOf};
 use scenario::builtin;
 use std::collections::BTreeSet;
 
 /// Runs the scenarios that `arguments` name, or `all` that are built in.
-pub fn run(arguments: &[String], all: bool, lab: &Lab) -> Result<Done, Failure> {
+pub fn run(
+    arguments: &[String],
+    all: bool,
+    deployed: &Deployed,
+    lab: &Lab,
+) -> Result<Done, Failure> {
     let built_in = builtin().iter().filter(|_| all);
     let built_in = built_in.map(|scenario| scenario.name.to_owned());
     let names: Vec<String> = arguments.iter().cloned().chain(built_in).collect();
-    experiments(scenarios::load(&names)?, lab)
+    let deployment = deployed.deployment().map_err(Failure::BadInput)?;
+    experiments(scenarios::load(&names)?, deployment, lab)
 }
 
 /// Runs `scenarios` one after the other, shows each as soon as it has ended, and writes the
 /// files.
-pub fn experiments(scenarios: Vec<Named>, lab: &Lab) -> Result<Done, Failure> {
+pub fn experiments(
+    scenarios: Vec<Named>,
+    deployed: Option<Deployment>,
+    lab: &Lab,
+) -> Result<Done, Failure> {
     output::check_folder(&lab.out)?;
     lab.junit.as_deref().map_or(Ok(()), output::check_file)?;
     let trials = trials(scenarios);
     check_fix(&trials, lab)?;
+    check_jaeger(deployed.as_ref(), lab)?;
+    check_deployed(&trials, deployed.as_ref())?;
     for Trial { scenario, .. } in &trials {
         scenario.warn();
     }
@@ -37,7 +49,7 @@ pub fn experiments(scenarios: Vec<Named>, lab: &Lab) -> Result<Done, Failure> {
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| LabError::Broken(error.to_string()))?;
-    let (results, ended) = runtime.block_on(all(trials, lab));
+    let (results, ended) = runtime.block_on(all(trials, deployed, lab));
     let results = Results::new(results);
     // Whatever was measured is kept, also if something went wrong afterwards.
     if ended.is_ok() || !results.scenarios.is_empty() {
@@ -61,14 +73,20 @@ fn write(results: &Results, lab: &Lab) -> Result<(), LabError> {
 }
 
 /// The results so far, and whether all went well.
-async fn all(trials: Vec<Trial>, lab: &Lab) -> (Vec<ScenarioResult>, Result<(), LabError>) {
+async fn all(
+    trials: Vec<Trial>,
+    deployed: Option<Deployment>,
+    lab: &Lab,
+) -> (Vec<ScenarioResult>, Result<(), LabError>) {
     let mut results = Vec::new();
-    let ended = one_by_one(trials, lab, &mut results).await;
+    // On the heap: what a run remembers is too much for the stack.
+    let ended = Box::pin(one_by_one(trials, deployed, lab, &mut results)).await;
     (results, ended)
 }
 
 async fn one_by_one(
     trials: Vec<Trial>,
+    deployed: Option<Deployment>,
     lab: &Lab,
     results: &mut Vec<ScenarioResult>,
 ) -> Result<(), LabError> {
@@ -76,6 +94,12 @@ async fn one_by_one(
     let setup = Setup {
         program: std::env::current_exe().map_err(broken)?,
         out: lab.out.clone(),
+        // The Jaeger that spans are read from shows them as well.
+        jaeger: lab
+            .jaeger
+            .clone()
+            .or_else(|| deployed.as_ref().map(|it| it.traces.clone())),
+        deployed,
         otlp: lab.otlp.clone(),
         all_spans: lab.spans == Spans::All,
         repeat: lab.repeat,
@@ -161,6 +185,32 @@ fn with_variants(Named { name, plan }: Named) -> Vec<Trial> {
         },
     };
     [first].into_iter().chain(others).collect()
+}
+
+/// Refuses links to a Jaeger that has none of the traces: whoever follows them finds nothing.
+fn check_jaeger(deployed: Option<&Deployment>, lab: &Lab) -> Result<(), Failure> {
+    match &lab.jaeger {
+        Some(url) if deployed.is_none() && lab.otlp.is_none() => Err(Failure::BadInput(format!(
+            "--jaeger {url}: no spans are sent to it, so its links would lead nowhere; \
+             allowed: together with --otlp URL or --traces URL"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses plans that need more of a deployed chain than there is a way to.
+fn check_deployed(trials: &[Trial], deployed: Option<&Deployment>) -> Result<(), Failure> {
+    let Some(deployment) = deployed else {
+        return Ok(());
+    };
+    let why = |trial: &Trial| {
+        let why = deployment.refuses(&trial.scenario.plan)?;
+        Some(format!("--target: {} {why}", trial.scenario.name))
+    };
+    match trials.iter().find_map(why) {
+        Some(why) => Err(Failure::BadInput(why)),
+        None => Ok(()),
+    }
 }
 
 /// Refuses a service to be fixed that is not there.

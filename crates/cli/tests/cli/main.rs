@@ -3,6 +3,7 @@
 mod accounting;
 mod attribution;
 mod bad_input;
+mod collector;
 mod compare;
 mod degraded;
 mod describe;

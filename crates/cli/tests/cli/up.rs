@@ -332,6 +332,17 @@ fn a_scenario_s_chain_begins_with_its_faults_and_the_edge_listens_where_it_is_to
     assert_eq!(kept.stop(Signal::TERM).1.code, Some(0));
 }
 
+#[test]
+fn a_chain_whose_edge_has_replicas_says_how_to_ask_the_first_and_others_find_it() {
+    let kept = Kept::start(&["restart"]);
+    assert_eq!(kept.chain["edge"], "gateway-0");
+    let url = format!("http://{}/v1/me", kept.address("gateway-0", "public"));
+    assert!(kept.shown().contains(&url), "{}", kept.shown());
+    let second = kept.run(&["up"]);
+    assert!(second.stderr.contains("still runs"), "{}", second.stderr);
+    assert_eq!(kept.stop(Signal::TERM).1.code, Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_spans_of_all_services_go_where_they_are_told() {
     let receiver = Receiver::start(([127, 0, 0, 1], 0).into(), ReceiverOptions::default());
@@ -479,4 +490,23 @@ fn a_policy_that_is_set_saves_requests_and_one_that_is_cleared_saves_none() {
     kept.json(&["policy", "clear", "gateway", "profile"]);
     assert!(pages(&kept) < 60);
     assert_eq!(kept.stop(Signal::TERM).1.code, Some(0));
+}
+
+#[test]
+fn a_chain_whose_collector_is_dead_goes_on_serving_and_counts_the_spans_it_loses() {
+    let (_socket, nobody) = reserved();
+    let kept = Kept::start(&["--otlp", &format!("http://{nobody}")]);
+    let lost = || {
+        assert_eq!(kept.page(), 200);
+        let metrics = ask(&kept.address("gateway", "admin"), "/metrics", "");
+        let lines = metrics.lines();
+        let mut failed =
+            lines.filter(|line| line.starts_with("nines_spans_total{state=\"failed\""));
+        let count = failed.next().unwrap().rsplit_once(' ').unwrap().1;
+        count.parse::<u64>().unwrap() > 0
+    };
+    assert!(wait_until(START, lost));
+    let (sandbox, ended) = kept.stop(Signal::INT);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_clean(&sandbox);
 }

@@ -9,10 +9,18 @@ use super::{
     load::{self, Row},
     losses,
     policies::{self, Mark},
+    scaling,
     staircase::{self, Step},
-    timeline::{self, Band, Breaker, Course, Outages, Slice},
+    timeline::{self, Band, Breaker, Course, Outages, Slice, Staff},
 };
-use crate::svg::Picture;
+use crate::{
+    scaling::{Replicas, Scaling, Throughput},
+    svg::Picture,
+};
+use availability::{
+    Confidence,
+    scaling::{Point, fits},
+};
 use maud::Render;
 use roxmltree::Document;
 use traces::analysis::{Intervals, Latency};
@@ -129,6 +137,36 @@ fn a_curve_stands_whatever_its_depths() {
 }
 
 #[test]
+fn throughput_of_any_size_is_drawn_with_whatever_law_it_has() {
+    for value in WILD {
+        let replicas = |nth: u32| Replicas {
+            replicas: nth,
+            predicted_per_s: value,
+            measured: Some(Throughput {
+                per_s: value,
+                low_per_s: value / 2.0,
+                high_per_s: value * 2.0,
+                efficiency: value,
+            }),
+        };
+        let point = |nth: u32| Point::new(nth, value * f64::from(nth), value / 10.0).ok();
+        let points: Option<Vec<_>> = [1, 2, 4, 8].into_iter().map(point).collect();
+        let scaling = |number: u32| Scaling {
+            scenario: "s".to_owned(),
+            service: "a".into(),
+            points: (1..=number).map(replicas).collect(),
+            laws: points
+                .as_ref()
+                .and_then(|it| fits(it, Confidence::P99).ok()),
+            no_laws: None,
+        };
+        for number in [0, 1, 16] {
+            is_sound(&scaling::draw(id(), &scaling(number)));
+        }
+    }
+}
+
+#[test]
 fn loads_and_latencies_stand_whatever_their_size() {
     for value in WILD {
         let row = Row {
@@ -218,6 +256,10 @@ fn a_timeline_stands_whatever_happened() {
             (5.0, value, BreakerState::HalfOpen),
         ];
         let course = Course {
+            staff: Some(Staff {
+                service: "a".into(),
+                changes: vec![(0.0, value, 1.0), (value, 2.0, value)],
+            }),
             seconds: 5.0,
             bands: vec![band.clone(), band],
             slices: vec![

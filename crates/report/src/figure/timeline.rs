@@ -19,10 +19,21 @@ pub(crate) struct Course {
     pub(crate) slices: Vec<Slice>,
     /// Attempts a second at each hop, one for each slice.
     pub(crate) loads: Vec<(String, Vec<f64>)>,
+    /// How many replicas served when, of the service that was scaled.
+    pub(crate) staff: Option<Staff>,
     /// When faults struck that come and go.
     pub(crate) outages: Vec<Outages>,
     /// What each breaker that opened did.
     pub(crate) breakers: Vec<Breaker>,
+}
+
+/// Replicas that come and go.
+#[derive(Debug, Clone)]
+pub(crate) struct Staff {
+    /// The service.
+    pub(crate) service: String,
+    /// Each change: when, how many serve from then on, and how many are there.
+    pub(crate) changes: Vec<(f64, f64, f64)>,
 }
 
 /// The outages of one place.
@@ -90,6 +101,7 @@ const TITLES: f64 = 26.0;
 const ANSWERED: f64 = 54.0;
 const LATENCY: f64 = 66.0;
 const LOAD: f64 = 22.0;
+const STAFF: f64 = 34.0;
 const BREAKER: f64 = 16.0;
 const OUTAGES: f64 = 12.0;
 const GAP: f64 = 14.0;
@@ -105,7 +117,13 @@ pub(crate) fn draw(id: String, course: &Course) -> Picture {
     let answered = if several { TITLES + GAP } else { GAP };
     let latency = answered + ANSWERED + GAP;
     let loads = latency + LATENCY + GAP;
-    let outages = loads + (LOAD + 6.0) * course.loads.len() as f64 + GAP / 2.0;
+    let staff = loads + (LOAD + 6.0) * course.loads.len() as f64;
+    let more = if course.staff.is_some() {
+        STAFF + 6.0
+    } else {
+        0.0
+    };
+    let outages = staff + more + GAP / 2.0;
     let breakers = outages + (OUTAGES + 6.0) * course.outages.len() as f64;
     let bottom = breakers + (BREAKER + 8.0) * course.breakers.len() as f64;
     Picture {
@@ -122,6 +140,7 @@ pub(crate) fn draw(id: String, course: &Course) -> Picture {
             @for (nth, (hop, load)) in course.loads.iter().enumerate() {
                 (strip(hop, load, course, &x, loads + (LOAD + 6.0) * nth as f64, most))
             }
+            @if let Some(replicas) = &course.staff { (steps(replicas, course.seconds, &x, staff)) }
             @for (nth, place) in course.outages.iter().enumerate() {
                 (barcode(place, &x, outages + (OUTAGES + 6.0) * nth as f64))
             }
@@ -140,7 +159,15 @@ fn describe(course: &Course) -> String {
         breakers.map(|breaker| format!("{} opened {} times", breaker.name, breaker.opened()));
     let outages = course.outages.iter();
     let outages = outages.map(|at| format!("{}: {} outages", at.place, at.times));
-    let all: Vec<_> = bands.chain(outages).chain(breakers).collect();
+    let staff = course.staff.iter().map(|staff| {
+        let most = staff.changes.iter().map(|(_, serving, _)| *serving);
+        format!(
+            "up to {} replicas of {}",
+            most.fold(0.0, f64::max),
+            staff.service
+        )
+    });
+    let all: Vec<_> = bands.chain(staff).chain(outages).chain(breakers).collect();
     format!(
         "{:.1} s in {} slices; {}",
         course.seconds,
@@ -282,6 +309,41 @@ fn strip(hop: &str, load: &[f64], course: &Course, x: &Scale, top: f64, most: f6
         @if corners.len() > 2 { (polygon(&corners, "load")) }
         (line((LEFT, top + LOAD), (RIGHT, top + LOAD), "grid"))
         (text((RIGHT + 6.0, top + LOAD / 2.0 + 4.0), Anchor::Start, "label", &words))
+    }
+}
+
+/// Replicas as stairs: those that serve as a surface, those that are there as a line above it.
+fn steps(staff: &Staff, end: f64, x: &Scale, top: f64) -> Markup {
+    let most = staff
+        .changes
+        .iter()
+        .map(|(_, _, all)| *all)
+        .fold(1.0, f64::max);
+    let y = Scale::linear(0.0, most, (top + STAFF, top));
+    let ends = staff
+        .changes
+        .iter()
+        .skip(1)
+        .map(|(at, ..)| *at)
+        .chain([end]);
+    let spans: Vec<_> = staff.changes.iter().zip(ends).collect();
+    let stairs = |of: fn(&(f64, f64, f64)) -> f64| -> Vec<Point> {
+        let step = |(from, to): &(&(f64, f64, f64), f64)| {
+            [(x.at(from.0), y.at(of(from))), (x.at(*to), y.at(of(from)))]
+        };
+        spans.iter().flat_map(step).collect()
+    };
+    let mut serving = stairs(|(_, serving, _)| *serving);
+    if let (Some(first), Some(last)) = (serving.first().copied(), serving.last().copied()) {
+        serving.extend([(last.0, y.at(0.0)), (first.0, y.at(0.0))]);
+    }
+    let name = format!("replicas of {}", staff.service);
+    html! {
+        (panel(&shortened(&name, 22), top, STAFF))
+        @if serving.len() > 2 { (polygon(&serving, "load")) }
+        (polyline(&stairs(|(_, _, all)| *all), "predicted"))
+        (line((LEFT, top + STAFF), (RIGHT, top + STAFF), "grid"))
+        (text((RIGHT + 6.0, top + STAFF / 2.0 + 4.0), Anchor::Start, "label", &format!("up to {most}")))
     }
 }
 

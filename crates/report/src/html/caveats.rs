@@ -3,7 +3,7 @@
 use crate::{
     facts::is_censored,
     results::{LATE, RunResult, ScenarioResult},
-    words::{accounted, count, duration, millis, percent},
+    words::{self, accounted, count, duration, millis, percent},
 };
 use maud::{Markup, html};
 
@@ -32,6 +32,7 @@ fn of_run(nth: usize, run: &RunResult) -> Vec<String> {
             let gave_up = count(run.generator.gave_up);
             format!("{gave_up} times the client gave up: those latencies are censored, the true ones longer")
         }),
+        run.deployed.as_ref().map(words::deployed),
         forwarded(run),
     ];
     let which = if nth == 0 { "" } else { "rerun: " };

@@ -10,6 +10,7 @@ use crate::{
     figure::{
         Seen,
         policies::{self, Mark, Row},
+        scaling,
     },
     results::{RunResult, ScenarioResult},
     tables::compare,
@@ -66,6 +67,9 @@ const MEASURES: [(&str, &str, &str, Measure); 4] = [
     ),
 ];
 
+const SCALING: &str = "Dots: measured, with 99 % intervals. Squares: predicted. Line: Amdahl’s law. \
+                       Dashed: the universal law. Dotted: replicas that share nothing.";
+
 /// A picture for each thing that is measured.
 pub(crate) fn pictures(id: &str, group: &[&ScenarioResult]) -> Vec<Captioned> {
     let of_measure = |(name, title, caption, measure): (&'static str, &str, &str, Measure)| {
@@ -76,7 +80,13 @@ pub(crate) fn pictures(id: &str, group: &[&ScenarioResult]) -> Vec<Captioned> {
             caption: caption.to_owned(),
         }
     };
-    MEASURES.into_iter().map(of_measure).collect()
+    let scaling = crate::scaling::of(group).map(|found| Captioned {
+        name: "scaling",
+        picture: scaling::draw(format!("{id}-scaling"), &found),
+        caption: SCALING.to_owned(),
+    });
+    let measures = MEASURES.into_iter().map(of_measure);
+    scaling.into_iter().chain(measures).collect()
 }
 
 fn row(result: &ScenarioResult, measure: Measure) -> Row {

@@ -5,9 +5,9 @@ use crate::{
     facts,
     figure::{
         Seen, curve, graph, latency, load, losses, staircase,
-        timeline::{self, Band, Breaker, Course, Outages, Slice},
+        timeline::{self, Band, Breaker, Course, Outages, Slice, Staff},
     },
-    results::{RunResult, ScenarioResult, Scheduled, Timeline},
+    results::{RunResult, Scaled, ScenarioResult, Scheduled, Timeline},
     svg::Picture,
     words::{is_out_of_the_usual, percent, phase_name},
 };
@@ -123,6 +123,9 @@ pub(crate) fn over_time(id: &str, result: &ScenarioResult, run: &RunResult) -> O
     let mut caption = COURSE.to_owned();
     if !course.outages.is_empty() {
         caption += " Strokes: outages, as the seed has them.";
+    }
+    if course.staff.is_some() {
+        caption += " Replicas: surface those that serve, line those that are there.";
     }
     if !course.breakers.is_empty() {
         caption += " Breakers: thin line closed, hatched block open, low block half-open.";
@@ -270,8 +273,20 @@ fn course(result: &ScenarioResult, run: &RunResult) -> Course {
         bands: bands(&result.plan, timeline),
         slices: timeline.slices.iter().map(slice).collect(),
         loads: run.analysis.hops.iter().map(|hop| load(&hop.hop)).collect(),
+        staff: run.scaled.as_ref().map(staff),
         outages: run.schedule.iter().map(outages).collect(),
         breakers: breakers(timeline, end),
+    }
+}
+
+fn staff(scaled: &Scaled) -> Staff {
+    let change = |(at, serving, starting): &(u64, u32, u32)| {
+        let serving = f64::from(*serving);
+        (*at as f64 / 1e3, serving, serving + f64::from(*starting))
+    };
+    Staff {
+        service: scaled.service.clone(),
+        changes: scaled.staff.changes.iter().map(change).collect(),
     }
 }
 

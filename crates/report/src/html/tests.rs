@@ -3,7 +3,7 @@ mod stage;
 use super::page;
 use crate::{
     csv, pictures,
-    results::{ScenarioResult, VariantOf},
+    results::{Deployed, ScenarioResult, VariantOf},
 };
 use availability::{Doubt, Judgement, Verdict};
 use roxmltree::{Document, Node, ParsingOptions};
@@ -184,6 +184,32 @@ fn ids_are_unique_and_every_reference_has_its_end() {
         for labels in attributes(document, "aria-labelledby") {
             assert!(labels.split(' ').all(|id| unique.contains(id)), "{labels}");
         }
+    });
+}
+
+#[test]
+fn each_trace_links_to_the_jaeger_that_has_it_and_says_where_it_was_measured() {
+    let mut linked = scenario("one", "One");
+    for run in &mut linked.runs {
+        run.jaeger = Some("https://jaeger.example/ui/?a=\"><b>".to_owned());
+        run.deployed = Some(Deployed {
+            target: "http://chain.example/".to_owned(),
+            traces: "http://jaeger.example/".to_owned(),
+        });
+    }
+    let traces: Vec<_> = linked.runs[0]
+        .waterfalls
+        .iter()
+        .map(|it| it.trace)
+        .collect();
+    assert!(!traces.is_empty());
+    parsed(vec![linked], |document, html| {
+        let links: Vec<_> = attributes(document, "href").collect();
+        for trace in traces {
+            let link = format!("https://jaeger.example/ui/?a=\"><b>/trace/{trace}");
+            assert!(links.contains(&&*link), "{links:?}");
+        }
+        assert!(html.contains("deployed at http://chain.example/"));
     });
 }
 

@@ -7,7 +7,7 @@ use crate::{
 };
 use maud::{Markup, html};
 use traces::{
-    Waterfall,
+    TraceId, Waterfall,
     waterfall::{Bar, Role, Why},
 };
 use types::{BreakerState, Outcome};
@@ -25,7 +25,7 @@ pub(super) fn section(id: &str, run: &RunResult) -> Markup {
             section.traces aria-labelledby={(id) "-traces"} {
                 h3 id={(id) "-traces"} { "Telling traces" }
                 @for (nth, waterfall) in run.waterfalls.iter().enumerate() {
-                    (one(waterfall, nth == 0))
+                    (one(waterfall, nth == 0, run.jaeger.as_deref()))
                 }
             }
         }
@@ -33,7 +33,7 @@ pub(super) fn section(id: &str, run: &RunResult) -> Markup {
 }
 
 /// One trace; the first is open, the others at a touch, and all of them on paper.
-fn one(waterfall: &Waterfall, is_open: bool) -> Markup {
+fn one(waterfall: &Waterfall, is_open: bool, jaeger: Option<&str>) -> Markup {
     let length = waterfall
         .bars
         .iter()
@@ -43,7 +43,7 @@ fn one(waterfall: &Waterfall, is_open: bool) -> Markup {
         details open=[is_open.then_some("")] {
             summary { (why(waterfall)) }
             table.waterfall {
-                caption { "Trace " code { (waterfall.trace) } ", from 0 to " (millis(length / 1e6)) }
+                caption { "Trace " (named(waterfall.trace, jaeger)) ", from 0 to " (millis(length / 1e6)) }
                 thead { tr {
                     th scope="col" { "what" }
                     th scope="col" { "how it ended" }
@@ -55,6 +55,20 @@ fn one(waterfall: &Waterfall, is_open: bool) -> Markup {
             @if waterfall.left_out > 0 {
                 p.note { (count(waterfall.left_out as u64)) " more bars are left out." }
             }
+        }
+    }
+}
+
+/// Its id, which leads to it where there is a Jaeger that has it.
+fn named(trace: TraceId, jaeger: Option<&str>) -> Markup {
+    html! {
+        @match jaeger {
+            Some(base) => {
+                a href={ (base.trim_end_matches('/')) "/trace/" (trace) } rel="noreferrer" {
+                    code { (trace) }
+                }
+            }
+            None => code { (trace) },
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The same chain, faults and rate of requests under different policies: what each buys and
 //! costs.
 
-use super::{Sheet, downtime, load, outage};
+use super::{Sheet, downtime, load, outage, scaled, scaling};
 use crate::{
     facts::{attempts_per_request, cpu_per_request_us, hops_are_predicted, predicted, waits},
     results::{RunResult, ScenarioResult, shown_interval},
@@ -17,12 +17,18 @@ pub(crate) fn sheets(group: &[&ScenarioResult]) -> Vec<Sheet> {
     if group.iter().all(|result| waits(result)) {
         return vec![outage::sheet(group)];
     }
+    let scaling = crate::scaling::of(group);
+    let scaling = scaling.as_ref().map(scaling::sheet);
+    let scaled = scaled::sheet(group);
+    let is_told = scaling.is_some() || scaled.is_some();
     let shown: Vec<_> = group
         .iter()
         .filter_map(|result| Some((*result, result.shown()?)))
         .collect();
     let phases = |(result, _): &(&ScenarioResult, _)| result.plan.phases().len();
-    let more = if shown.iter().any(|shown| phases(shown) > 1) {
+    let more = if is_told {
+        None
+    } else if shown.iter().any(|shown| phases(shown) > 1) {
         Some(outages(&shown))
     } else if shown.iter().any(|(result, _)| result.tries_again()) {
         loads(&shown)
@@ -30,8 +36,10 @@ pub(crate) fn sheets(group: &[&ScenarioResult]) -> Vec<Sheet> {
         None
     };
     let nines = differ_in_faults(group).then(|| downtime::sheet(group));
-    [success(&shown)]
+    scaling
         .into_iter()
+        .chain(scaled)
+        .chain([success(&shown)])
         .chain(more)
         .chain(nines)
         .collect()

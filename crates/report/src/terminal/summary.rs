@@ -6,8 +6,8 @@ use crate::{
     results::{RunResult, ScenarioResult, shown_interval},
     tables::losses,
     words::{
-        accounted, censored, count, expected, how_played, in_nines, interval, limit, long_run_of,
-        millis, offered, percent, played, probability, promise, reason, sampled,
+        self, accounted, censored, count, expected, how_played, in_nines, interval, limit,
+        long_run_of, millis, offered, percent, played, probability, promise, reason, sampled,
     },
 };
 use availability::{Probability, Verdict};
@@ -90,6 +90,7 @@ pub(super) fn footer(result: &ScenarioResult, run: &RunResult, style: Style) -> 
     text += &latency(result, run);
     text += &accounting(run);
     let _ = writeln!(text, "spans        {}", run.analysis.completeness);
+    text += &deployed(run);
     text += &forwarded(run);
     for rerun in result.runs.iter().skip(1) {
         let _ = writeln!(text, "rerun        with the fresh seed {}", rerun.seed);
@@ -107,6 +108,14 @@ fn given(run: &RunResult) -> String {
     };
     let value = probability(played(given));
     format!("of this run  {value}: {}\n", how_played(run, given))
+}
+
+/// Which chain it was, if it was not started for the run.
+fn deployed(run: &RunResult) -> String {
+    let Some(deployed) = &run.deployed else {
+        return String::new();
+    };
+    format!("chain        {}\n", words::deployed(deployed))
 }
 
 /// What became of the spans passed on to a collector.

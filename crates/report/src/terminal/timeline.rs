@@ -1,7 +1,7 @@
 //! What happened when: a strip over time.
 
 use crate::{
-    results::{RunResult, Timeline},
+    results::{RunResult, Scaled, Timeline},
     words::millis,
 };
 use scenario::Plan;
@@ -53,7 +53,23 @@ pub(super) fn strips(plan: &Plan, run: &RunResult) -> String {
         |most| format!("attempts/s, up to {most:.0}"),
         None,
     );
+    if let Some(scaled) = &run.scaled {
+        text += &replicas(timeline, scaled);
+    }
     text + &breakers(timeline)
+}
+
+/// The replicas that serve at the begin of each slice.
+fn replicas(timeline: &Timeline, scaled: &Scaled) -> String {
+    let changes = &scaled.staff.changes;
+    let serving = |slice: &Stretch| {
+        let at = timeline.seconds(slice.end) * 1e3;
+        let before = changes.iter().take_while(|(from, ..)| (*from as f64) < at);
+        before.last().map(|(_, serving, _)| f64::from(*serving))
+    };
+    let cost = format!("{:.1} replica-s", scaled.replica_s);
+    let unit = |most: f64| format!("of {}, up to {most:.0}; {cost}", scaled.service);
+    strip("replicas", &timeline.slices, serving, unit, None)
 }
 
 /// The seconds at which phases begin.

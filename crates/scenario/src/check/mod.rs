@@ -15,8 +15,11 @@ mod places;
 mod policy;
 mod restart;
 mod sample;
+mod scale;
 mod service;
+mod sweep;
 mod takeover;
+mod together;
 mod variant;
 mod when;
 
@@ -82,6 +85,13 @@ impl Check<'_> {
     fn scenario(&mut self, mut raw: RawScenario) -> Checked<Plan> {
         let compare = std::mem::take(&mut raw.compare);
         let version = self.version(raw.version.as_ref());
+        if let Some(sweep) = raw.sweep.take() {
+            let plan = self.swept(&raw, &sweep, !compare.is_empty());
+            let own = raw.variant.as_ref().map(|own| self.own_title(own, true));
+            version?;
+            own.transpose()?;
+            return plan;
+        }
         let plan = self.plan(raw.clone());
         let variants = self.variants(&raw, &compare);
         let own = raw.variant.as_ref();
@@ -127,6 +137,8 @@ impl Check<'_> {
         self.distinct(&faults, &windows)?;
         self.alone(&windows)?;
         let phases = phase::timeline(load, &policy?, &faults, &windows);
+        let scale = raw.scale.as_ref();
+        let scale = scale.map(|it| self.scale(it, topology.as_ref().ok(), &phases));
         self.few_enough(&phases, &windows)?;
         self.takeovers(&raw.service, &phases)?;
         let end = load.expected_duration();
@@ -139,6 +151,8 @@ impl Check<'_> {
             expectation: expectation?,
             restart: restart.transpose()?,
             sample: sample.transpose()?,
+            scale: scale.transpose()?,
+            swept: None,
             variant: None,
             variants: Vec::new(),
         })

@@ -26,6 +26,10 @@ impl Check<'_> {
         let replicas = raw.replicas.as_ref().map_or(Ok(1), |replicas| {
             self.number_of_replicas(&["service", name, "replicas"], replicas)
         });
+        let work = match (work.transpose(), replicas) {
+            (Ok(work), Ok(replicas)) => self.together(name, raw, work, replicas),
+            (work, _) => work,
+        };
         let takeover = raw.takeover.as_ref();
         let takeover = self.optional_duration(&["service", name, "takeover"], takeover);
         Ok(Relay {
@@ -33,7 +37,7 @@ impl Check<'_> {
             calls: calls?,
             order: order?,
             soft: soft.into_iter().collect::<Checked<_>>()?,
-            work: work.transpose()?,
+            work: work?,
             slots: slots?,
             replicas: replicas?,
             takeover: takeover?,

@@ -77,7 +77,7 @@ impl Check<'_> {
         let (whole, tables) = replaced(base, raw.get_ref());
         if tables.is_empty() {
             let reason = "replaces nothing; allowed: with at least one of `load`, `chain`, \
-                          `service`, `faults`, `policy`, `expect`";
+                          `service`, `faults`, `policy`, `scale`, `expect`";
             return self.conflict(&["compare"], raw, reason.to_owned());
         }
         self.variant = Some(Replaced {
@@ -124,6 +124,10 @@ fn replaced(base: &RawScenario, raw: &RawCompare) -> (RawScenario, Vec<&'static 
     if let Some(policy) = &raw.policy {
         whole.policy.clone_from(policy);
         tables.push("policy");
+    }
+    if let Some(scale) = &raw.scale {
+        whole.scale = Some(scale.clone());
+        tables.push("scale");
     }
     if let Some(expect) = &raw.expect {
         whole.expect.clone_from(expect);

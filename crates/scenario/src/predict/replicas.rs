@@ -32,7 +32,7 @@ pub(crate) fn has_formula(plan: &Plan) -> bool {
         let has_room = !is_overfull(phase, topology);
         !is_new && has_room && are_apart(phase) && is_balanced_by_chance(phase, topology)
     };
-    plan.phases().iter().all(is_known)
+    plan.scale().is_none() && plan.phases().iter().all(is_known)
 }
 
 /// Whether the load needs more slots than there are: then it depends on the queue who is

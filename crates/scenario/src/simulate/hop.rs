@@ -25,7 +25,9 @@ pub(super) struct Hop {
     pub(super) calls: Vec<Called>,
     pub(super) order: Order,
     pub(super) work: Option<Work>,
+    /// All that there may be, of which the first so many serve.
     pub(super) replicas: Vec<Replica>,
+    pub(super) serving: Cell<usize>,
     pub(super) tally: Cell<Tally>,
     takeover: Duration,
 }
@@ -59,6 +61,43 @@ pub(super) struct Replica {
 pub(super) struct Room {
     slots: Semaphore,
     queue: Semaphore,
+    number: u32,
+    taken: Cell<Taken>,
+}
+
+/// How long slots were taken, all together.
+#[derive(Debug, Clone, Copy, Default)]
+struct Taken {
+    now: u32,
+    time: Duration,
+    since: Duration,
+}
+
+impl Taken {
+    fn until(self, now: Duration) -> Self {
+        let time = self.time + now.saturating_sub(self.since) * self.now;
+        Self {
+            time,
+            since: now,
+            ..self
+        }
+    }
+}
+
+/// A slot that is taken, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Slot<'r> {
+    room: &'r Room,
+    clock: &'r Clock,
+    _permit: SemaphorePermit<'r>,
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        let taken = self.room.taken.get().until(self.clock.now());
+        let now = taken.now.saturating_sub(1);
+        self.room.taken.set(Taken { now, ..taken });
+    }
 }
 
 impl Hop {
@@ -77,12 +116,16 @@ impl Hop {
             })
         };
         let replica = |number| Replica::new(plan, name, number);
+        let serving = topology.replicas(name);
+        let scale = plan.scale().filter(|scale| scale.service == *name);
+        let most = scale.map_or(serving, |scale| scale.max.max(serving));
         Self {
             name: name.clone(),
             calls: calls.iter().enumerate().filter_map(called).collect(),
             order: relay.map(|relay| relay.order).unwrap_or_default(),
             work: relay.and_then(|relay| relay.work),
-            replicas: (0..topology.replicas(name)).map(replica).collect(),
+            replicas: (0..most).map(replica).collect(),
+            serving: Cell::new(usize::try_from(serving).unwrap_or(usize::MAX)),
             tally: Cell::default(),
             takeover: relay.and_then(|relay| relay.takeover).unwrap_or_default(),
         }
@@ -151,16 +194,40 @@ impl Room {
         Self {
             slots: room(slots.slots.get()),
             queue: room(slots.queue.unwrap_or(QUEUE)),
+            number: slots.slots.get(),
+            taken: Cell::default(),
         }
     }
 
-    pub(super) async fn slot(&self) -> Result<SemaphorePermit<'_>, Lost> {
-        if let Ok(slot) = self.slots.try_acquire() {
-            return Ok(slot);
+    /// How many slots there are.
+    pub(super) fn number(&self) -> f64 {
+        self.number.into()
+    }
+
+    /// How long they were taken until `now`, all together.
+    pub(super) fn busy(&self, now: Duration) -> Duration {
+        self.taken.get().until(now).time
+    }
+
+    fn taken<'r>(&'r self, permit: SemaphorePermit<'r>, clock: &'r Clock) -> Slot<'r> {
+        let taken = self.taken.get().until(clock.now());
+        let now = taken.now + 1;
+        self.taken.set(Taken { now, ..taken });
+        Slot {
+            room: self,
+            clock,
+            _permit: permit,
+        }
+    }
+
+    pub(super) async fn slot<'r>(&'r self, clock: &'r Clock) -> Result<Slot<'r>, Lost> {
+        if let Ok(permit) = self.slots.try_acquire() {
+            return Ok(self.taken(permit, clock));
         }
         let full = |_| Lost::full();
         let _place = self.queue.try_acquire().map_err(full)?;
         // It is never closed.
-        self.slots.acquire().await.map_err(|_| Lost::full())
+        let permit = self.slots.acquire().await.map_err(|_| Lost::full())?;
+        Ok(self.taken(permit, clock))
     }
 }

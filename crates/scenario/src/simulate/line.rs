@@ -79,6 +79,11 @@ impl Line {
         }
     }
 
+    /// How many replicas it knows.
+    pub(super) fn replicas(&self) -> usize {
+        self.board.replicas().len()
+    }
+
     /// A call begins: it earns its part of a retry.
     pub(super) fn earn(&self) {
         if let Some(budget) = &self.budget {
@@ -196,9 +201,8 @@ impl Line {
 }
 
 fn board(policy: &Policy, replicas: usize, before: Option<&Line>) -> Board {
-    let known = before.map(|line| line.board.replicas().to_vec());
-    let new = || (0..replicas).map(|_| ReplicaState::new()).collect();
-    let states: Vec<Arc<ReplicaState>> = known.unwrap_or_else(new);
+    let known = before.map_or(&[][..], |line| line.board.replicas());
+    let states: Vec<Arc<ReplicaState>> = grown(known, replicas, |_| ReplicaState::new());
     let board = Board::new(policy.balance.unwrap_or(BalancePolicy::PLAIN), states);
     board.set_active(before.map_or(0, |line| line.board.active()));
     board
@@ -215,22 +219,26 @@ fn breakers(
     };
     let is_shared = policy.balancing().shared_breaker;
     let number = if is_shared { 1 } else { replicas };
-    let known = before.map(|line| line.breakers.clone());
-    let known = known.filter(|breakers| breakers.len() == number);
-    let seeds = (0_u64..).map(|nth| seed.wrapping_add(nth));
-    let new = seeds
-        .take(number)
-        .map(|seed| Rc::new(Breaker::new(breaker, seed)));
-    known.unwrap_or_else(|| new.collect())
+    let same = before.filter(|line| line.policy.balancing().shared_breaker == is_shared);
+    let known = same.map_or(&[][..], |line| &line.breakers);
+    grown(known, number, |nth| {
+        Rc::new(Breaker::new(breaker, seed.wrapping_add(nth as u64)))
+    })
 }
 
 fn bulkheads(policy: &Policy, replicas: usize, before: Option<&Line>) -> Vec<Rc<Gate>> {
     let Some(limit) = policy.bulkhead else {
         return Vec::new();
     };
-    let known = before.map(|line| line.bulkheads.clone());
-    let new = || (0..replicas).map(|_| Rc::new(Gate::new(limit)));
-    known.unwrap_or_else(|| new().collect())
+    let known = before.map_or(&[][..], |line| &line.bulkheads);
+    grown(known, replicas, |_| Rc::new(Gate::new(limit)))
+}
+
+/// The first so many of those that are known, and new ones where there are not so many.
+fn grown<T: Clone>(known: &[T], number: usize, new: impl Fn(usize) -> T) -> Vec<T> {
+    let known = known.iter().take(number).cloned();
+    let missing = (known.len()..number).map(new);
+    known.chain(missing).collect()
 }
 
 fn health(policy: &Policy, replicas: usize, before: Option<&Line>) -> Rc<RefCell<Health>> {

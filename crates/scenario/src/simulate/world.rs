@@ -145,11 +145,12 @@ impl<'a> World<'a> {
     fn line(&self, way: (Spot, usize), hop: usize, policy: &Policy) -> Rc<Line> {
         let mut lines = self.lines.borrow_mut();
         let known = lines.get(&way);
-        if let Some(line) = known.filter(|line| line.policy == *policy) {
+        let replicas = self.hops[hop].serving.get();
+        let is_same = |line: &&Rc<Line>| line.policy == *policy && line.replicas() == replicas;
+        if let Some(line) = known.filter(is_same) {
             return line.clone();
         }
         let seed = self.draws.borrow_mut().random();
-        let replicas = self.hops[hop].replicas.len();
         let line = Line::new(policy, replicas, known.map(|line| &**line), seed);
         let line = Rc::new(line);
         lines.insert(way, line.clone());
@@ -204,7 +205,7 @@ impl<'a> World<'a> {
             return Err(Lost::here(Cause::Error).at(at.hop));
         }
         let _slot = match &replica.slots {
-            Some(room) => Some(room.slot().await.map_err(|lost| {
+            Some(room) => Some(room.slot(&self.clock).await.map_err(|lost| {
                 hop.count(|tally| tally.refused += 1);
                 lost.at(at.hop)
             })?),

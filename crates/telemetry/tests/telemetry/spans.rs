@@ -7,6 +7,10 @@ use opentelemetry::{
 };
 use std::collections::HashSet;
 use telemetry::{SpanTotals, Telemetry, propagation};
+use tokio::{
+    net::TcpListener,
+    time::{Duration, Instant, sleep},
+};
 use traces::{Kind, Span, SpanId};
 
 /// What the process says of its spans in its own metrics.
@@ -116,6 +120,33 @@ async fn with_nobody_to_receive_them_spans_are_lost_and_shutdown_says_so() {
         failed: 1_000,
     };
     assert_eq!((totals, totals.lost()), (none, 1_000));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_never_answers_is_not_waited_for() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let telemetry = start(format!("http://{}", silent.local_addr().unwrap()));
+    make_spans(&telemetry, 10);
+    let begin = Instant::now();
+    let totals = telemetry.shutdown_within(Duration::from_millis(100)).await;
+    assert_eq!(totals.lost(), 10);
+    // The exporter itself would wait for ten seconds, for each of two attempts.
+    assert!(begin.elapsed() < Duration::from_secs(9));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_takes_one_batch_after_the_other_gets_all() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let telemetry = start(format!("http://{}", listener.local_addr().unwrap()));
+    let slow = async || {
+        sleep(Duration::from_millis(700)).await;
+    };
+    let app = axum::Router::new().route("/v1/traces", axum::routing::post(slow));
+    tokio::spawn(async { axum::serve(listener, app).await });
+    // Five batches take longer in all than the patience, and each takes less.
+    make_spans(&telemetry, 5 * 2_048);
+    let totals = telemetry.shutdown_within(Duration::from_secs(3)).await;
+    assert_eq!((totals.exported, totals.lost()), (5 * 2_048, 0));
 }
 
 #[tokio::test]

@@ -2,15 +2,23 @@
 //! the next collector.
 
 use super::forward::{ForwardStats, Outbox, Tally};
-use crate::{archive::Archive, decode::Decoder, spool::SpoolWriter};
+use crate::{
+    archive::Archive,
+    decode::Decoder,
+    span::{Span, TraceId},
+    spool::SpoolWriter,
+};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
 };
 use prost::Message;
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// Everything taken in so far.
@@ -62,6 +70,37 @@ impl Intake {
         Ok(response(rejected))
     }
 
+    /// Whatever is taken back was somewhere else already, so that it is not passed on.
+    pub(super) fn take_back(&self, request: &ExportTraceServiceRequest) {
+        let bytes = request.encode_to_vec().into();
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(store) = store.as_mut() {
+            let (accepted, _) = store.keep(request, Some(&bytes));
+            self.received.fetch_add(accepted, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn requests(&self, prefix: &str) -> BTreeMap<TraceId, Vec<Span>> {
+        let store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let spans = store.as_ref().map(|store| &*store.decoder.decoded.spans);
+        let spans = spans.unwrap_or_default();
+        let is_wanted = |span: &&Span| {
+            span.request
+                .as_ref()
+                .is_some_and(|id| id.starts_with(prefix))
+        };
+        let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for span in spans.iter().filter(is_wanted) {
+            found.insert(span.trace, Vec::new());
+        }
+        for span in spans {
+            if let Some(of_trace) = found.get_mut(&span.trace) {
+                of_trace.push(span.clone());
+            }
+        }
+        found
+    }
+
     pub(super) fn received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
     }
@@ -83,16 +122,18 @@ impl Intake {
 
 impl Store {
     fn accept(&mut self, request: &ExportTraceServiceRequest, bytes: Option<Bytes>) -> (u64, u64) {
-        let (accepted, rejected) = self.decoder.take(request);
-        if let Some(bytes) = bytes {
-            if let Some(spool) = &mut self.spool {
-                spool.push(&bytes);
-            }
-            if let Some(outbox) = &self.outbox {
-                outbox.push(bytes, accepted);
-            }
+        let (accepted, rejected) = self.keep(request, bytes.as_ref());
+        if let (Some(outbox), Some(bytes)) = (&self.outbox, bytes) {
+            outbox.push(bytes, accepted);
         }
         (accepted, rejected)
+    }
+
+    fn keep(&mut self, request: &ExportTraceServiceRequest, bytes: Option<&Bytes>) -> (u64, u64) {
+        if let (Some(spool), Some(bytes)) = (&mut self.spool, bytes) {
+            spool.push(bytes);
+        }
+        self.decoder.take(request)
     }
 
     async fn into_archive(self) -> Archive {

@@ -16,10 +16,16 @@ mod refusal;
 
 pub use forward::ForwardStats;
 
-use crate::{archive::Archive, spool::SpoolWriter};
+use crate::{
+    archive::Archive,
+    span::{Span, TraceId},
+    spool::SpoolWriter,
+};
 use axum::{Router, extract::DefaultBodyLimit, http::StatusCode, routing::post};
 use intake::{Intake, Store};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use std::{
+    collections::BTreeMap,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::PathBuf,
@@ -123,6 +129,17 @@ impl Receiver {
     /// How many spans were taken in so far.
     pub fn received(&self) -> u64 {
         self.intake.received()
+    }
+
+    /// The spans taken in so far of every trace that belongs to a request whose id begins with
+    /// `prefix`.
+    pub fn requests(&self, prefix: &str) -> BTreeMap<TraceId, Vec<Span>> {
+        self.intake.requests(prefix)
+    }
+
+    /// Takes in spans that were fetched from where they had been sent to. They are not passed on.
+    pub fn take_back(&self, request: &ExportTraceServiceRequest) {
+        self.intake.take_back(request);
     }
 
     /// What became of the spans passed on so far; none if they are not to be.

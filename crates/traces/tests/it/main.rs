@@ -2,6 +2,7 @@
 
 mod analysis;
 mod foreign;
+mod jaeger;
 mod jsonl;
 mod properties;
 mod receiver;

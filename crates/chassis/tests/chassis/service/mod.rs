@@ -3,6 +3,7 @@
 mod admin;
 mod heartbeats;
 mod policy;
+mod replicas;
 mod shed;
 mod sockets;
 mod start;

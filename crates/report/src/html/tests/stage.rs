@@ -124,7 +124,10 @@ pub fn run() -> RunResult {
         },
         cpu_s: BTreeMap::new(),
         host_busy: Some(0.5),
+        scaled: None,
         forwarded: None,
+        deployed: None,
+        jaeger: None,
         spans_file: "out/a.spans.jsonl".into(),
     }
 }
@@ -155,6 +158,7 @@ pub fn empty_run() -> RunResult {
         waterfalls: Vec::new(),
         accounting: Accounting::default(),
         host_busy: None,
+        scaled: None,
         ..run
     }
 }

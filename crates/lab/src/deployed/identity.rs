@@ -1,0 +1,63 @@
+//! Who answers at an admin listener, by its metrics.
+
+use crate::{LabError, control::Control, member::Member};
+use reqwest::header::{DATE, HeaderMap};
+use std::time::SystemTime;
+
+/// Who a service says it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    /// Its name.
+    pub(super) service: String,
+    /// The name of the replica.
+    pub(super) replica: String,
+    /// What its clock shows, if it says so.
+    pub(super) time: Option<SystemTime>,
+}
+
+/// Asks the listener of `member`.
+pub(super) async fn identify(control: &Control, member: &Member) -> Result<Identity, LabError> {
+    let answer = control.ask(member, "metrics").await?;
+    let time = time(answer.headers());
+    let text = answer.text().await.map_err(LabError::Client)?;
+    let target = text.lines().find(|line| line.starts_with("target_info{"));
+    let label = |name: &str| label(target?, name);
+    match (label("service_name"), label("service_instance_id")) {
+        (Some(service), Some(replica)) => Ok(Identity {
+            service,
+            replica,
+            time,
+        }),
+        _ => Err(LabError::Control {
+            service: member.name.clone(),
+            why: format!(
+                "{}/metrics does not say whose they are (target_info); is it an admin listener?",
+                member.admin
+            ),
+        }),
+    }
+}
+
+fn time(headers: &HeaderMap) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
+}
+
+fn label(line: &str, name: &str) -> Option<String> {
+    let (_, rest) = line.split_once(&format!("{name}=\""))?;
+    rest.split_once('"').map(|(value, _)| value.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_known_by_its_labels() {
+        let line =
+            r#"target_info{nines_replica="a-1",service_instance_id="a-1",service_name="a"} 1"#;
+        assert_eq!(label(line, "service_name").as_deref(), Some("a"));
+        assert_eq!(label(line, "service_instance_id").as_deref(), Some("a-1"));
+        assert_eq!(label(line, "service_version"), None);
+        assert_eq!(label("target_info{service_name=\"a", "service_name"), None);
+    }
+}

@@ -1,0 +1,147 @@
+//! The throughput of a service by the number of its replicas, and the laws that it follows.
+
+use crate::{
+    figure::Seen,
+    results::{Generator, RunResult, ScenarioResult, proportion, shown_interval},
+};
+use availability::{
+    Confidence,
+    scaling::{Fits, Point, fits},
+};
+use scenario::Name;
+use serde::Serialize;
+
+/// What several numbers of replicas serve.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Scaling {
+    /// The scenario.
+    pub scenario: String,
+    /// The service.
+    pub service: Name,
+    /// Each number of replicas, the smallest first.
+    pub points: Vec<Replicas>,
+    /// Amdahl's law and the universal one, fitted to what was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub laws: Option<Fits>,
+    /// Why there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_laws: Option<String>,
+}
+
+/// What so many replicas serve, in the last phase of their run: the requests that began in it and
+/// were answered, for each second.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Replicas {
+    /// How many.
+    pub replicas: u32,
+    /// What was predicted, in requests per second.
+    pub predicted_per_s: f64,
+    /// What was measured; none if nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub measured: Option<Throughput>,
+}
+
+/// A throughput, and its 99 % interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Throughput {
+    /// The estimate, in requests per second.
+    pub per_s: f64,
+    /// The lower end.
+    pub low_per_s: f64,
+    /// The upper end.
+    pub high_per_s: f64,
+    /// What one replica serves of it, as a share of what one serves where they are the fewest.
+    pub efficiency: f64,
+}
+
+impl Throughput {
+    pub(crate) const fn seen(&self) -> Seen {
+        Seen {
+            value: self.per_s,
+            low: self.low_per_s,
+            high: self.high_per_s,
+        }
+    }
+}
+
+/// What the variants of a scenario say, if they are for that.
+pub fn of(group: &[&ScenarioResult]) -> Option<Scaling> {
+    let first = group.first()?;
+    let service = first.plan.swept()?.clone();
+    let mut points: Vec<_> = group
+        .iter()
+        .map(|result| replicas(result, &service))
+        .collect();
+    points.sort_by_key(|point| point.replicas);
+    compare_with_the_fewest(&mut points);
+    let measured = points.iter().filter_map(point).collect::<Vec<_>>();
+    let laws = fits(&measured, Confidence::P99);
+    Some(Scaling {
+        scenario: first.name.clone(),
+        service,
+        points,
+        no_laws: laws.as_ref().err().map(ToString::to_string),
+        laws: laws.ok(),
+    })
+}
+
+fn replicas(result: &ScenarioResult, service: &str) -> Replicas {
+    let predicted = result.prediction.phases.last();
+    let predicted = predicted.map(|phase| {
+        let answered = phase.requests * phase.availability.get();
+        answered / phase.length_s.max(f64::MIN_POSITIVE)
+    });
+    Replicas {
+        replicas: result.plan.topology().replicas(service),
+        predicted_per_s: predicted.unwrap_or_default(),
+        measured: measured(result),
+    }
+}
+
+/// A run in which more than this share of the requests left late did not have the stated load.
+const LATE_ALLOWED: f64 = 0.01;
+
+/// The answered share of all that began, times how many began in a second: of the first run that
+/// had the load that is stated.
+fn measured(result: &ScenarioResult) -> Option<Throughput> {
+    let is_punctual = |run: &&RunResult| {
+        let Generator { counts, late, .. } = &run.generator;
+        *late as f64 <= counts.offered as f64 * LATE_ALLOWED
+    };
+    let run = result.runs.iter().find(is_punctual)?;
+    let phase = run.timeline.phases.last()?;
+    let answered = phase.requests.availability();
+    let seconds = phase.end.saturating_sub(phase.start) as f64 / 1e9;
+    let share = proportion(answered).filter(|_| seconds > 0.0)?;
+    let interval = shown_interval(answered)?;
+    let per_s = |of: f64| of * share.trials() as f64 / seconds;
+    Some(Throughput {
+        per_s: per_s(share.estimate().get()),
+        low_per_s: per_s(interval.low.get()),
+        high_per_s: per_s(interval.high.get()),
+        efficiency: 1.0,
+    })
+}
+
+fn compare_with_the_fewest(points: &mut [Replicas]) {
+    let each = |point: &Replicas| {
+        let per_s = point.measured?.per_s / f64::from(point.replicas);
+        Some(per_s).filter(|per_s| *per_s > 0.0)
+    };
+    let Some(fewest) = points.first().and_then(each) else {
+        return;
+    };
+    for point in points {
+        let own = each(point).unwrap_or_default();
+        if let Some(measured) = &mut point.measured {
+            measured.efficiency = own / fewest;
+        }
+    }
+}
+
+fn point(replicas: &Replicas) -> Option<Point> {
+    let seen = replicas.measured?;
+    let width = seen.high_per_s - seen.low_per_s;
+    let deviation = width / 2.0 / Confidence::P99.two_sided_z();
+    Point::new(replicas.replicas, seen.per_s, deviation).ok()
+}

@@ -1,0 +1,187 @@
+//! Throughput by the number of replicas, beside the laws that it follows.
+
+use super::Sheet;
+use crate::{
+    scaling::{Replicas, Scaling},
+    words::percent,
+};
+use availability::scaling::{Estimate, Fit, Fits};
+
+/// A row per number of replicas.
+pub(crate) fn sheet(scaling: &Scaling) -> Sheet {
+    let header = [
+        "replicas",
+        "predicted",
+        "measured",
+        "99 % interval",
+        "Amdahl",
+        "universal",
+        "efficiency",
+    ];
+    let mut table = Sheet::new("Throughput by the number of replicas", &header, 0);
+    for point in &scaling.points {
+        table.add_row(row(point, scaling.laws.as_ref()));
+    }
+    table.note = Some(note(scaling));
+    table
+}
+
+fn row(point: &Replicas, laws: Option<&Fits>) -> [String; 7] {
+    let by = |law: Option<&Fit>| {
+        let fitted = law.map(|law| law.at(f64::from(point.replicas)));
+        fitted.map_or_else(dash, per_second)
+    };
+    let seen = point.measured;
+    [
+        point.replicas.to_string(),
+        per_second(point.predicted_per_s),
+        seen.map_or_else(dash, |seen| per_second(seen.per_s)),
+        seen.map_or_else(dash, |seen| {
+            format!("{:.1} – {:.1}/s", seen.low_per_s, seen.high_per_s)
+        }),
+        by(laws.map(|laws| &laws.amdahl)),
+        by(laws.and_then(|laws| laws.universal.as_ref())),
+        seen.map_or_else(dash, |seen| percent(seen.efficiency)),
+    ]
+}
+
+fn note(scaling: &Scaling) -> String {
+    let Some(laws) = &scaling.laws else {
+        let why = scaling.no_laws.as_deref().unwrap_or("nothing was measured");
+        return format!("no law: {why}");
+    };
+    let universal = laws.universal.as_ref().map(universal);
+    let lines = [Some(amdahl(&laws.amdahl)), universal, Some(asked_for(laws))];
+    let lines: Vec<_> = lines.into_iter().flatten().collect();
+    lines.join("\n")
+}
+
+fn amdahl(fit: &Fit) -> String {
+    let ceiling = fit.ceiling.as_ref();
+    let ceiling = ceiling.map_or_else(
+        || "no ceiling".to_owned(),
+        |ceiling| format!("ceiling {}", with_unit(ceiling, 0, "/s")),
+    );
+    format!("Amdahl: {}; {ceiling}", common(fit))
+}
+
+fn universal(fit: &Fit) -> String {
+    let peak = fit.peak.as_ref();
+    let peak = peak.map_or_else(
+        || "more always serve more".to_owned(),
+        |peak| format!("most at {}", with_unit(peak, 1, " replicas")),
+    );
+    format!(
+        "universal: {}, κ {}; {peak}",
+        common(fit),
+        share(&fit.coherence)
+    )
+}
+
+/// What both laws have.
+fn common(fit: &Fit) -> String {
+    let one = with_unit(&fit.single, 1, "/s");
+    format!("one replica {one}, σ {}", share(&fit.contention))
+}
+
+fn asked_for(laws: &Fits) -> String {
+    let fit = laws.asked_for();
+    let which = match (laws.universal, fit.coherence.low > 0.0) {
+        (None, _) => "four different numbers of replicas could tell the two laws apart",
+        (_, true) => "the points ask for the universal law: κ is above 0",
+        (_, false) => "the points do not ask for more than Amdahl's law: κ may be 0",
+    };
+    if fit.agrees {
+        which.to_owned()
+    } else {
+        format!("{which}; they do not follow it as closely as their intervals would have it")
+    }
+}
+
+fn with_unit(estimate: &Estimate, decimals: usize, unit: &str) -> String {
+    let Estimate { value, low, high } = *estimate;
+    let high = high.map_or_else(|| "?".to_owned(), |high| format!("{high:.decimals$}"));
+    format!("{value:.decimals$}{unit} ({low:.decimals$} – {high}{unit})")
+}
+
+fn share(estimate: &Estimate) -> String {
+    let percent = |value: f64| value * 100.0;
+    let inside = Estimate {
+        value: percent(estimate.value),
+        low: percent(estimate.low),
+        high: estimate.high.map(percent),
+    };
+    with_unit(&inside, 2, " %")
+}
+
+fn per_second(rate: f64) -> String {
+    format!("{rate:.1}/s")
+}
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scaling::Throughput;
+    use availability::{
+        Confidence,
+        scaling::{Point, fits, universal},
+    };
+
+    fn scaling(numbers: &[u32], contention: f64, coherence: f64) -> Scaling {
+        let curve = |n: u32| universal(50.0, contention, coherence, f64::from(n));
+        let points = numbers.iter().map(|n| Replicas {
+            replicas: *n,
+            predicted_per_s: curve(*n),
+            measured: Some(Throughput {
+                per_s: curve(*n),
+                low_per_s: curve(*n) * 0.98,
+                high_per_s: curve(*n) * 1.02,
+                efficiency: curve(*n) / 50.0 / f64::from(*n),
+            }),
+        });
+        let measured = numbers
+            .iter()
+            .map(|n| Point::new(*n, curve(*n), curve(*n) * 0.01).unwrap());
+        let laws = fits(&measured.collect::<Vec<_>>(), Confidence::P99);
+        Scaling {
+            scenario: "s".to_owned(),
+            service: "back".into(),
+            points: points.collect(),
+            no_laws: laws.err().map(|error| error.to_string()),
+            laws: laws.ok(),
+        }
+    }
+
+    #[test]
+    fn a_ceiling_stands_beside_amdahls_law_and_a_peak_beside_the_universal_one() {
+        let sheet = sheet(&scaling(&[1, 2, 4, 8], 0.1, 0.0));
+        assert_eq!(sheet.rows[3][..3], ["8", "235.3/s", "235.3/s"]);
+        assert_eq!(sheet.rows[3][6], "58.82 %");
+        let note = sheet.note.unwrap();
+        assert!(
+            note.contains("ceiling 500/s (") && note.contains("κ may be 0"),
+            "{note}"
+        );
+        let note = super::sheet(&scaling(&[1, 2, 4, 8], 0.05, 0.05))
+            .note
+            .unwrap();
+        assert!(
+            note.contains("most at 4.4 replicas (") && note.contains("κ is above 0"),
+            "{note}"
+        );
+    }
+
+    #[test]
+    fn too_few_numbers_of_replicas_have_no_law_and_are_shown_all_the_same() {
+        let sheet = sheet(&scaling(&[1, 2], 0.1, 0.0));
+        assert_eq!(sheet.rows[1][4..6], ["-", "-"]);
+        assert_eq!(
+            sheet.note.unwrap(),
+            "no law: 2 different numbers of replicas; allowed: 3 or more"
+        );
+    }
+}
