@@ -72,6 +72,23 @@ def stop(process, seconds=30.0):
             process.wait()
 
 
+class Busy(Exception):
+    """Requests were lost, and each of them to a time-out: that may be the host, which was too busy."""
+
+
+def once_more(step, *arguments):
+    """Carries a step out; up to twice again if the host was too busy."""
+    for _ in range(2):
+        try:
+            return step(*arguments)
+        except Busy as told:
+            print(f"  inconclusive: this host was too busy; once more ({told})", flush=True)
+    try:
+        return step(*arguments)
+    except Busy as told:
+        sys.exit(str(told))
+
+
 class Chain:
     """A chain kept by `nines up`, and where it is."""
 

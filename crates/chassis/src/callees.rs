@@ -2,8 +2,9 @@
 //!
 //! A list in a flag can't change and DNS is looked up every few seconds. Whoever starts and stops
 //! replicas knows at once: it tells the callers of a new one as soon as that serves, and of one
-//! that is to stop before it does, so that no request is lost. Replicas that stay keep all that
-//! is known of them: breakers, load, connections.
+//! that is to stop before it does, so that no new request goes to it. A request that is under way
+//! keeps the list with which it began: its last attempt may still find that replica. Replicas that
+//! stay keep all that is known of them: breakers, load, connections.
 
 use crate::{Refusal, Upstream, outbound::Known, replicas};
 use std::{

@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-/// Plain lines tell of the load at every fourth part of it.
+/// Plain lines tell of the load, and of spans that are fetched, at every fourth part of it.
 const PARTS: u64 = 4;
 
 /// Shows progress on standard error.
@@ -65,6 +65,11 @@ impl Bar {
     }
 }
 
+/// So many of so many, down to the fourth part.
+fn percent(done: u64, of: u64) -> u64 {
+    done * PARTS / of.max(1) * 100 / PARTS
+}
+
 impl Drop for Bar {
     fn drop(&mut self) {
         self.shown.finish_and_clear();
@@ -90,7 +95,14 @@ impl Progress for Bar {
             Step::Predicting => "playing it in virtual time".to_owned(),
             Step::Finding => "looking for the deployed chain".to_owned(),
             Step::Fetching { complete, of } => {
-                format!("fetching spans, {complete} of {of} traces are complete")
+                self.shown.set_message(format!(
+                    "fetching spans, {complete} of {of} traces are complete"
+                ));
+                let percent = percent(complete as u64, of as u64);
+                self.line(format!(
+                    "fetching spans, {percent} % of the traces are complete"
+                ));
+                return;
             }
             Step::LoggingIn => "users log in".to_owned(),
             Step::Loading {
@@ -102,8 +114,7 @@ impl Progress for Bar {
                 self.shown.set_position(done);
                 self.shown
                     .set_message(format!("{done} of {of} requests, {in_flight} under way"));
-                let quarter = done * PARTS / of.max(1);
-                self.line(format!("load, {} % done", quarter * 100 / PARTS));
+                self.line(format!("load, {} % done", percent(done, of)));
                 return;
             }
             Step::Settling => "the last requests end".to_owned(),

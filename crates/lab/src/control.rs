@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a connection is kept that nobody uses: less than services keep it.
 const IDLE: Duration = Duration::from_secs(5);
 
-/// A client for admin listeners that are not this machine's own.
+/// A client for admin listeners, wherever they are.
 pub(crate) fn client() -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder()
         .no_proxy()
@@ -71,17 +71,30 @@ impl Control {
 
     /// What the admin listener of a service answers at `/what`.
     pub(crate) async fn get(&self, member: &Member, what: &str) -> Result<String, LabError> {
-        let answer = self.ask(member, what).await?;
+        let answer = self.ask(member, what).await;
+        let answer = answer.and_then(Response::error_for_status);
+        let answer = answer.map_err(|error| control(member, &error))?;
         let text = answer.text().await;
         text.map_err(|error| control(member, &error))
     }
 
-    /// The same, with its headers.
-    pub(crate) async fn ask(&self, member: &Member, what: &str) -> Result<Response, LabError> {
-        let url = format!("{}/{what}", member.admin);
-        let answer = self.client.get(url).send().await;
+    /// The same, with its headers; none if there is nothing.
+    pub(crate) async fn find(
+        &self,
+        member: &Member,
+        what: &str,
+    ) -> Result<Option<Response>, LabError> {
+        let answer = self.ask(member, what).await;
+        if matches!(&answer, Ok(answer) if answer.status() == StatusCode::NOT_FOUND) {
+            return Ok(None);
+        }
         let answer = answer.and_then(Response::error_for_status);
-        answer.map_err(|error| control(member, &error))
+        answer.map(Some).map_err(|error| control(member, &error))
+    }
+
+    async fn ask(&self, member: &Member, what: &str) -> reqwest::Result<Response> {
+        let url = format!("{}/{what}", member.admin);
+        self.client.get(url).send().await
     }
 }
 

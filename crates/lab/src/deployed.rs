@@ -15,12 +15,14 @@ mod pods;
 use crate::{
     LabError, Progress, Step,
     control::{self, Control},
+    error::with_sources,
     member::Member,
 };
 use before::Before;
+use futures_util::future::join_all;
 use kubectl::Kubectl;
 use scenario::{Plan, Policy};
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, mem};
 use traces::Jaeger;
 use url::Url;
 
@@ -71,6 +73,13 @@ impl Deployment {
                 "{what}, which are set through admin listeners; allowed: together with \
                  --admin SERVICE=URL for each service, or --namespace NAMESPACE"
             ));
+        }
+        if plan.swept().is_some() {
+            return Some(
+                "tries several numbers of replicas ([sweep]), which where it is deployed somebody \
+                 else decides; allowed: scenarios without [sweep]"
+                    .to_owned(),
+            );
         }
         if plan.scale().is_some() {
             return Some(
@@ -154,8 +163,15 @@ impl Deployed {
             let found = kubectl.find(&self.control, plan).await?;
             self.members.extend(found);
         }
+        let allowed = |service: &str, wanted: u32| match &self.kubectl {
+            Some(kubectl) => format!("as many pods that are ready{}", kubectl.unreached()),
+            None => format!(
+                "--admin {service}={}",
+                vec!["URL"; wanted as usize].join("|")
+            ),
+        };
         if self.deployment.can_be_changed() {
-            differences::check_replicas(&self.members, plan)?;
+            differences::check_replicas(&self.members, plan, allowed)?;
         }
         Ok(())
     }
@@ -190,21 +206,51 @@ impl Deployed {
 
     /// Puts back what was in force before; at whom that failed, and why.
     pub(crate) async fn stop(&mut self) -> Vec<String> {
-        let mut complaints = Vec::new();
-        for (member, before) in self.members.iter().zip(self.before.drain(..)) {
-            if let Err(error) = before.put_back(&self.control, member).await {
-                complaints.push(format!(
-                    "{error}; its faults and policy are still those of the scenario: \
-                     nines fault clear, nines policy clear --admin {}",
-                    member.admin
-                ));
-            }
-        }
+        let before = mem::take(&mut self.before);
+        let places = before.iter().zip(&self.members).enumerate();
+        let all = places.map(|(place, (before, member))| self.put_back(place, before, member));
+        let complaints = join_all(all).await.into_iter().flatten().collect();
         if let Some(kubectl) = &mut self.kubectl {
             kubectl.stop().await;
         }
         complaints
     }
+
+    /// What a member had, once more through a new way if the old one is broken; what to say if
+    /// that failed as well.
+    async fn put_back(&self, place: usize, before: &Before, member: &Member) -> Option<String> {
+        let Err(mut error) = before.put_back(&self.control, member).await else {
+            return None;
+        };
+        let Some(kubectl) = &self.kubectl else {
+            let admin = &member.admin;
+            return Some(left_behind(&error, "", admin));
+        };
+        match kubectl.anew(place).await {
+            Ok((_way, admin)) => {
+                let member = Member {
+                    admin,
+                    ..member.clone()
+                };
+                match before.put_back(&self.control, &member).await {
+                    Ok(()) => return None,
+                    Err(again) => error = again,
+                }
+            }
+            Err(no_way) => error = no_way,
+        }
+        let way = format!("{} &, ", kubectl.way_to(place));
+        Some(left_behind(&error, &way, "http://127.0.0.1:PORT"))
+    }
+}
+
+/// What somebody has to do by hand.
+fn left_behind(error: &LabError, way: &str, admin: &str) -> String {
+    format!(
+        "{}; its faults and policy are still those of the scenario: \
+         {way}nines fault clear --admin {admin}, nines policy clear --admin {admin}",
+        with_sources(error)
+    )
 }
 
 /// The members that are listed, in the order of services and replicas.

@@ -185,8 +185,11 @@ impl<'a> Crew<'a> {
     /// One that has started serves from now on.
     async fn join(&mut self, replica: u32, process: Process) -> Result<(), LabError> {
         let drive = self.drive;
+        // Nobody goes on to the next phase between the two: it would have the last one's faults.
+        let mut site = drive.site.write().await;
         drive.prepare_one(process.member(), self.begin).await?;
-        drive.site.write().await.add(process);
+        site.add(process);
+        drop(site);
         self.serving.insert(replica);
         self.before.insert(replica, (0.0, Instant::now()));
         self.tell().await?;

@@ -10,6 +10,7 @@ use availability::{
 };
 use scenario::Name;
 use serde::Serialize;
+use traces::Ratio;
 
 /// What several numbers of replicas serve.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -52,6 +53,8 @@ pub struct Throughput {
     pub high_per_s: f64,
     /// What one replica serves of it, as a share of what one serves where they are the fewest.
     pub efficiency: f64,
+    /// Whether every request was answered: what they could serve is not known then.
+    pub answered_all: bool,
 }
 
 impl Throughput {
@@ -110,8 +113,11 @@ fn measured(result: &ScenarioResult) -> Option<Throughput> {
     };
     let run = result.runs.iter().find(is_punctual)?;
     let phase = run.timeline.phases.last()?;
-    let answered = phase.requests.availability();
     let seconds = phase.end.saturating_sub(phase.start) as f64 / 1e9;
+    throughput(phase.requests.availability(), seconds)
+}
+
+fn throughput(answered: Ratio, seconds: f64) -> Option<Throughput> {
     let share = proportion(answered).filter(|_| seconds > 0.0)?;
     let interval = shown_interval(answered)?;
     let per_s = |of: f64| of * share.trials() as f64 / seconds;
@@ -120,6 +126,7 @@ fn measured(result: &ScenarioResult) -> Option<Throughput> {
         low_per_s: per_s(interval.low.get()),
         high_per_s: per_s(interval.high.get()),
         efficiency: 1.0,
+        answered_all: interval.high.get() >= 1.0,
     })
 }
 
@@ -139,9 +146,33 @@ fn compare_with_the_fewest(points: &mut [Replicas]) {
     }
 }
 
+/// What the laws are fitted to: only what replicas serve that are all taken.
 fn point(replicas: &Replicas) -> Option<Point> {
-    let seen = replicas.measured?;
+    let seen = replicas.measured.filter(|seen| !seen.answered_all)?;
     let width = seen.high_per_s - seen.low_per_s;
     let deviation = width / 2.0 / Confidence::P99.two_sided_z();
     Point::new(replicas.replicas, seen.per_s, deviation).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(replicas: u32, successes: u64) -> Replicas {
+        let answered = Ratio::new(successes, 400 - successes);
+        Replicas {
+            replicas,
+            predicted_per_s: 100.0,
+            measured: throughput(answered, 2.0),
+        }
+    }
+
+    #[test]
+    fn replicas_that_answered_everything_are_no_point_of_a_law() {
+        let all = measured(8, 400);
+        assert!(all.measured.unwrap().answered_all);
+        assert_eq!(point(&all), None);
+        let most = point(&measured(4, 300)).unwrap();
+        assert_eq!((most.replicas(), most.throughput()), (4, 150.0));
+    }
 }

@@ -8,6 +8,9 @@
 //! is, is the share of its slots that was taken since the last look, as it is processor time
 //! there.
 //!
+//! Left out are its default limit on growth (in 15 s at most four more, or twice as many), and that
+//! it may take some away while others start.
+//!
 //! One consequence is easily overlooked: nobody is busier than all the time. Of replicas that are
 //! overloaded only 1/`target` times as many are asked for, however great the overload is.
 //!
@@ -74,6 +77,10 @@ impl Scaler {
     pub fn decide(&mut self, now: Duration, seen: &Seen) -> u32 {
         let all = seen.serving.saturating_add(seen.starting);
         let advised = self.advise(seen, all);
+        if self.advised.is_empty() {
+            // What there is at first counts as advised when the load began.
+            self.advised.push_back((Duration::ZERO, all));
+        }
         self.advised.push_back((now, advised));
         let is_old = |(at, _): &(Duration, u32)| at.saturating_add(self.scale.stabilise) < now;
         while self.advised.front().is_some_and(is_old) {
@@ -182,7 +189,7 @@ mod tests {
         for (serving, each, asked) in [(2, 1.0, 3), (4, 0.35, 2), (3, 0.0, 1), (8, 1.0, 8)] {
             let busy = each * f64::from(serving);
             assert_eq!(
-                scaler(0).decide(ms(0), &look(serving, 0, busy)),
+                scaler(0).decide(ms(100), &look(serving, 0, busy)),
                 asked,
                 "{serving}"
             );
@@ -193,13 +200,13 @@ mod tests {
     fn a_tenth_more_or_less_changes_nothing() {
         for each in [0.64, 0.7, 0.76] {
             assert_eq!(
-                scaler(0).decide(ms(0), &look(4, 0, 4.0 * each)),
+                scaler(0).decide(ms(100), &look(4, 0, 4.0 * each)),
                 4,
                 "{each}"
             );
         }
-        assert_eq!(scaler(0).decide(ms(0), &look(4, 0, 4.0 * 0.79)), 5);
-        assert_eq!(scaler(0).decide(ms(0), &look(4, 0, 4.0 * 0.5)), 3);
+        assert_eq!(scaler(0).decide(ms(100), &look(4, 0, 4.0 * 0.79)), 5);
+        assert_eq!(scaler(0).decide(ms(100), &look(4, 0, 4.0 * 0.5)), 3);
     }
 
     #[test]
@@ -234,9 +241,18 @@ mod tests {
     #[test]
     fn the_highest_of_late_is_kept_when_load_falls_step_by_step() {
         let mut scaler = scaler(300);
-        assert_eq!(scaler.decide(ms(0), &look(6, 0, 2.8)), 4);
-        assert_eq!(scaler.decide(ms(200), &look(6, 0, 0.7)), 4);
-        assert_eq!(scaler.decide(ms(400), &look(4, 0, 0.7)), 1);
+        assert_eq!(scaler.decide(ms(400), &look(6, 0, 2.8)), 4);
+        assert_eq!(scaler.decide(ms(600), &look(6, 0, 0.7)), 4);
+        assert_eq!(scaler.decide(ms(800), &look(4, 0, 0.7)), 1);
+    }
+
+    #[test]
+    fn as_many_as_there_are_at_first_stay_for_a_while_after_the_begin() {
+        let mut scaler = scaler(500);
+        for at in [100, 500] {
+            assert_eq!(scaler.decide(ms(at), &look(4, 0, 0.1)), 4, "{at}");
+        }
+        assert_eq!(scaler.decide(ms(501), &look(4, 0, 0.1)), 1);
     }
 
     #[test]

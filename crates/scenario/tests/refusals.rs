@@ -940,6 +940,30 @@ const REPLICAS_THAT_VARY: &[Case] = &[
         "requests = 100\n[scale]\nservice = \"back\"\nmax = 2",
         "`scale` = [scale]: what replicas cost counts until a stated end; allowed: with `load.for` (line 5, column 1)",
     ),
+    (
+        SCALED,
+        "[service.back]\nwork = \"wait:5ms\"\nslots = 2\n",
+        "replicas = 2\n[service.back]\nreplicas = 2\nwork = \"wait:5ms\"\nslots = 2\n[scale]\nservice = \"back\"\nmax = 4\n[restart]\nat = \"500ms\"\n",
+        "`scale` = [scale]: replicas come and go; allowed: without [restart] (line 12, column 1)",
+    ),
+    (
+        SCALED,
+        "slots = 2\n",
+        "slots = 2\ntell = \"1ms\"\n[scale]\nservice = \"back\"\nmax = 4\n",
+        "`service.back.tell` = \"1ms\": [scale] changes how many others there are; allowed: without [scale] (line 10, column 8)",
+    ),
+    (
+        SCALED,
+        "slots = 2\n",
+        "slots = 2\nagree = \"1ms\"\n[scale]\nservice = \"back\"\nmax = 4\n",
+        "`service.back.agree` = \"1ms\": [scale] changes how many others there are; allowed: without [scale] (line 10, column 9)",
+    ),
+    (
+        SCALED,
+        "",
+        "[scale]\nservice = \"back\"\nmax = 4\n[sweep]\nservice = \"back\"\nreplicas = [1, 2]\n",
+        "`sweep.service` = \"back\": [scale] changes how many there are; allowed: without [scale] (line 14, column 11)",
+    ),
 ];
 
 #[test]

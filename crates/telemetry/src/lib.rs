@@ -112,36 +112,48 @@ impl Telemetry {
     /// The same with another patience.
     pub async fn shutdown_within(self, patience: Duration) -> SpanTotals {
         let counts = self.spans.counts();
+        let watched = counts.clone();
         // Both providers block on their export threads, which a runtime's worker must not.
         let waits = move || {
             let (done, ended) = mpsc::channel();
+            let (closed, all_closed) = mpsc::channel();
             thread::spawn(move || {
-                self.metrics.shutdown();
-                // Whoever waited for it may have given up.
+                // Spans first, whose progress can be seen; the last metrics then tell of all.
+                // Whoever waits for either may have given up.
                 let _ = done.send(self.spans.shutdown());
+                self.metrics.shutdown();
+                let _ = closed.send(());
             });
-            wait(&ended, &counts, patience)
+            let totals = wait(&ended, &watched, patience)?;
+            // Metrics that nobody takes in time are lost, as those are of a process that is killed.
+            let _ = all_closed.recv_timeout(patience);
+            Some(totals)
         };
-        tokio::task::spawn_blocking(waits).await.unwrap_or_default()
+        let waited = tokio::task::spawn_blocking(waits).await;
+        waited.ok().flatten().unwrap_or_else(|| counts.totals())
     }
 }
 
 /// How long a receiver may take nothing before it is given up at the end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Waits for the end of the export, as long as there is some progress.
-fn wait(ended: &Receiver<SpanTotals>, counts: &SpanCounts, patience: Duration) -> SpanTotals {
+/// Waits for the end of the export, as long as there is some progress; none if there is not.
+fn wait(
+    ended: &Receiver<SpanTotals>,
+    counts: &SpanCounts,
+    patience: Duration,
+) -> Option<SpanTotals> {
     let mut exported = counts.totals().exported;
     loop {
         match ended.recv_timeout(patience) {
-            Ok(totals) => return totals,
+            Ok(totals) => return Some(totals),
             Err(RecvTimeoutError::Timeout) if counts.totals().exported > exported => {
                 exported = counts.totals().exported;
             }
             Err(_) => {
-                let totals = counts.totals();
-                tracing::warn!(lost = totals.lost(), "the last spans could not be exported");
-                return totals;
+                let lost = counts.totals().lost();
+                tracing::warn!(lost, "the last spans could not be exported");
+                return None;
             }
         }
     }

@@ -9,8 +9,9 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Stdio},
-    sync::{Mutex, OnceLock},
+    sync::{Mutex, OnceLock, mpsc},
     thread,
+    time::Duration,
 };
 
 /// Starts Jaeger, which says on standard error where it listens; stops it once standard input
@@ -47,6 +48,8 @@ exporters:
   jaeger_storage_exporter: {trace_storage: memory}
 ";
 
+/// How long it may take to say where it listens.
+const START: Duration = Duration::from_mins(1);
 /// How it is got.
 const REMEDY: &str = "Jaeger is not installed (deploy/tools jaeger)";
 
@@ -115,7 +118,11 @@ impl Jaeger {
             .process_group(0)
             .spawn()?;
         let said = supervisor.stderr.take();
-        let (query, otlp) = said.map_or_else(nowhere, ports)?;
+        let said = said.map_or_else(nowhere, Ok)?;
+        let (found, ports) = mpsc::channel();
+        // Nobody waits for it any longer if it takes too long.
+        thread::spawn(move || _ = found.send(read_ports(said)));
+        let (query, otlp) = ports.recv_timeout(START).map_err(io::Error::other)??;
         Ok(Self {
             otlp: format!("http://127.0.0.1:{otlp}"),
             query: format!("http://127.0.0.1:{query}"),
@@ -129,7 +136,7 @@ fn nowhere<T>() -> io::Result<T> {
 }
 
 /// Reads the log until both ports are known, and goes on reading so that it can go on writing.
-fn ports(log: ChildStderr) -> io::Result<(u16, u16)> {
+fn read_ports(log: ChildStderr) -> io::Result<(u16, u16)> {
     let mut lines = BufReader::new(log).lines();
     let (mut query, mut otlp) = (None, None);
     for line in lines.by_ref() {

@@ -47,7 +47,7 @@ pub enum JaegerError {
     #[error("the HTTP client could not be built")]
     Client(#[source] reqwest::Error),
     /// Nobody answered.
-    #[error("{url}: no answer within {} s; is Jaeger's query there?", PATIENCE.as_secs())]
+    #[error("{url}: {}; is Jaeger's query there?", silence(source))]
     Silent {
         /// What was asked for.
         url: String,
@@ -231,20 +231,29 @@ async fn read(url: &str, mut answer: Response) -> Result<Vec<u8>, JaegerError> {
     }
 }
 
-/// The begin of a text, for an error message; nothing of anything else.
+fn silence(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return format!("no answer within {} s", PATIENCE.as_secs());
+    }
+    "it can't be reached".to_owned()
+}
+
+/// The begin of a text in brackets, for an error message; nothing of anything else.
 fn said(body: Vec<u8>) -> String {
-    const MOST: usize = 200;
-    let text = String::from_utf8(body).unwrap_or_default();
-    let begin: String = text
-        .trim()
-        .chars()
-        .take(MOST)
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let begin = begin_of(&String::from_utf8(body).unwrap_or_default());
     if begin.is_empty() {
         return begin;
     }
     format!(" ({begin})")
+}
+
+/// The begin of what somebody else says, in one line.
+fn begin_of(text: &str) -> String {
+    const MOST: usize = 200;
+    let begin = text.trim().chars().take(MOST);
+    begin
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 fn nonsense(url: &str, expected: &'static str, why: String) -> JaegerError {

@@ -136,13 +136,14 @@ fn fit(points: &[Point], law: Law, level: Confidence) -> Result<Fit, NoFit> {
         low: 0.0,
         high: Some(0.0),
     };
+    let share = |place: usize| spread.share(place).ok_or(NoFit::Degenerate);
     Ok(Fit {
         law,
         single: inverse(a, spread.of(0)),
-        contention: spread.share(1).around(b / a),
+        contention: share(1)?.around(b / a, 1.0),
         coherence: match law {
             Law::Amdahl => none,
-            Law::Universal => spread.share(2).around(c / a),
+            Law::Universal => share(2)?.around(c / a, f64::INFINITY),
         },
         ceiling: (law == Law::Amdahl && b > 0.0).then(|| inverse(b, spread.of(1))),
         peak: (c > 0.0).then(|| spread.peak([a, b, c])),
@@ -171,12 +172,12 @@ fn inverse(value: f64, (low, high): (f64, f64)) -> Estimate {
 struct Ends(f64, f64);
 
 impl Ends {
-    /// Cut off at 0, where the estimate may lie.
-    fn around(&self, value: f64) -> Estimate {
+    /// Cut off at 0 and at `most`, where the estimate may lie.
+    fn around(&self, value: f64, most: f64) -> Estimate {
         Estimate {
             value,
             low: self.0.clamp(0.0, value),
-            high: Some(self.1.max(value)),
+            high: Some(self.1.min(most).max(value)),
         }
     }
 }
@@ -195,35 +196,58 @@ impl Spread {
         (self.free[place] - half, self.free[place] + half)
     }
 
-    /// The standard error of a sum of the parameters with these factors.
-    fn deviation(&self, factors: [f64; 3]) -> f64 {
+    /// The standard error of a sum of the parameters with these factors; none if it can't be
+    /// computed.
+    fn deviation(&self, factors: [f64; 3]) -> Option<f64> {
         let row = |i: usize| {
             let product = |j: usize| factors[i] * factors[j] * self.covariance[i][j];
             (0..3).map(product).sum::<f64>()
         };
-        (0..3).map(row).sum::<f64>().max(0.0).sqrt()
+        let variance = (0..3).map(row).sum::<f64>();
+        variance.is_finite().then(|| variance.max(0.0).sqrt())
     }
 
     /// The ends of the parameter at that place as a share of the first.
-    fn share(&self, place: usize) -> Ends {
+    fn share(&self, place: usize) -> Option<Ends> {
         let (first, other) = (self.free[0], self.free[place]);
         let mut slopes = [-other / (first * first), 0.0, 0.0];
         slopes[place] = 1.0 / first;
-        let half = self.z * self.deviation(slopes);
-        Ends(other / first - half, other / first + half)
+        let half = self.z * self.deviation(slopes)?;
+        Some(Ends(other / first - half, other / first + half))
     }
 
-    /// √((1 − σ)/κ) = √((a − b)/c): its logarithm is nearer to normal than itself. Nobody has
-    /// less than one replica.
+    /// √((1 − σ)/κ) = √((a − b)/c). Nobody has less than one replica.
     fn peak(&self, [a, b, c]: Parameters) -> Estimate {
-        let value = ((a - b) / c).sqrt().max(1.0);
-        let gain = (a - b).max(f64::MIN_POSITIVE);
-        let half = self.z / 2.0 * self.deviation([1.0 / gain, -1.0 / gain, -1.0 / c]);
-        let is_sure = self.of(2).0 > 0.0;
+        let value = ((a - b) / c).max(1.0).sqrt();
+        let (low, high) = self.gain_by_coherence();
         Estimate {
             value,
-            low: (value / half.exp()).max(1.0),
-            high: is_sure.then(|| value * half.exp()),
+            low: low.max(1.0).sqrt().min(value),
+            high: high.map(|high| high.max(1.0).sqrt().max(value)),
+        }
+    }
+
+    /// Between which ends (a − b)/c lies: all g for which a − b − gc may be 0 (Fieller 1954,
+    /// *Some problems in interval estimation*). Exact near 0 as well; without an upper end where
+    /// c may be 0, and without a lower one where a − b may be as well.
+    fn gain_by_coherence(&self) -> (f64, Option<f64>) {
+        let ([a, b, c], of) = (self.free, &self.covariance);
+        let (gain, sure) = (a - b, self.z * self.z);
+        let square = c * c - sure * of[2][2];
+        let half = gain * c - sure * (of[0][2] - of[1][2]);
+        let constant = gain * gain - sure * (of[0][0] - 2.0 * of[0][1] + of[1][1]);
+        let root = (half * half - square * constant).max(0.0).sqrt();
+        if c > 0.0 && square > 0.0 {
+            let high = (half + root) / square;
+            (
+                (half - root) / square,
+                Some(high).filter(|it| it.is_finite()),
+            )
+        } else if gain > 0.0 && constant > 0.0 {
+            // Of two roots with different signs the one above 0.
+            (constant / (half + root), None)
+        } else {
+            (0.0, None)
         }
     }
 }

@@ -110,9 +110,20 @@ fn replicas_that_only_hinder_each_other_serve_most_alone() {
     let fit = found.asked_for();
     assert_eq!(fit.law, Law::Universal);
     assert!(
-        fit.contention.value <= 1.0 && fit.peak.unwrap().value < 2.0,
+        fit.contention.value <= 1.0 && fit.contention.high <= Some(1.0),
         "{fit:?}"
     );
+    // Points that are well known leave no doubt of it, and others do.
+    for (error, most) in [(0.01, 1.0), (0.1, 3.0)] {
+        let found = fitted(&points(|n| 50.0 / n, error, || 0.0));
+        let peak = found.universal.unwrap().peak.unwrap();
+        let high = peak.high.unwrap();
+        assert!(is_near(peak.value, 1.0) && is_near(peak.low, 1.0));
+        assert!(
+            is_near(high, 1.0) == (error < 0.05) && high <= most,
+            "{peak:?}"
+        );
+    }
 }
 
 #[test]

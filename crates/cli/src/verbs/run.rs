@@ -119,7 +119,7 @@ async fn one_by_one(
             results.push(result);
             continue;
         };
-        let (after, check) = fix::check(hop, &result, &setup, &bar).await?;
+        let (after, check) = Box::pin(fix::check(hop, &result, &setup, &bar)).await?;
         if check
             .as_ref()
             .is_some_and(|check| check.agrees == Some(false))

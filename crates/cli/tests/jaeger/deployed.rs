@@ -149,7 +149,17 @@ fn a_deployed_chain_that_is_not_the_scenarios_is_told_apart_before_anything_is_c
     let page = format!("{}/ui", jaeger.query);
     let wrong_path = [flags[0], flags[1], "--traces", &page];
     let token = kept.token();
-    let cases: [(&str, &[&str], &str, i32, &str); 7] = [
+    let (head, _) = SCENARIO.split_once("[chain]").unwrap();
+    let sweep = "[service.a]\n[sweep]\nservice = \"a\"\nreplicas = [1, 2]\n";
+    let swept = format!("{head}{sweep}");
+    let cases: [(&str, &[&str], &str, i32, &str); 8] = [
+        (
+            &swept,
+            &flags,
+            token,
+            2,
+            "allowed: scenarios without [sweep]",
+        ),
         (SCENARIO, without_admin, "", 2, "--admin SERVICE=URL"),
         (&longer, &flags, token, 3, "0 admin listeners of audit"),
         (&quiet_longer, without_admin, "", 3, "none of audit"),

@@ -52,17 +52,18 @@ delete) old=$3; new=$3-x
   pid=$(cat "$PODS/$old.pid"); kill "$pid"
   while grep -q 'State:.[^Z]' "/proc/$pid/status" 2>/dev/null; do sleep 0.05; done
   sed "s/\"name\":\"$old\"/\"name\":\"$new\"/" "$PODS/$old.pod" >"$PODS/$new.new"; rm "$PODS/$old.pod"
-  for what in start admin; do cp "$PODS/$old.$what" "$PODS/$new.$what"; done; "$PODS/begin" "$new"
+  cp "$PODS/$old.start" "$PODS/$new.start"; "$PODS/begin" "$new"
   mv "$PODS/$new.new" "$PODS/$new.pod" ;;
 esac
 "#;
 
-/// Starts the pod `$1` and waits until it is ready.
+/// Starts the pod `$1` and waits until it is ready: it says which admin port the system chose.
 const BEGIN: &str = r#"#!/bin/sh
 cd "$PODS"
 sh "$1.start" >"$1.log" 2>&1 </dev/null &
 echo $! >"$1.pid"
-until "$NINES" probe "http://127.0.0.1:$(cat "$1.admin")/readyz" >/dev/null 2>&1; do sleep 0.05; done
+said='s/.* msg=serving .* admin=127.0.0.1:\([0-9]*\).*/\1/p'
+until sed -n "$said" "$1.log" >"$1.admin" 2>/dev/null; "$NINES" probe "http://127.0.0.1:$(cat "$1.admin")/readyz" >/dev/null 2>&1; do sleep 0.05; done
 "#;
 
 /// The pods of a namespace: processes, and the folder that describes them.
@@ -80,16 +81,13 @@ impl Pods {
     }
 
     /// Starts a pod of the relay `service`; where it listens.
-    fn start(&self, otlp: &str, (service, replica): (&str, u32), calls: &str) -> String {
+    fn start(&self, otlp: &str, (service, replica, port): (&str, u32, u16), calls: &str) -> String {
         let name = format!("{service}-{replica}");
-        let (kept, address) = free();
-        let (admin_kept, admin) = free();
-        let (_, port) = admin.rsplit_once(':').unwrap();
-        fs::write(self.folder.join(format!("{name}.admin")), port).unwrap();
+        let address = own_address(port);
         let start = format!(
             "export NINES_ADMIN_TOKEN=secret OTEL_EXPORTER_OTLP_ENDPOINT={otlp}\n\
              exec {NINES} serve relay --name={service} --replica={name} --listen={address} \
-             --admin={admin} --drain=1s {calls}\n"
+             --admin=127.0.0.1:0 --drain=1s {calls}\n"
         );
         fs::write(self.folder.join(format!("{name}.start")), start).unwrap();
         let pod = json!({
@@ -102,7 +100,6 @@ impl Pods {
             .arg(&name)
             .env("PODS", &self.folder)
             .env("NINES", NINES);
-        drop((kept, admin_kept));
         assert!(begin.status().unwrap().success());
         fs::write(self.folder.join(format!("{name}.pod")), pod.to_string()).unwrap();
         format!("http://{address}")
@@ -128,11 +125,11 @@ fn program(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// An address that is free.
-fn free() -> (std::net::TcpListener, String) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    (listener, address)
+/// A pod that takes another's place listens where that one did. Nobody else can have come
+/// there meanwhile: this loopback address is that of this test process alone.
+fn own_address(port: u16) -> String {
+    let [_, b, c, d] = std::process::id().to_be_bytes();
+    format!("127.{}.{c}.{d}:{port}", 64 + b % 64)
 }
 
 #[test]
@@ -142,9 +139,11 @@ fn pods_are_found_changed_and_replaced_one_after_the_other() {
     };
     let sandbox = Sandbox::new().unwrap();
     let pods = Pods::new(&sandbox);
-    let backs = [0, 1].map(|n| pods.start(&jaeger.otlp, ("back", n), ""));
-    let calls = format!("--calls=back={}", backs.join("|"));
-    let fronts = [0, 1].map(|n| pods.start(&jaeger.otlp, ("front", n), &calls));
+    let backs =
+        [(0, 8080), (1, 8081)].map(|(n, port)| pods.start(&jaeger.otlp, ("back", n, port), ""));
+    let calls = format!("--calls='back={}'", backs.join("|"));
+    let fronts = [(0, 8082), (1, 8083)]
+        .map(|(n, port)| pods.start(&jaeger.otlp, ("front", n, port), &calls));
 
     fs::write(sandbox.path().join("s.toml"), SCENARIO).unwrap();
     let mut command = nines(&sandbox);

@@ -21,7 +21,11 @@ impl Before {
     }
 
     /// Tries both, whatever becomes of the first.
-    pub(super) async fn put_back(self, control: &Control, member: &Member) -> Result<(), LabError> {
+    pub(super) async fn put_back(
+        &self,
+        control: &Control,
+        member: &Member,
+    ) -> Result<(), LabError> {
         let faults = control.put(member, "faults", &self.faults).await;
         let policy = control.put(member, "policy", &self.policy).await;
         faults.and(policy)

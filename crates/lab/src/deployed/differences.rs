@@ -10,8 +10,12 @@ use std::time::{Duration, SystemTime};
 const CLOCKS: Duration = Duration::from_secs(2);
 
 /// Every service of the plan has as many admin listeners as it has replicas, and there are no
-/// others.
-pub(super) fn check_replicas(members: &[Member], plan: &Plan) -> Result<(), LabError> {
+/// others; what is `allowed` of a service that there should be so many of.
+pub(super) fn check_replicas(
+    members: &[Member],
+    plan: &Plan,
+    allowed: impl Fn(&str, u32) -> String,
+) -> Result<(), LabError> {
     let topology = plan.topology();
     for service in plan.services() {
         let known = members.iter().filter(|it| *it.service == *service).count();
@@ -19,8 +23,8 @@ pub(super) fn check_replicas(members: &[Member], plan: &Plan) -> Result<(), LabE
         if u32::try_from(known) != Ok(wanted) {
             return Err(differs(format!(
                 "{known} admin listeners of {service} are known, and the scenario's chain has \
-                 {wanted} of it; allowed: --admin {service}={}, or as many pods that are ready",
-                vec!["URL"; wanted as usize].join("|"),
+                 {wanted} of it; allowed: {}",
+                allowed(&service, wanted),
             )));
         }
     }
@@ -39,8 +43,8 @@ pub(super) fn check_replicas(members: &[Member], plan: &Plan) -> Result<(), LabE
     }
 }
 
-/// The listener of `member` is that of the service it is said to be, its clock agrees, and
-/// where faults come and go at times that its name decides, it has the name that is planned.
+/// The listener of `member` is that of the service it is said to be; and where faults come and
+/// go at times that its name decides, its clock agrees, and it has the name that is planned.
 pub(super) async fn check(control: &Control, member: &Member, plan: &Plan) -> Result<(), LabError> {
     let Identity {
         service,
@@ -53,24 +57,27 @@ pub(super) async fn check(control: &Control, member: &Member, plan: &Plan) -> Re
             member.name, member.admin
         )));
     }
+    if !plan.phases().iter().any(comes_and_goes) {
+        return Ok(());
+    }
     let apart = time.map(apart).unwrap_or_default();
     if apart > CLOCKS {
         return Err(differs(format!(
-            "the clock of {} is {} s from this machine's; allowed: {} s, \
-             for faults begin by the clock",
+            "the clock of {} is {:.1} s from this machine's; allowed: {:.1} s, \
+             for the scenario's outages come by the clock",
             member.name,
-            apart.as_secs(),
-            CLOCKS.as_secs()
+            apart.as_secs_f64(),
+            CLOCKS.as_secs_f64()
         )));
     }
     let names = plan.replica_names(&member.service);
     let planned = names.get(member.replica as usize);
     match planned.filter(|planned| ***planned != *replica) {
-        Some(planned) if plan.phases().iter().any(comes_and_goes) => Err(differs(format!(
+        None => Ok(()),
+        Some(planned) => Err(differs(format!(
             "a replica of {service} is called {replica}, and the scenario's outages come at times \
              that are drawn by its name; allowed: --replica {planned}"
         ))),
-        _ => Ok(()),
     }
 }
 

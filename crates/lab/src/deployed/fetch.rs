@@ -1,6 +1,6 @@
 //! The spans of a deployed chain's services, fetched from Jaeger after the run.
 
-use crate::{LabError, Progress, Step};
+use crate::{LabError, Progress, Step, error::with_sources};
 use traces::{Jaeger, Receiver};
 use url::Url;
 
@@ -16,6 +16,17 @@ pub(crate) async fn into(
     let of = requests.len();
     let tell = |complete| progress.step(Step::Fetching { complete, of });
     let take = |spans: &_| receiver.take_back(spans);
-    Jaeger::at(url)?.gather(requests, tell, take).await?;
+    let gathered = Jaeger::at(url)?.gather(requests, tell, take).await?;
+    let broken = gathered.broken;
+    match gathered.error {
+        _ if broken == 0 => {}
+        Some(error) => progress.warn(&format!(
+            "{broken} of {of} traces lack spans; of some, Jaeger did not tell: {}",
+            with_sources(&error)
+        )),
+        None => progress.warn(&format!(
+            "{broken} of {of} traces lack spans, and no more of them came to Jaeger"
+        )),
+    }
     Ok(())
 }

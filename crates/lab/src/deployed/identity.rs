@@ -15,27 +15,33 @@ pub(super) struct Identity {
     pub(super) time: Option<SystemTime>,
 }
 
-/// Asks the listener of `member`.
+/// Asks the listener of `member`, which must be a service's.
 pub(super) async fn identify(control: &Control, member: &Member) -> Result<Identity, LabError> {
-    let answer = control.ask(member, "metrics").await?;
+    let identity = seek(control, member).await?;
+    identity.ok_or_else(|| LabError::Control {
+        service: member.name.clone(),
+        why: format!(
+            "{}/metrics does not say whose they are (target_info); is it an admin listener?",
+            member.admin
+        ),
+    })
+}
+
+/// Asks whoever listens there; none if it is no service that says who it is.
+pub(super) async fn seek(control: &Control, member: &Member) -> Result<Option<Identity>, LabError> {
+    let Some(answer) = control.find(member, "metrics").await? else {
+        return Ok(None);
+    };
     let time = time(answer.headers());
     let text = answer.text().await.map_err(LabError::Client)?;
     let target = text.lines().find(|line| line.starts_with("target_info{"));
     let label = |name: &str| label(target?, name);
-    match (label("service_name"), label("service_instance_id")) {
-        (Some(service), Some(replica)) => Ok(Identity {
-            service,
-            replica,
-            time,
-        }),
-        _ => Err(LabError::Control {
-            service: member.name.clone(),
-            why: format!(
-                "{}/metrics does not say whose they are (target_info); is it an admin listener?",
-                member.admin
-            ),
-        }),
-    }
+    let names = label("service_name").zip(label("service_instance_id"));
+    Ok(names.map(|(service, replica)| Identity {
+        service,
+        replica,
+        time,
+    }))
 }
 
 fn time(headers: &HeaderMap) -> Option<SystemTime> {

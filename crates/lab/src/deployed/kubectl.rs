@@ -5,11 +5,11 @@
 
 use super::{
     differences::differs,
-    identity::{Identity, identify},
+    identity::{Identity, identify, seek},
     name_of,
     pods::{Pod, Pods},
 };
-use crate::{LabError, control::Control, member::Member};
+use crate::{LabError, control::Control, error::with_sources, member::Member};
 use scenario::Plan;
 use std::{collections::BTreeMap, process::Stdio, time::Duration};
 use tokio::{
@@ -28,6 +28,10 @@ const END: Duration = Duration::from_mins(2);
 const READY: Duration = Duration::from_mins(2);
 /// How often it is looked for.
 const POLL: Duration = Duration::from_millis(500);
+/// How long it is waited for what a program said that has been ended.
+const LAST: Duration = Duration::from_secs(1);
+/// How much of that is read, in bytes.
+const SAID: u64 = 4096;
 
 /// The pods of a namespace.
 #[derive(Debug)]
@@ -35,12 +39,15 @@ pub(super) struct Kubectl {
     namespace: String,
     /// By their place among the members.
     pods: Vec<Forwarded>,
+    /// Why others, which may be services of the chain, could not be asked who they are.
+    unreached: Vec<String>,
 }
 
 /// A pod, and the way to its admin listener.
 #[derive(Debug)]
 struct Forwarded {
     name: String,
+    port: u16,
     owner: Option<String>,
     /// Ends when dropped.
     forward: Child,
@@ -51,6 +58,7 @@ impl Kubectl {
         Self {
             namespace,
             pods: Vec::new(),
+            unreached: Vec::new(),
         }
     }
 
@@ -60,37 +68,66 @@ impl Kubectl {
         control: &Control,
         plan: &Plan,
     ) -> Result<Vec<Member>, LabError> {
-        let mut found = BTreeMap::new();
-        for pod in self.ready().await? {
-            let (forward, admin) = self.forward(&pod).await?;
-            let nameless = member(pod.name(), 0, false, admin);
-            // Others in the namespace may have a port of that name.
-            let Ok(Identity { service, .. }) = identify(control, &nameless).await else {
-                continue;
-            };
-            let of_service: &mut Vec<_> = found.entry(service).or_default();
-            of_service.push((pod, forward, nameless.admin));
-        }
+        let mut found = self.services(control).await?;
         let mut members = Vec::new();
         for service in plan.services() {
-            let pods = found.remove(&*service).unwrap_or_default();
+            let mut pods = found.remove(&*service).unwrap_or_default();
+            let names = plan.replica_names(&service);
+            // Others than those come last, in the order of their own names.
+            let place = |replica: &str| names.iter().position(|name| **name == *replica);
+            pods.sort_by_key(|(replica, ..)| place(replica).unwrap_or(names.len()));
             let several = pods.len() > 1;
-            for (replica, (pod, forward, admin)) in (0..).zip(pods) {
+            for (replica, (_, pod, admin)) in (0..).zip(pods) {
                 members.push(member(&service, replica, several, admin));
-                self.pods.push(Forwarded {
-                    owner: pod.owner(),
-                    name: pod.name().to_owned(),
-                    forward,
-                });
+                self.pods.push(pod);
             }
         }
         if members.is_empty() {
             return Err(differs(format!(
-                "namespace {}: none of its pods is a service of the scenario's chain",
-                self.namespace
+                "namespace {}: none of its pods is a service of the scenario's chain{}",
+                self.namespace,
+                self.unreached()
             )));
         }
         Ok(members)
+    }
+
+    /// The pods that say which service they are, with the names of their replicas and where
+    /// their admin listeners are.
+    async fn services(
+        &mut self,
+        control: &Control,
+    ) -> Result<BTreeMap<String, Vec<(String, Forwarded, String)>>, LabError> {
+        let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for pod in self.ready().await? {
+            let pod = self.forwarded(&pod).await;
+            let (pod, admin) = match pod {
+                Ok(pod) => pod,
+                Err(error) => {
+                    self.unreached.push(with_sources(&error));
+                    continue;
+                }
+            };
+            let nameless = member(&pod.name, 0, false, admin);
+            match seek(control, &nameless).await {
+                Ok(Some(Identity {
+                    service, replica, ..
+                })) => {
+                    let of_service = found.entry(service).or_default();
+                    of_service.push((replica, pod, nameless.admin));
+                }
+                // Others in the namespace may have a port of that name.
+                Ok(None) => {}
+                Err(error) => self.unreached.push(with_sources(&error)),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Which pods could not be asked, and why, to be added to what is missing.
+    pub(super) fn unreached(&self) -> String {
+        let each = self.unreached.iter().map(|why| format!("; {why}"));
+        each.collect()
     }
 
     /// Deletes the pod of `member`, and waits for the one that takes its place.
@@ -106,15 +143,29 @@ impl Kubectl {
         let (name, owner) = (old.name.clone(), old.owner.clone());
         self.run(&["delete", "pod", &name], END).await?;
         let pod = self.next_of(&name, owner.as_deref()).await?;
-        let (forward, admin) = self.forward(&pod).await?;
+        let (pod, admin) = self.forwarded(&pod).await?;
         member.admin = admin;
         identify(control, member).await?;
-        self.pods[place] = Forwarded {
-            name: pod.name().to_owned(),
-            owner,
-            forward,
-        };
+        self.pods[place] = pod;
         Ok(())
+    }
+
+    /// A new way to the pod at `place`, and where its admin listener is then.
+    pub(super) async fn anew(&self, place: usize) -> Result<(Child, String), LabError> {
+        let Some(pod) = self.pods.get(place) else {
+            return Err(LabError::Broken("a member has no pod".to_owned()));
+        };
+        self.forward(&pod.name, pod.port).await
+    }
+
+    /// What somebody would type to get to the pod at `place`.
+    pub(super) fn way_to(&self, place: usize) -> String {
+        let pod = self.pods.get(place);
+        let (name, port) = pod.map_or(("POD", 0), |pod| (&*pod.name, pod.port));
+        format!(
+            "{KUBECTL} --namespace {} port-forward pod/{name} :{port}",
+            self.namespace
+        )
     }
 
     /// The pod that has come for `name`, once it is ready.
@@ -156,10 +207,22 @@ impl Kubectl {
         Ok(ready)
     }
 
-    /// Opens a way to the admin listener of `pod`, at a port of the system's choice.
-    async fn forward(&self, pod: &Pod) -> Result<(Child, String), LabError> {
-        let name = format!("pod/{}", pod.name());
-        let port = format!(":{}", pod.admin_port().unwrap_or_default());
+    /// `pod` with a way to its admin listener, and where that is.
+    async fn forwarded(&self, pod: &Pod) -> Result<(Forwarded, String), LabError> {
+        let port = pod.admin_port().unwrap_or_default();
+        let (forward, admin) = self.forward(pod.name(), port).await?;
+        let pod = Forwarded {
+            name: pod.name().to_owned(),
+            port,
+            owner: pod.owner(),
+            forward,
+        };
+        Ok((pod, admin))
+    }
+
+    /// Opens a way to the admin listener of a pod, at a port of the system's choice.
+    async fn forward(&self, name: &str, port: u16) -> Result<(Child, String), LabError> {
+        let (name, port) = (format!("pod/{name}"), format!(":{port}"));
         let command = ["port-forward", &name, &port];
         let mut child = self.spawn(&command)?;
         let line = first_line(&mut child);
@@ -259,12 +322,12 @@ fn local_port(line: &str) -> Option<u16> {
 async fn last_words(mut child: Child) -> String {
     // It may have ended by itself.
     let _ = child.start_kill();
-    let mut said = String::new();
-    if let Some(stderr) = &mut child.stderr {
-        // What was read before an error is still worth showing.
-        let _ = stderr.read_to_string(&mut said).await;
+    let mut said = Vec::new();
+    if let Some(stderr) = child.stderr.take() {
+        // What was read before an error is still worth showing. Others may keep it open.
+        let _ = timeout(LAST, stderr.take(SAID).read_to_end(&mut said)).await;
     }
-    match said.trim() {
+    match String::from_utf8_lossy(&said).trim() {
         "" => "it did not say where it forwards from".to_owned(),
         said => said.to_owned(),
     }

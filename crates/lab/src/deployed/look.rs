@@ -13,7 +13,9 @@ use url::Url;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long its spans may take to arrive: services send them in batches.
 const ARRIVE: Duration = Duration::from_secs(20);
-/// How often they are looked for.
+/// How often the request is tried: one may meet a connection that has just been closed.
+const TRIES: u32 = 3;
+/// How often its spans are looked for, and the pause before the next try.
 const POLL: Duration = Duration::from_millis(500);
 
 /// Sends one request and waits until its trace holds all services of the way, or tells which
@@ -52,7 +54,24 @@ fn on_the_way(plan: &Plan) -> BTreeSet<Name> {
     found
 }
 
+/// The trace of the first request that is answered well.
 async fn send(target: &Url, topology: &Topology, token: Option<&str>) -> Result<TraceId, LabError> {
+    let mut sent = send_once(target, topology, token).await;
+    for _ in 1..TRIES {
+        if sent.is_ok() {
+            break;
+        }
+        sleep(POLL).await;
+        sent = send_once(target, topology, token).await;
+    }
+    sent
+}
+
+async fn send_once(
+    target: &Url,
+    topology: &Topology,
+    token: Option<&str>,
+) -> Result<TraceId, LabError> {
     let path = match topology {
         Topology::Graph { .. } => "/v1/relay",
         Topology::Sequence { .. } => "/v1/me",

@@ -112,14 +112,15 @@ fn curve(law: &Fit, last: f64, x: &Scale, y: &Scale) -> Markup {
 fn limit(law: &Fit, x: &Scale, y: &Scale, highest: f64) -> Markup {
     let ceiling = law
         .ceiling
-        .filter(|ceiling| ceiling.value <= highest * 1.001);
+        .filter(|ceiling| ceiling.value <= highest * 1.001 && ceiling.high.is_some());
+    let peak = law.peak.filter(|peak| peak.high.is_some());
     html! {
         @if let Some(ceiling) = ceiling {
             @let at = y.at(ceiling.value);
             (line((LEFT, at), (RIGHT, at), "limit"))
             (text((RIGHT, at - 5.0), Anchor::End, "value", &format!("ceiling {:.0}/s", ceiling.value)))
         }
-        @if let Some(peak) = law.peak.filter(|peak| x.at(peak.value) < RIGHT) {
+        @if let Some(peak) = peak.filter(|peak| x.at(peak.value) < RIGHT) {
             @let at = x.at(peak.value);
             (line((at, TOP), (at, BOTTOM), "limit"))
             (text((at + 5.0, BOTTOM - 8.0), Anchor::Start, "value", &format!("most at {:.1}", peak.value)))

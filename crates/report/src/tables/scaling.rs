@@ -46,21 +46,48 @@ fn row(point: &Replicas, laws: Option<&Fits>) -> [String; 7] {
 }
 
 fn note(scaling: &Scaling) -> String {
-    let Some(laws) = &scaling.laws else {
+    let mut lines = if let Some(laws) = &scaling.laws {
+        by_laws(laws)
+    } else {
         let why = scaling.no_laws.as_deref().unwrap_or("nothing was measured");
-        return format!("no law: {why}");
+        vec![format!("no law: {why}")]
     };
+    lines.extend(left_out(&scaling.points));
+    lines.join("\n")
+}
+
+fn by_laws(laws: &Fits) -> Vec<String> {
     let universal = laws.universal.as_ref().map(universal);
     let lines = [Some(amdahl(&laws.amdahl)), universal, Some(asked_for(laws))];
-    let lines: Vec<_> = lines.into_iter().flatten().collect();
-    lines.join("\n")
+    let wide = "the intervals are upper bounds: each answer counts as a draw of its own, and slots \
+                that are all taken answer more evenly";
+    let lines = lines.into_iter().flatten();
+    lines.chain([wide.to_owned()]).collect()
+}
+
+/// Which replicas say nothing of the laws.
+fn left_out(points: &[Replicas]) -> Option<String> {
+    let answered_all = |point: &&Replicas| point.measured.is_some_and(|seen| seen.answered_all);
+    let numbers = points.iter().filter(answered_all);
+    let numbers: Vec<_> = numbers.map(|point| point.replicas.to_string()).collect();
+    let who = match &*numbers {
+        [] => return None,
+        [one] if one == "1" => "1 replica".to_owned(),
+        numbers => format!("{} replicas", numbers.join(", ")),
+    };
+    Some(format!(
+        "{who} answered everything: what they could serve is not known; allowed: a higher rate"
+    ))
 }
 
 fn amdahl(fit: &Fit) -> String {
     let ceiling = fit.ceiling.as_ref();
     let ceiling = ceiling.map_or_else(
         || "no ceiling".to_owned(),
-        |ceiling| format!("ceiling {}", with_unit(ceiling, 0, "/s")),
+        |ceiling| match ceiling.high {
+            Some(_) => format!("ceiling {}", with_unit(ceiling, 0, "/s")),
+            None => format!("no ceiling seen; at least {:.0}/s", ceiling.low),
+        },
     );
     format!("Amdahl: {}; {ceiling}", common(fit))
 }
@@ -69,7 +96,10 @@ fn universal(fit: &Fit) -> String {
     let peak = fit.peak.as_ref();
     let peak = peak.map_or_else(
         || "more always serve more".to_owned(),
-        |peak| format!("most at {}", with_unit(peak, 1, " replicas")),
+        |peak| match peak.high {
+            Some(_) => format!("most at {}", with_unit(peak, 1, " replicas")),
+            None => format!("no peak seen; at {:.1} replicas or more", peak.low),
+        },
     );
     format!(
         "universal: {}, κ {}; {peak}",
@@ -141,6 +171,7 @@ mod tests {
                 low_per_s: curve(*n) * 0.98,
                 high_per_s: curve(*n) * 1.02,
                 efficiency: curve(*n) / 50.0 / f64::from(*n),
+                answered_all: false,
             }),
         });
         let measured = numbers
@@ -173,6 +204,27 @@ mod tests {
             note.contains("most at 4.4 replicas (") && note.contains("κ is above 0"),
             "{note}"
         );
+    }
+
+    #[test]
+    fn a_ceiling_or_a_peak_whose_interval_has_no_end_is_not_seen() {
+        // A hundredth of the ceiling is reached: less than the errors of the points.
+        let note = sheet(&scaling(&[1, 2, 3, 4], 0.002, 0.0002)).note.unwrap();
+        assert!(note.contains("no ceiling seen; at least "), "{note}");
+        assert!(note.contains("no peak seen; at "), "{note}");
+        assert!(!note.contains('?'), "{note}");
+    }
+
+    #[test]
+    fn replicas_that_answered_everything_are_named() {
+        let mut scaling = scaling(&[1, 2, 4, 8], 0.1, 0.0);
+        for last in &mut scaling.points[2..] {
+            last.measured.as_mut().unwrap().answered_all = true;
+        }
+        let note = sheet(&scaling).note.unwrap();
+        let told = "4, 8 replicas answered everything: what they could serve is not known; \
+                    allowed: a higher rate";
+        assert!(note.ends_with(told), "{note}");
     }
 
     #[test]

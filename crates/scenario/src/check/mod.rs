@@ -121,6 +121,7 @@ impl Check<'_> {
     }
 
     fn plan(&mut self, raw: RawScenario) -> Checked<Plan> {
+        let alone = self.scaled_alone(&raw);
         let title = self.title(raw.title.as_ref());
         let seed = self.seed(raw.seed.as_ref());
         let load = self.load(raw.load);
@@ -134,6 +135,7 @@ impl Check<'_> {
             restart.map(|it| self.restart(it, topology.as_ref().ok(), !raw.phase.is_empty()));
         let expectation = self.expectation(&raw.expect);
         let (load, faults, windows) = (load?, faults?, windows?);
+        alone?;
         self.distinct(&faults, &windows)?;
         self.alone(&windows)?;
         let phases = phase::timeline(load, &policy?, &faults, &windows);

@@ -4,7 +4,7 @@ use super::{Check, Checked};
 use crate::{
     names,
     plan::{Length, Phase},
-    raw::RawScale,
+    raw::{RawScale, RawScenario, RawService},
     scale::Scale,
     topology::{Name, Topology},
 };
@@ -56,6 +56,36 @@ impl Check<'_> {
             stabilise: stabilise?.unwrap_or(STABILISE),
             start: start?.unwrap_or_default(),
         })
+    }
+
+    /// Nothing else in the scenario needs to know which replicas there are, or how many.
+    pub(super) fn scaled_alone(&mut self, raw: &RawScenario) -> Checked<()> {
+        let Some(stated) = &raw.scale else {
+            return Ok(());
+        };
+        if raw.restart.is_some() {
+            let reason = "replicas come and go; allowed: without [restart]";
+            return self.conflict(TABLE, stated, reason.to_owned());
+        }
+        let scaled = stated.get_ref().service.as_ref();
+        let is_scaled =
+            |name: &Spanned<String>| scaled.is_some_and(|it| it.get_ref() == name.get_ref());
+        let mut services = raw.service.iter();
+        match services.find(|(name, _)| is_scaled(name)) {
+            Some((name, service)) => self.works_alone(name.get_ref(), service),
+            None => Ok(()),
+        }
+    }
+
+    /// What a request takes does not depend on the number of replicas: it is worked out once.
+    fn works_alone(&mut self, name: &str, service: &RawService) -> Checked<()> {
+        let tell = service.tell.as_ref().map(|it| ("tell", it));
+        let agree = service.agree.as_ref().map(|it| ("agree", it));
+        let Some((key, stated)) = tell.or(agree) else {
+            return Ok(());
+        };
+        let reason = "[scale] changes how many others there are; allowed: without [scale]";
+        self.conflict(&["service", name, key], stated, reason.to_owned())
     }
 
     fn busy(&mut self, target: &Spanned<f64>) -> Checked<f64> {

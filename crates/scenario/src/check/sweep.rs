@@ -64,6 +64,9 @@ impl Check<'_> {
             Some(service) => self.swept_service(raw, service),
             None => self.missing(SERVICE, stated.span()),
         };
+        if let (Ok(service), Some(name)) = (&service, &stated.get_ref().service) {
+            self.not_scaled(raw, service, name)?;
+        }
         let numbers = match &stated.get_ref().replicas {
             Some(numbers) => self.rising(numbers),
             None => self.missing(REPLICAS, stated.span()),
@@ -88,6 +91,22 @@ impl Check<'_> {
             return self.conflict(&["service", known.get_ref(), "replicas"], replicas, reason);
         }
         Ok(known.get_ref().as_str().into())
+    }
+
+    /// Its number stays as it is while the scenario runs.
+    fn not_scaled(
+        &mut self,
+        raw: &RawScenario,
+        service: &str,
+        name: &Spanned<String>,
+    ) -> Checked<()> {
+        let scale = raw.scale.as_ref();
+        let scaled = scale.and_then(|scale| scale.get_ref().service.as_ref());
+        if scaled.is_none_or(|scaled| scaled.get_ref() != service) {
+            return Ok(());
+        }
+        let reason = "[scale] changes how many there are; allowed: without [scale]";
+        self.conflict(SERVICE, name, reason.to_owned())
     }
 
     /// At least two numbers, each larger than the one before.

@@ -12,7 +12,7 @@ pub(super) enum Wrong {
     #[error("an object with neither `result` nor `error`")]
     Neither,
     #[error("Jaeger says: {0}")]
-    Said(Value),
+    Said(String),
 }
 
 /// A streamed answer is a chunk after the other, with or without white space in between.
@@ -29,7 +29,7 @@ pub(super) fn spans(body: &[u8]) -> Result<ExportTraceServiceRequest, Wrong> {
         match chunk? {
             Chunk {
                 error: Some(error), ..
-            } => return Err(Wrong::Said(error)),
+            } => return Err(Wrong::Said(super::begin_of(&error.to_string()))),
             Chunk {
                 result: Some(result),
                 ..

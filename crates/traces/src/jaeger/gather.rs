@@ -12,6 +12,7 @@ use crate::{
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use std::{
     collections::{BTreeMap, HashSet},
+    mem,
     sync::Arc,
     time::Duration,
 };
@@ -32,16 +33,18 @@ const QUIET: Duration = Duration::from_secs(10);
 /// The same where nothing is known to be missing: a request that was given up may have been
 /// received or not.
 const SETTLED: Duration = Duration::from_secs(3);
-/// The longest to wait although there is news.
+/// The longest to wait although there is news, and the longest that the last round may take.
 const LONGEST: Duration = Duration::from_mins(3);
 
 /// What came of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Gathered {
     /// Traces of which nothing is known to be missing.
     pub whole: usize,
-    /// Traces that lack something, and are as they are.
+    /// Traces that lack something, and are as they are, or could not be fetched.
     pub broken: usize,
+    /// Why the last that could not be fetched could not be.
+    pub error: Option<JaegerError>,
 }
 
 /// How much of a trace is there.
@@ -74,65 +77,66 @@ struct Fetched {
 
 impl Jaeger {
     /// Hands to `take` what Jaeger holds of each of these traces, of which some spans are known
-    /// already, once for each trace; tells `tell` how many are complete.
+    /// already, once for each trace; tells `tell` after each how many are whole.
     ///
     /// # Errors
     ///
-    /// If Jaeger does not answer as it should, and goes on so for a while.
+    /// If not one answer was as it should be.
     pub async fn gather(
         &self,
         traces: BTreeMap<TraceId, Vec<Span>>,
         tell: impl Fn(usize),
         mut take: impl FnMut(&ExportTraceServiceRequest),
     ) -> Result<Gathered, JaegerError> {
-        let mut pending: Vec<_> = traces.into_iter().map(Pending::new).collect();
-        let of = pending.len();
+        let mut asked = Asked {
+            pending: traces.into_iter().map(Pending::new).collect(),
+            ..Asked::default()
+        };
         let begin = Instant::now();
         let mut news_at = begin;
         loop {
-            let is_last = is_over(&pending, begin, news_at);
-            let round = self.round(pending, is_last, &mut take).await;
-            if let Some(error) = round.error.filter(|_| is_last) {
-                return Err(error);
+            let is_last = is_over(&asked.pending, begin, news_at);
+            let since = if is_last { Instant::now() } else { begin };
+            asked.begin_round(is_last);
+            let mut add = |asked: &mut Asked, fetched| {
+                asked.add(fetched, &mut take);
+                tell(asked.gathered.whole);
+            };
+            self.round(&mut asked, since + LONGEST, &mut add).await;
+            if is_last || asked.pending.is_empty() {
+                return asked.end();
             }
-            pending = round.pending;
-            if is_last || pending.is_empty() {
-                let broken = round.broken;
-                return Ok(Gathered {
-                    whole: of - broken,
-                    broken,
-                });
-            }
-            if round.news {
+            if asked.news {
                 news_at = Instant::now();
             }
-            tell(of - pending.len());
             sleep(PAUSE).await;
         }
     }
 
-    /// Asks for all of `pending` once. Those that are whole are taken; in the last round, all.
+    /// Asks for all that is pending once, but for no more after `until`, or if there are only
+    /// errors: a Jaeger that hangs answers each with an error of its own, after a while.
     async fn round(
         &self,
-        pending: Vec<Pending>,
-        is_last: bool,
-        take: &mut impl FnMut(&ExportTraceServiceRequest),
-    ) -> Round {
-        let mut round = Round::default();
-        let mut waiting = pending.into_iter();
+        asked: &mut Asked,
+        until: Instant,
+        add: &mut impl FnMut(&mut Asked, Fetched),
+    ) {
+        let mut waiting = mem::take(&mut asked.pending).into_iter();
         let mut under_way = JoinSet::new();
         loop {
-            while under_way.len() < LANES {
+            while under_way.len() < LANES && asked.errors < LANES && Instant::now() < until {
                 let Some(next) = waiting.next() else { break };
                 under_way.spawn(next.fetch(self.clone()));
             }
             match under_way.join_next().await {
-                None => return round,
-                Some(Ok(fetched)) => round.add(fetched, is_last, take),
+                None => break,
+                Some(Ok(fetched)) => add(asked, fetched),
                 // Nothing in there panics, and nobody aborts it.
-                Some(Err(_)) => round.broken += 1,
+                Some(Err(_)) => asked.gathered.broken += 1,
             }
         }
+        // Those that were not asked for come first the next time.
+        asked.pending = waiting.chain(mem::take(&mut asked.pending)).collect();
     }
 }
 
@@ -146,42 +150,67 @@ fn is_over(pending: &[Pending], begin: Instant, news_at: Instant) -> bool {
     news_at.elapsed() > quiet || begin.elapsed() > LONGEST
 }
 
-/// What one round of questions came to.
+/// What came of the questions so far.
 #[derive(Default)]
-struct Round {
+struct Asked {
     pending: Vec<Pending>,
+    gathered: Gathered,
+    /// Whether any answer was as it should be.
+    answered: bool,
+    /// Errors in a row, in this round.
+    errors: usize,
+    /// Whether there was more than before, in this round.
     news: bool,
-    broken: usize,
-    error: Option<JaegerError>,
+    /// Whether this is the last round.
+    is_last: bool,
 }
 
-impl Round {
+impl Asked {
+    fn begin_round(&mut self, is_last: bool) {
+        (self.errors, self.news, self.is_last) = (0, false, is_last);
+    }
+
+    /// A trace that is whole is taken; in the last round, each.
     fn add(
         &mut self,
         Fetched {
             mut pending,
             answer,
         }: Fetched,
-        is_last: bool,
         take: &mut impl FnMut(&ExportTraceServiceRequest),
     ) {
         let spans = match answer {
             Ok(spans) => spans.unwrap_or_default(),
             Err(error) => {
-                self.error = Some(error);
+                self.errors += 1;
+                self.gathered.error = Some(error);
                 self.pending.push(pending);
                 return;
             }
         };
+        (self.answered, self.errors) = (true, 0);
         let fetched = decode(&spans).spans;
         self.news |= fetched.len() > pending.seen;
         pending.seen = fetched.len();
         pending.state = state(&pending.known, &fetched);
-        if is_last || pending.state == State::Whole {
-            take(&spans);
-            self.broken += usize::from(pending.state == State::Broken);
-        } else {
-            self.pending.push(pending);
+        match pending.state {
+            State::Broken if self.is_last => self.gathered.broken += 1,
+            State::Unsure if self.is_last => self.gathered.whole += 1,
+            State::Whole => self.gathered.whole += 1,
+            _ => return self.pending.push(pending),
+        }
+        take(&spans);
+    }
+
+    /// What is still pending could not be fetched.
+    fn end(mut self) -> Result<Gathered, JaegerError> {
+        self.gathered.broken += self.pending.len();
+        match self.gathered.error.take() {
+            Some(error) if !self.answered => Err(error),
+            error => Ok(Gathered {
+                error: error.filter(|_| !self.pending.is_empty()),
+                ..self.gathered
+            }),
         }
     }
 }

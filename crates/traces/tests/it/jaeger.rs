@@ -3,19 +3,21 @@
 use axum::{
     Router,
     body::Body,
-    http::{StatusCode, header},
+    http::{StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use std::{
     collections::BTreeMap,
+    future::pending,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket},
+    time::{Duration, Instant, sleep},
 };
-use traces::{Jaeger, JaegerError, TraceId, decode, jaeger::ANSWER_LIMIT};
+use traces::{Jaeger, JaegerError, Span, TraceId, decode, jaeger::ANSWER_LIMIT};
 
 const TRACE: &str = "5b8aa5a2d2c872e8321cf37308d69df2";
 
@@ -28,14 +30,20 @@ fn id() -> TraceId {
 
 /// Somebody who answers everything with `answer`.
 async fn answering(answer: impl Fn() -> Response + Clone + Send + Sync + 'static) -> Jaeger {
+    serving(Router::new().fallback(async move || answer())).await
+}
+
+async fn serving(app: Router) -> Jaeger {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let app = Router::new().fallback(move || {
-        let answer = answer();
-        async { answer }
-    });
     tokio::spawn(async { axum::serve(listener, app).await });
     Jaeger::at(&url.parse().unwrap()).unwrap()
+}
+
+/// So many traces of which nothing is known.
+fn unknown(count: u128) -> BTreeMap<TraceId, Vec<Span>> {
+    let id = |n| (TraceId::new(n).unwrap(), Vec::new());
+    (1..=count).map(id).collect()
 }
 
 /// What is said of `answer`: it always names the URL.
@@ -111,6 +119,9 @@ async fn an_answer_that_is_none_is_named_with_its_url_and_with_what_was_expected
         let said = said(move || body.into_response()).await;
         assert!(said.contains(why), "{said}");
     }
+    let long = format!(r#"{{"error":"{}"}}"#, "x".repeat(10_000));
+    let said = said(move || long.clone().into_response()).await;
+    assert!(said.len() < 300, "{said}");
 }
 
 #[tokio::test]
@@ -154,6 +165,7 @@ async fn an_answer_that_breaks_off_and_nobody_at_all_are_told_apart() {
     let jaeger = Jaeger::at(&url.parse().unwrap()).unwrap();
     let error = jaeger.trace(id()).await.unwrap_err();
     assert!(matches!(error, JaegerError::Silent { .. }), "{error}");
+    assert!(error.to_string().contains("can't be reached"), "{error}");
 }
 
 #[test]
@@ -201,4 +213,52 @@ async fn a_jaeger_that_goes_on_failing_is_an_error_and_no_result() {
     let traces = BTreeMap::from([(id(), Vec::new())]);
     let error = jaeger.gather(traces, |_| (), |_| ()).await.unwrap_err();
     assert!(error.to_string().contains("500"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trace_that_cannot_be_fetched_costs_no_other() {
+    let bad = TraceId::new(2).unwrap().to_string();
+    let answer = async move |uri: Uri| {
+        if uri.path().ends_with(&bad) {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+        ANSWER.into_response()
+    };
+    let jaeger = serving(Router::new().fallback(answer)).await;
+    let (mut taken, told) = (0, AtomicUsize::new(0));
+    let tell = |whole| told.store(whole, Relaxed);
+    let gathered = jaeger.gather(unknown(3), tell, |_| taken += 1).await;
+    let gathered = gathered.unwrap();
+    assert_eq!((gathered.whole, gathered.broken, taken), (2, 1, 2));
+    assert_eq!(told.load(Relaxed), 2);
+    let error = gathered.error.unwrap().to_string();
+    assert!(error.contains("500"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_jaeger_that_hangs_is_given_up_within_a_minute_however_many_traces_there_are() {
+    let jaeger = serving(Router::new().fallback(pending::<()>)).await;
+    let begin = Instant::now();
+    let gathered = jaeger.gather(unknown(10_000), |_| (), |_| ()).await;
+    let error = gathered.unwrap_err().to_string();
+    assert!(error.contains("no answer within 10 s"), "{error}");
+    assert!(begin.elapsed() < Duration::from_mins(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_a_jaeger_that_is_slow_is_taken_what_it_gives_in_six_minutes() {
+    let slow = async || {
+        sleep(Duration::from_secs(9)).await;
+        ANSWER
+    };
+    let jaeger = serving(Router::new().fallback(slow)).await;
+    let begin = Instant::now();
+    let told = AtomicUsize::new(0);
+    let tell = |_| _ = told.fetch_add(1, Relaxed);
+    let gathered = jaeger.gather(unknown(1_000), tell, |_| ()).await.unwrap();
+    // Eight at a time, each for nine seconds, twice for three minutes.
+    assert!((300..=320).contains(&gathered.whole), "{}", gathered.whole);
+    assert_eq!(gathered.broken, 1_000 - gathered.whole);
+    assert_eq!(told.load(Relaxed), gathered.whole, "told after each");
+    assert!(begin.elapsed() < Duration::from_mins(7));
 }
