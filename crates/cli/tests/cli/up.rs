@@ -251,6 +251,7 @@ fn the_edge_says_how_long_each_service_took_and_a_probe_needs_no_shell() {
         "{}",
         nobody.stderr
     );
+    assert_eq!(kept.stop(Signal::TERM).1.code, Some(0));
 }
 
 #[test]
