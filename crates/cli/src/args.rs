@@ -43,7 +43,7 @@ pub enum Verb {
         /// Scenario files, or names of built-in scenarios (see `nines list`)
         #[arg(required_unless_present = "all", value_name = "SCENARIO")]
         scenarios: Vec<String>,
-        /// Run all built-in scenarios: some fifteen minutes
+        /// Run all built-in scenarios: some twenty minutes
         #[arg(long, conflicts_with = "scenarios")]
         all: bool,
         /// Where to run.

@@ -1,12 +1,12 @@
 //! What the lab says to a service's admin listener.
 
-use crate::{LabError, error::with_sources, member::Member};
+use crate::{LabError, member::Member};
 use faults::FaultSet;
 use report::results::Counts;
 use reqwest::{Response, StatusCode};
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
-use types::{Cause, Outcome, StoppedBy};
+use types::{Cause, Outcome, StoppedBy, with_sources};
 
 /// The longest an admin listener may take, which has little to do.
 const PATIENCE: Duration = Duration::from_secs(10);

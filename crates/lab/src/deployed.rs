@@ -15,7 +15,6 @@ mod pods;
 use crate::{
     LabError, Progress, Step,
     control::{self, Control},
-    error::with_sources,
     member::Member,
 };
 use before::Before;
@@ -24,6 +23,7 @@ use kubectl::Kubectl;
 use scenario::{Plan, Policy};
 use std::{collections::BTreeMap, fmt, mem};
 use traces::Jaeger;
+use types::with_sources;
 use url::Url;
 
 /// A chain that somebody else has deployed, and how to reach it.

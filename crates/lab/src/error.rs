@@ -1,6 +1,6 @@
 //! Why a run could not be made.
 
-use std::{error::Error, io, path::PathBuf};
+use std::{io, path::PathBuf};
 
 /// Why a run could not be made. None of these is a result.
 #[derive(Debug, thiserror::Error)]
@@ -98,15 +98,4 @@ pub enum LabError {
     /// The user stopped it.
     #[error("interrupted")]
     Interrupted,
-}
-
-/// An error with everything that led to it: the outermost alone never says why.
-pub(crate) fn with_sources(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

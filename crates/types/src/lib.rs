@@ -23,7 +23,7 @@ mod secret;
 pub mod service;
 
 pub use content::Content;
-pub use message::not_valid;
+pub use message::{not_valid, with_sources};
 pub use name::{NAME_ALLOWED, NAME_PATTERN, is_name};
 pub use outcome::{BreakerState, Cause, Outcome, StoppedBy, UnknownWord};
 pub use probability::{NotAProbability, Probability};

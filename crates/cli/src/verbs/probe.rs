@@ -5,13 +5,14 @@ use crate::{
     remote, say,
 };
 use std::{error::Error, time::Duration};
+use types::with_sources;
 use url::Url;
 
 /// Asks `url` once. Whatever is not a 2xx is a failed expectation; no answer at all, within
 /// `timeout`, is the environment's.
 pub fn probe(url: &Url, timeout: Duration) -> Result<Done, Failure> {
     let no_answer = |error: &dyn Error| {
-        let why = root_of(error);
+        let why = with_sources(error);
         Failure::Environment(format!("{url}: no answer within {timeout:?}: {why}"))
     };
     let client = chassis::outbound::client().map_err(|error| no_answer(&error))?;
@@ -25,13 +26,4 @@ pub fn probe(url: &Url, timeout: Duration) -> Result<Done, Failure> {
             Done::Failed
         })
     })
-}
-
-/// What began it.
-fn root_of(error: &dyn Error) -> String {
-    let mut why = error;
-    while let Some(source) = why.source() {
-        why = source;
-    }
-    why.to_string()
 }

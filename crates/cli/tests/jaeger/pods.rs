@@ -175,7 +175,9 @@ fn pods_are_found_changed_and_replaced_one_after_the_other() {
         .as_array()
         .unwrap();
     let back = hops.iter().find(|hop| hop["hop"] == "back").unwrap();
-    assert!(back["lost_by_fault"]["some"].as_u64() > Some(0), "{back}");
+    // Retries may have saved every call, but 300 requests do not all escape a fault of 10 %.
+    let struck = &back["requests"]["faults"]["some"];
+    assert!(struck.as_u64() > Some(0), "{back}");
     // The ways end with the run: `sleep` is all that is left of kubectl.
     let ways = || {
         let mut all = sandbox.processes().into_iter();

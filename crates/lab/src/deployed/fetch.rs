@@ -1,7 +1,8 @@
 //! The spans of a deployed chain's services, fetched from Jaeger after the run.
 
-use crate::{LabError, Progress, Step, error::with_sources};
+use crate::{LabError, Progress, Step};
 use traces::{Jaeger, Receiver};
+use types::with_sources;
 use url::Url;
 
 /// Adds to what `receiver` took in from the load generator what the Jaeger at `url` holds of

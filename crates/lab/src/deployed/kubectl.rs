@@ -9,7 +9,7 @@ use super::{
     name_of,
     pods::{Pod, Pods},
 };
-use crate::{LabError, control::Control, error::with_sources, member::Member};
+use crate::{LabError, control::Control, member::Member};
 use scenario::Plan;
 use std::{collections::BTreeMap, process::Stdio, time::Duration};
 use tokio::{
@@ -17,6 +17,7 @@ use tokio::{
     process::{Child, Command},
     time::{Instant, sleep, timeout},
 };
+use types::with_sources;
 
 /// The program.
 const KUBECTL: &str = "kubectl";

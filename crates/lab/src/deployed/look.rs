@@ -7,6 +7,7 @@ use scenario::{Name, Plan, Topology};
 use std::{collections::BTreeSet, time::Duration};
 use tokio::time::{Instant, sleep};
 use traces::{Jaeger, TraceId, decode};
+use types::with_sources;
 use url::Url;
 
 /// How long an answer may take.
@@ -97,7 +98,7 @@ async fn send_once(
         }
         Err(error) => Err(LabError::Target {
             url,
-            why: crate::error::with_sources(&error),
+            why: with_sources(&error),
         }),
     }
 }

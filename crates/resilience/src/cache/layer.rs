@@ -87,11 +87,6 @@ where
             rules,
         }))
     }
-
-    /// Forgets all answers.
-    pub fn clear(&self) {
-        self.0.entries.invalidate_all();
-    }
 }
 
 impl<T, E, P> Shared<T, E, P>

@@ -5,11 +5,11 @@ use bytes::Bytes;
 use reqwest::{Client, header::CONTENT_TYPE};
 use serde::Serialize;
 use std::{
-    error::Error,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{sync::mpsc, task::JoinHandle, task::JoinSet};
+use types::with_sources;
 use url::Url;
 
 /// Requests waiting at most: some seconds of a busy run, some tens of megabytes.
@@ -174,17 +174,6 @@ async fn send(client: &Client, url: Url, body: Bytes) -> Result<(), String> {
         Ok(_) => Ok(()),
         Err(error) => Err(with_sources(&error)),
     }
-}
-
-/// An error with everything that led to it: the outermost alone never says why.
-fn with_sources(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// Adds `/v1/traces`, unless it is there.

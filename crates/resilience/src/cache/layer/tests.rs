@@ -319,9 +319,6 @@ async fn no_more_answers_are_kept_than_allowed() {
     layer.0.entries.run_pending_tasks();
     let kept = layer.0.entries.entry_count();
     assert!((1..=10).contains(&kept), "{kept}");
-    layer.clear();
-    layer.0.entries.run_pending_tasks();
-    assert_eq!(layer.0.entries.entry_count(), 0);
 }
 
 #[tokio::test(start_paused = true)]
