@@ -23,8 +23,10 @@ def near(value, expected, tolerance):
     return abs(value - expected) <= tolerance
 
 
-# A host that was busy for a while makes a run miss its prediction, and be run once more.
-again = [run["load_s"] for scenario in results.values() for run in scenario["runs"][1:]]
+# A host that was busy for a while makes a run miss its prediction, and be run once more; so many seconds more go into
+# starting a chain, logging in, and looking at what it left.
+AROUND_S = 2
+again = [run["load_s"] + AROUND_S for scenario in results.values() for run in scenario["runs"][1:]]
 check(f"{took:.0f} s, {sum(again):.0f} s of it for {len(again)} reruns; the rest within 90 s", took - sum(again) <= 90)
 
 for name, scenario in results.items():

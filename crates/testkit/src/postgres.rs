@@ -15,14 +15,16 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::{
-        Mutex, OnceLock, PoisonError,
+        Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 /// How long a server may take to start, also after a crash.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_mins(1);
+/// How long the processes of a killed server may take to notice, and to end.
+const NOTICE: Duration = Duration::from_secs(5);
 
 /// Says `ready`, and stops everything once its standard input has ended.
 const SUPERVISOR: &str = r#"
@@ -51,6 +53,8 @@ pub struct Cluster {
     programs: PathBuf,
     supervisor: Mutex<Child>,
     databases: AtomicU32,
+    /// The processes of the server that was killed last.
+    orphans: Mutex<Vec<u32>>,
 }
 
 /// The one cluster that the tests of this process share; started by the first that asks.
@@ -159,6 +163,7 @@ impl Cluster {
             programs,
             supervisor: Mutex::new(supervisor),
             databases: AtomicU32::new(0),
+            orphans: Mutex::default(),
         };
         match line.trim() {
             "ready" => Ok(cluster),
@@ -238,22 +243,44 @@ impl Cluster {
     ///
     /// If it does not start.
     pub fn start_server(&self) {
-        // What a killed server leaves behind needs a moment to end.
-        let started = wait_until(START, || {
+        let start = || {
             let mut pg_ctl = self.command("pg_ctl");
             pg_ctl.args(["-D", "data", "-l", "server.log", "-w", "start"]);
             pg_ctl.output().is_ok_and(|output| output.status.success())
-        });
+        };
+        let started = wait_until(NOTICE, start) || {
+            self.kill_orphans();
+            wait_until(START, start)
+        };
         assert!(started, "PostgreSQL does not start: {}", self.logs());
     }
 
-    /// Kills the server (SIGKILL): nothing is written, nobody is told.
+    /// Kills the server (SIGKILL): nothing is written, nobody is told. Its other processes
+    /// notice a moment later, and may finish what they do.
     ///
     /// # Panics
     ///
     /// If there is none.
     pub fn kill_server(&self) {
-        kill(self.server_pid().cast_signed());
+        let pid = self.server_pid();
+        *self.orphans() = children(pid);
+        kill(pid.cast_signed());
+    }
+
+    /// Whoever waits for a lock notices nothing, and if its holder was killed too it waits for
+    /// ever; no new server starts meanwhile. An administrator would do the same.
+    fn kill_orphans(&self) {
+        let is_server = |pid: &u32| {
+            let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+            name.is_ok_and(|name| name.trim() == "postgres")
+        };
+        for pid in self.orphans().drain(..).filter(is_server) {
+            kill(pid.cast_signed());
+        }
+    }
+
+    fn orphans(&self) -> MutexGuard<'_, Vec<u32>> {
+        self.orphans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The server's first process, the parent of all others.
@@ -348,6 +375,14 @@ fn as_user(program: &str, programs: &Path, folder: &Path) -> Command {
 fn other_user() -> Option<(u32, u32)> {
     const NOBODY: u32 = 65534;
     geteuid().is_root().then_some((NOBODY, NOBODY))
+}
+
+/// The processes that `pid` has started.
+fn children(pid: u32) -> Vec<u32> {
+    let said = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let said = said.unwrap_or_default();
+    let pids = said.split_whitespace();
+    pids.filter_map(|pid| pid.parse().ok()).collect()
 }
 
 fn kill(pid: i32) {

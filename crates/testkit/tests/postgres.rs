@@ -34,6 +34,23 @@ fn a_durable_cluster_keeps_what_was_committed_when_it_is_killed_and_leaves_nothi
     assert!(!folder.exists());
 }
 
+#[test]
+fn a_killed_server_starts_again_although_one_of_its_processes_hangs() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let Some(cluster) = Cluster::start(false) else {
+        return;
+    };
+    let url = cluster.database();
+    let server = cluster.server_pid();
+    let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children"));
+    let child = children.unwrap().split_whitespace().next().unwrap().parse();
+    let child = Pid::from_raw(child.unwrap()).unwrap();
+    kill_process(child, Signal::STOP).unwrap();
+    cluster.kill_server();
+    cluster.start_server();
+    assert_eq!(cluster.query(&url, "SELECT 7"), "7");
+}
+
 /// Not a test: what the next one runs as a process of its own, and kills.
 #[test]
 #[ignore = "started by another test"]
