@@ -5,7 +5,7 @@ use crate::{
     chain::Chain,
     soft::{Quality, Soft},
 };
-use axum::extract::State;
+use axum::{extract::State, response::Response};
 use chassis::{
     Json, PeerAddress, Refusal, RequestContext,
     openapi::{BadBody, ChainFailures, Conflict, TooManyRequests, Unauthorized},
@@ -31,7 +31,7 @@ pub(crate) async fn create(
     context: RequestContext,
     client: Option<PeerAddress>,
     Json(request): Json<RegisterRequest>,
-) -> Result<(StatusCode, Json<Profile>), Refusal> {
+) -> Result<Response, Refusal> {
     let user = chain.register(&context, client, &request).await?;
     let new = PutProfile {
         display_name: user.clone(),
@@ -45,8 +45,9 @@ pub(crate) async fn create(
         action: "account.create".to_owned(),
     };
     let recorded = chain.record(&context, event).await;
-    Quality::of(&chain.soft).take(Soft::Audit, recorded)?;
-    Ok((StatusCode::CREATED, Json(profile)))
+    let mut quality = Quality::of(&chain.soft);
+    quality.take(Soft::Audit, recorded)?;
+    Ok(quality.mark((StatusCode::CREATED, Json(profile))))
 }
 
 /// A token for a name and its password.

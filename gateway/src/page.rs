@@ -8,15 +8,15 @@ use crate::{
     soft::{Quality, Soft},
 };
 use axum::extract::{FromRequestParts, Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use chassis::{
-    Degraded, Json, Refusal, RequestContext,
+    Json, Refusal, RequestContext,
     openapi::{BadBody, BadRequest, ChainFailures, Forbidden, NotFound, Unauthorized},
 };
 use http::request::Parts;
 use std::sync::Arc;
 use types::{
-    NAME_ALLOWED, Outcome,
+    NAME_ALLOWED,
     audit::NewEvent,
     database::{PutRecord, Record},
     gateway::{Page, PutMe},
@@ -63,7 +63,7 @@ pub(crate) async fn write_own(
     Once(once): Once,
     user: User,
     Json(put): Json<PutMe>,
-) -> Result<Json<Record>, Refusal> {
+) -> Result<Response, Refusal> {
     write(&chain, &context, (&user, &user.id), &once, put).await
 }
 
@@ -82,7 +82,7 @@ pub(crate) async fn write_of(
     Once(once): Once,
     user: User,
     Json(put): Json<PutMe>,
-) -> Result<Json<Record>, Refusal> {
+) -> Result<Response, Refusal> {
     write(&chain, &context, (&user, &owner), &once, put).await
 }
 
@@ -104,17 +104,12 @@ async fn read(
     let event = event(key, user, "page.read", owner);
     quality.take(Soft::Audit, chain.record(context, event).await)?;
     quality.take(Soft::Config, chain.settings(context).await)?;
-    let is_degraded = quality.outcome == Outcome::Degraded;
-    let page = Json(Page {
+    let page = Page {
         profile: view.profile,
         records,
-        degraded: is_degraded,
-    });
-    Ok(if is_degraded {
-        Degraded(page).into_response()
-    } else {
-        page.into_response()
-    })
+        degraded: quality.is_degraded(),
+    };
+    Ok(quality.mark(Json(page)))
 }
 
 async fn write(
@@ -123,7 +118,7 @@ async fn write(
     (user, owner): (&User, &str),
     once: &IdempotencyKey,
     PutMe { key, value }: PutMe,
-) -> Result<Json<Record>, Refusal> {
+) -> Result<Response, Refusal> {
     user.check(Wish::WritePage(owner))?;
     // An old answer would let a write touch what is no longer on the page.
     let view = chain.view_now(context, owner).await?;
@@ -140,8 +135,9 @@ async fn write(
     let key = format!("page.write:{collection}/{key}@{}", record.version);
     let event = event(key, user, "page.write", owner);
     let recorded = chain.record_write(context, &event).await;
-    Quality::of(&chain.soft).take(Soft::Audit, recorded)?;
-    Ok(Json(record))
+    let mut quality = Quality::of(&chain.soft);
+    quality.take(Soft::Audit, recorded)?;
+    Ok(quality.mark(Json(record)))
 }
 
 /// What `user` did; on whose page, where that is not their own.

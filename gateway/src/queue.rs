@@ -17,14 +17,11 @@
 mod courier;
 mod store;
 
-use chassis::{Chassis, Error, Refusal, Upstream};
+use chassis::{Chassis, Error, Refusal, Upstream, delivery::LAST_CALLS};
 use courier::Courier;
-use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 use store::{QueueStore, Writer};
 use stores::SqliteUrl;
@@ -32,15 +29,11 @@ use tokio::{sync::Notify, task::JoinHandle, time::timeout};
 use tokio_util::sync::CancellationToken;
 use types::audit::NewEvent;
 
-/// How long a gateway that stops still delivers; the rest waits for its next start.
-const LAST_CALLS: Duration = Duration::from_secs(5);
-
 /// A queue on the disk, and who delivers what is in it.
 #[derive(Debug)]
 pub(crate) struct Queue {
     store: QueueStore,
     writer: Writer,
-    wake: Arc<Notify>,
     stop: CancellationToken,
     courier: Mutex<Option<JoinHandle<()>>>,
 }
@@ -57,9 +50,11 @@ impl Queue {
         let depth: Arc<AtomicU64> = Arc::default();
         let shown = depth.clone();
         let name = "nines.audit.queue";
-        chassis.show(name, "Events that wait to be recorded.", move || {
-            shown.load(Relaxed)
-        });
+        chassis.show(
+            name,
+            "Events that the audit log has not recorded yet.",
+            move || shown.load(Relaxed),
+        );
         Ok(Self::of(store, audit, depth))
     }
 
@@ -73,9 +68,8 @@ impl Queue {
             stop: stop.clone(),
         };
         Self {
-            writer: Writer::start(store.clone()),
+            writer: Writer::start(store.clone(), wake),
             store,
-            wake,
             stop,
             courier: Mutex::new(Some(tokio::spawn(courier.run()))),
         }
@@ -83,9 +77,7 @@ impl Queue {
 
     /// Keeps `event`, which will be told to the audit log. It is on the disk then.
     pub(crate) async fn push(&self, event: NewEvent) -> Result<(), Refusal> {
-        self.writer.write(event).await?;
-        self.wake.notify_one();
-        Ok(())
+        self.writer.write(event).await
     }
 
     /// Delivers what can be delivered now, and ends after 5 s at the latest.

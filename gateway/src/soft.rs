@@ -1,6 +1,7 @@
 //! Services that a page can do without: it is answered all the same, and marked as degraded.
 
-use chassis::Refusal;
+use axum::response::{IntoResponse, Response};
+use chassis::{Degraded, Refusal};
 use types::{Outcome, service};
 
 /// A service that may be left out. Without the others there would be nobody's page, or none.
@@ -8,7 +9,7 @@ use types::{Outcome, service};
 pub enum Soft {
     /// The page comes without its records.
     Database,
-    /// The reading is not recorded.
+    /// What was done is not recorded.
     Audit,
     /// The page comes as it is.
     Config,
@@ -25,12 +26,12 @@ impl Soft {
     }
 }
 
-/// How well a page could be put together so far.
+/// How well a request could be answered so far.
 #[derive(Debug, Clone)]
 pub(crate) struct Quality<'a> {
     soft: &'a [Soft],
     /// The worst of all answers.
-    pub(crate) outcome: Outcome,
+    outcome: Outcome,
 }
 
 impl<'a> Quality<'a> {
@@ -65,6 +66,20 @@ impl<'a> Quality<'a> {
             self.outcome = Outcome::Degraded;
         }
         got.value
+    }
+
+    /// Whether something is missing.
+    pub(crate) fn is_degraded(&self) -> bool {
+        self.outcome == Outcome::Degraded
+    }
+
+    /// `answer`, marked if something is missing.
+    pub(crate) fn mark(&self, answer: impl IntoResponse) -> Response {
+        if self.is_degraded() {
+            Degraded(answer).into_response()
+        } else {
+            answer.into_response()
+        }
     }
 }
 

@@ -161,6 +161,12 @@ async fn gateway(other: &Below, hops: usize) -> Router {
 
 /// The same with further flags, and what its routes share.
 async fn gateway_with(other: &Below, hops: usize, more: &[&str]) -> (Router, Arc<Chain>) {
+    let (_, chain) = started(other, hops, more).await;
+    (router(chain.clone()).into(), chain)
+}
+
+/// What such a gateway runs on, before it serves.
+async fn started(other: &Below, hops: usize, more: &[&str]) -> (Chassis, Arc<Chain>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let services = Router::new().fallback(below).with_state(other.clone());
@@ -177,9 +183,9 @@ async fn gateway_with(other: &Below, hops: usize, more: &[&str]) -> (Router, Arc
     args.extend(more);
     let options = Options::parse_from(args);
     let chassis = Chassis::start("gateway", options.chassis.clone()).await;
-    let chain = chain(&chassis.unwrap(), &options).await.unwrap();
-    let chain = Arc::new(chain);
-    (router(chain.clone()).into(), chain)
+    let chassis = chassis.unwrap();
+    let chain = chain(&chassis, &options).await.unwrap();
+    (chassis, Arc::new(chain))
 }
 
 fn get(token: &str) -> Request<Body> {

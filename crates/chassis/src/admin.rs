@@ -20,28 +20,43 @@ use faults::{FaultControl, FaultSet};
 use http::{HeaderMap, HeaderValue, header};
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
+    atomic::{AtomicU8, Ordering::Relaxed},
 };
 use subtle::ConstantTimeEq;
 use telemetry::Telemetry;
 use types::Problem;
 
-/// Whether the service takes requests: from its start until it is told to stop.
+/// Whether the service takes requests.
+///
+/// ```text
+/// starting => ready      it serves
+/// ready    => draining   it is told to stop
+/// ```
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+pub struct Readiness(Arc<AtomicU8>);
+
+const STARTING: u8 = 0;
+const READY: u8 = 1;
 
 impl Readiness {
-    pub(crate) fn set(&self, ready: bool) {
-        self.0.store(ready, Relaxed);
+    /// It serves from now on.
+    pub(crate) fn ready(&self) {
+        self.0.store(READY, Relaxed);
+    }
+
+    /// It is told to stop.
+    pub(crate) fn draining(&self) {
+        self.0.store(READY + 1, Relaxed);
     }
 
     /// What whoever asks is told.
     pub(crate) fn told(&self) -> Result<&'static str, Refusal> {
-        if self.0.load(Relaxed) {
-            return Ok("ready\n");
-        }
-        let problem = Problem::new(503, "draining", "The service is stopping");
-        Err(problem.retryable(true).into())
+        let (code, title) = match self.0.load(Relaxed) {
+            READY => return Ok("ready\n"),
+            STARTING => ("starting", "The service is starting"),
+            _ => ("draining", "The service is stopping"),
+        };
+        Err(Problem::new(503, code, title).retryable(true).into())
     }
 }
 
@@ -182,4 +197,24 @@ async fn write_replicas(
     let Json(told) = body?;
     admin.callees.set(&told)?;
     Ok(read_replicas(State(admin)).await)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_asks_is_told_whether_it_takes_requests_yet_now_or_no_more() {
+        let readiness = Readiness::default();
+        let code = || {
+            readiness
+                .told()
+                .map_err(|refusal| refusal.0.code.to_string())
+        };
+        assert_eq!(code(), Err("starting".to_owned()));
+        readiness.ready();
+        assert_eq!(code(), Ok("ready\n"));
+        readiness.draining();
+        assert_eq!(code(), Err("draining".to_owned()));
+    }
 }

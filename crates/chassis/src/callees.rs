@@ -4,7 +4,7 @@
 //! replicas knows at once: it tells the callers of a new one as soon as that serves, and of one
 //! that is to stop before it does, so that no new request goes to it. A request that is under way
 //! keeps the list with which it began: its last attempt may still find that replica. Replicas that
-//! stay keep all that is known of them: breakers, load, connections.
+//! stay keep all that is known of them: breakers, ejections, load, connections.
 
 use crate::{Refusal, Upstream, outbound::Known, replicas};
 use std::{

@@ -8,6 +8,7 @@
 //! | [`inbound`] | the layers that every request received passes |
 //! | [`outbound`] | the layers that every call to another service passes |
 //! | [`PolicyControl`] | what is done about time and failures, replaced while the service runs |
+//! | [`delivery`] | telling the audit log of an event after the fact |
 //! | [`admin`] | probes, metrics, faults and policy, on a listener of their own |
 //! | [`conditional`] | requests that depend on what is there: entity tags |
 //! | [`Refusal`] | problems (RFC 9457) as answers |
@@ -20,6 +21,7 @@ mod callees;
 mod calls_made;
 pub mod conditional;
 mod connections;
+pub mod delivery;
 mod extract;
 pub mod inbound;
 mod instruments;

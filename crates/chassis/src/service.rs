@@ -201,13 +201,13 @@ impl Chassis {
         let supervised = self.options.supervised;
         // Whoever reads the announcement may stop the service at once.
         let told_to_stop = told_to_stop(supervised)?;
-        readiness.set(true);
+        readiness.ready();
         announce(supervised, addresses);
 
         let stop = async {
             let reason = told_to_stop.await;
             tracing::info!(reason, "draining");
-            readiness.set(false);
+            readiness.draining();
         };
         let limits = Limits {
             connections: self.options.max_connections,

@@ -215,6 +215,77 @@ fn a_standby_is_worth_the_less_the_longer_it_takes_to_serve() {
     }
 }
 
+/// Two replicas, of which each is broken for one of two phases of 4 s: `back-0` in the first, and
+/// `back-1` in the second, for which `next` is the policy. The share that each phase answers.
+fn one_after_the_other(first: &str, next: &str) -> Vec<f64> {
+    let broken = |at: u32| {
+        format!(
+            "[[phase]]\nat = \"{}s\"\nfor = \"4s\"\n[phase.faults.down]\nkind = \"error\"\n\
+             probability = 1\non = [\"back-{at}\"]\n",
+            4 * at
+        )
+    };
+    let plan = plan(&format!(
+        "title = \"t\"\n[load]\nrate = 200\nfor = \"8s\"\n[service.front]\ncalls = [\"back\"]\n\
+         [service.back]\nreplicas = 2\n{}{first}{}{next}",
+        broken(0),
+        broken(1)
+    ));
+    let run = simulate::simulate(&plan, 0);
+    let share = |phase: &simulate::PhaseTally| phase.answered as f64 / phase.offered as f64;
+    run.phases.iter().map(share).collect()
+}
+
+fn checked(pick: &str, misses: u32) -> String {
+    format!(
+        "[phase.policy.balance]\npick = \"{pick}\"\neject = false\npanic_below = 0\n\
+         [phase.policy.balance.check]\nevery = \"10ms\"\ntimeout = \"10ms\"\nmisses = {misses}\n"
+    )
+}
+
+#[test]
+fn what_heartbeats_have_found_out_holds_also_when_they_change() {
+    for pick in ["random", "first"] {
+        let shares = one_after_the_other(&checked(pick, 3), &checked(pick, 4));
+        assert!(
+            shares.iter().all(|share| *share > 0.95),
+            "{pick}: {shares:?}"
+        );
+    }
+}
+
+#[test]
+fn without_heartbeats_nobody_is_known_to_be_down_for_ever() {
+    let unasked = "[phase.policy.balance]\npick = \"random\"\neject = false\npanic_below = 0\n";
+    let shares = one_after_the_other(&checked("random", 3), unasked);
+    assert!((shares[1] - 0.5).abs() < 0.1, "{shares:?}");
+}
+
+#[test]
+fn a_run_ends_also_when_its_last_answers_come_after_a_last_phase_without_heartbeats() {
+    let plan = plan(&format!(
+        "title = \"t\"\n[load]\nrate = 100\nfor = \"2s\"\n[service.front]\ncalls = [\"back\"]\n\
+         [service.back]\nreplicas = 2\n[faults.slow]\nkind = \"delay\"\ndelay = \"100ms\"\n\
+         probability = 1\non = [\"back\"]\n[[phase]]\nat = \"0s\"\nfor = \"1s\"\n{}",
+        checked("random", 3)
+    ));
+    let run = simulate::simulate(&plan, 0);
+    assert_eq!(run.ok, run.offered);
+}
+
+#[test]
+fn clients_choose_between_gateways_also_where_services_have_one_active_replica() {
+    let plan = plan(
+        "title = \"t\"\n[load]\nrate = 200\nfor = \"8s\"\n[service.front]\nreplicas = 2\n\
+         calls = [\"back\"]\n[service.back]\nreplicas = 2\n[faults.down]\nkind = \"error\"\n\
+         probability = 1\non = [\"front-0\"]\n[policy.balance]\npick = \"first\"\n\
+         [policy.balance.check]\nevery = \"10ms\"\ntimeout = \"10ms\"\n",
+    );
+    let run = simulate::simulate(&plan, 0);
+    let share = run.ok as f64 / run.offered as f64;
+    assert!(share > 0.9, "{share}");
+}
+
 #[test]
 fn a_breaker_before_all_replicas_cuts_off_the_healthy_with_the_sick() {
     let l4 = |policy: &str| {

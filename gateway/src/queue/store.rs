@@ -4,7 +4,7 @@ use chassis::Refusal;
 use sqlx::{query, query_as, query_scalar};
 use std::sync::Arc;
 use stores::{OpenError, Sqlite, SqliteUrl};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use types::{Cause, Problem, audit::NewEvent};
 
 const MIGRATIONS: &[&str] = &[include_str!("../../migrations/0001_queue.sql")];
@@ -57,9 +57,9 @@ impl QueueStore {
         Ok(rows.into_iter().map(waiting).collect())
     }
 
-    /// How many wait.
+    /// How many are not recorded, those included that were put aside: somebody has to look at them.
     pub(super) async fn depth(&self) -> Result<u64, sqlx::Error> {
-        let count = query_scalar("SELECT count(*) FROM queue WHERE NOT refused");
+        let count = query_scalar("SELECT count(*) FROM queue");
         let count: i64 = count.fetch_one(self.0.readers()).await?;
         Ok(count.cast_unsigned())
     }
@@ -96,14 +96,15 @@ struct Unwritten {
     kept: oneshot::Sender<Kept>,
 }
 
-/// Puts many events into one commit, which takes as long as that of one.
+/// Puts many events into one commit, which takes as long as that of one, and wakes whoever
+/// delivers them.
 #[derive(Debug, Clone)]
 pub(super) struct Writer(mpsc::Sender<Unwritten>);
 
 impl Writer {
-    pub(super) fn start(store: QueueStore) -> Self {
+    pub(super) fn start(store: QueueStore, wake: Arc<Notify>) -> Self {
         let (sender, unwritten) = mpsc::channel(MOST_WAITING);
-        tokio::spawn(write_all(store, unwritten));
+        tokio::spawn(write_all(store, wake, unwritten));
         Self(sender)
     }
 
@@ -128,15 +129,48 @@ fn busy(detail: &'static str) -> Refusal {
     problem.cause(Cause::Shed).retryable(true).into()
 }
 
-async fn write_all(store: QueueStore, mut unwritten: mpsc::Receiver<Unwritten>) {
+async fn write_all(store: QueueStore, wake: Arc<Notify>, mut unwritten: mpsc::Receiver<Unwritten>) {
     let mut batch = Vec::with_capacity(BATCH);
     while unwritten.recv_many(&mut batch, BATCH).await > 0 {
         let (events, senders): (Vec<_>, Vec<_>) =
             batch.drain(..).map(|one| (one.event, one.kept)).unzip();
         let kept = store.add(&events).await.map_err(Arc::new);
+        // Here, and not where an event is told: whoever did that may have left meanwhile.
+        wake.notify_one();
         for sender in senders {
-            // Whoever has left meanwhile: their event waits all the same.
+            // The event of those who have left waits all the same.
             let _ = sender.send(kept.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(key: &str) -> NewEvent {
+        NewEvent {
+            key: key.to_owned(),
+            actor: "user-1".to_owned(),
+            action: "page.read".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_put_aside_does_not_come_again_and_still_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("queue.db").display());
+        let stores::StoreUrl::Sqlite(url) = url.parse().unwrap() else {
+            panic!("{url} is on no disk");
+        };
+        let store = QueueStore::open(&url).await.unwrap();
+        store.add(&[event("a"), event("b")]).await.unwrap();
+        let first = store.first(1).await.unwrap();
+        store.put_aside(first[0].id).await.unwrap();
+        let waiting = store.first(9).await.unwrap();
+        let keys: Vec<_> = waiting.iter().map(|one| &*one.event.key).collect();
+        assert_eq!((&keys[..], store.depth().await.unwrap()), (&["b"][..], 2));
+        store.forget(&[waiting[0].id]).await.unwrap();
+        assert_eq!(store.depth().await.unwrap(), 1);
     }
 }

@@ -2,8 +2,11 @@
 
 use super::*;
 use axum::Json;
+use chassis::RequestContext;
+use futures_util::FutureExt;
 use http::HeaderMap;
 use std::{collections::HashMap, path::Path, time::Duration};
+use types::audit::NewEvent;
 
 async fn queued(services: &Below, folder: &Path) -> (Router, Arc<Chain>) {
     let flag = format!("--audit-queue=sqlite:{}", folder.join("queue.db").display());
@@ -124,19 +127,19 @@ async fn an_event_that_a_fault_strikes_once_is_not_struck_for_ever() {
 }
 
 #[tokio::test]
-async fn what_the_log_refuses_is_put_aside_and_what_came_too_early_is_sent_again() {
-    for (status, comes_again) in [
-        (400, false),
-        (403, false),
-        (404, false),
-        (413, false),
-        (408, true),
-        (425, true),
-        (429, true),
-        (503, true),
+async fn what_the_log_refuses_is_put_aside_and_whatever_else_is_answered_is_sent_again() {
+    for (status, code, comes_again) in [
+        (413, "too-large", false),
+        (409, "event-key-reused", false),
+        (409, "another", true),
+        (403, "forbidden", true),
+        (404, "not-found", true),
+        (429, "too-many", true),
+        (503, "too-busy", true),
     ] {
         let folder = tempfile::tempdir().unwrap();
-        let services = Below::answering("/v1/events", status, json!("no"));
+        let problem = json!(Problem::new(status, code, "No"));
+        let services = Below::answering("/v1/events", status, problem);
         let (gateway, chain) = queued(&services, folder.path()).await;
         assert_eq!(send(&gateway, get("t")).await.0, 200);
         until(|| !recorded(&services).is_empty()).await;
@@ -145,7 +148,11 @@ async fn what_the_log_refuses_is_put_aside_and_what_came_too_early_is_sent_again
         let up = Below::default();
         let (_, chain) = queued(&up, folder.path()).await;
         chain.close().await;
-        assert_eq!(recorded(&up).len(), usize::from(comes_again), "{status}");
+        assert_eq!(
+            recorded(&up).len(),
+            usize::from(comes_again),
+            "{status} {code}"
+        );
     }
 }
 
@@ -162,6 +169,25 @@ async fn an_event_that_the_log_will_never_take_holds_up_nobody() {
     until(|| recorded(&services).len() == 2).await;
     let keys = recorded(&services);
     assert_ne!(keys[0], keys[1]);
+    chain.close().await;
+}
+
+#[tokio::test]
+async fn an_event_whose_request_was_given_up_meanwhile_is_delivered_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let services = Below::default();
+    let (_, chain) = queued(&services, folder.path()).await;
+    for number in 1..=5 {
+        let event = NewEvent {
+            key: format!("k{number}"),
+            actor: "user-1".to_owned(),
+            action: "page.read".to_owned(),
+        };
+        // Polled once, and dropped: nobody waits for the commit any more.
+        let context = RequestContext::new("r-1");
+        assert!(chain.record(&context, event).now_or_never().is_none());
+        until(|| recorded(&services).len() == number).await;
+    }
     chain.close().await;
 }
 

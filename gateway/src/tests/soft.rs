@@ -1,6 +1,8 @@
 //! Pages that do without a part.
 
 use super::*;
+use chassis::{Call, RequestContext, Upstream};
+use types::Outcome;
 
 fn failing(path: &'static str) -> Below {
     Below::answering(
@@ -42,9 +44,38 @@ async fn a_write_needs_the_database_however_soft_it_is() {
     let services = failing("/v1/records/pages/a");
     let (gateway, _) = gateway_with(&services, 4, &["--soft=database,audit"]).await;
     assert_eq!(send(&gateway, put("a")).await.0, 502);
-    let services = failing("/v1/events");
-    let (gateway, _) = gateway_with(&services, 4, &["--soft=audit"]).await;
-    assert_eq!(send(&gateway, put("a")).await.0, 200);
+}
+
+/// The gateway on a port of its own, where those who call it see how well it answers.
+async fn served(services: &Below, more: &[&str]) -> Upstream {
+    let (chassis, chain) = started(services, 4, more).await;
+    let address = chassis.addresses().unwrap().public;
+    let edge = chassis.upstream("gateway", &[format!("http://{address}").parse().unwrap()]);
+    // Ends with the test's runtime.
+    tokio::spawn(chassis.serve(router(chain), async || ()));
+    edge
+}
+
+#[tokio::test]
+async fn whatever_is_done_and_not_recorded_is_answered_as_degraded() {
+    for (fails, outcome) in [("/v1/events", Outcome::Degraded), ("/nothing", Outcome::Ok)] {
+        let edge = served(&failing(fails), &["--soft=audit"]).await;
+        let new = json!({ "username": "user-1", "password": "password-1" });
+        for (call, status) in [
+            (Call::get("page.read", "/v1/me"), 200),
+            (
+                Call::put("page.write", "/v1/me").json(&json!({ "key": "a", "value": 1 })),
+                200,
+            ),
+            (Call::post("account.create", "/v1/accounts").json(&new), 201),
+        ] {
+            let call = call.header("authorization", "Bearer t");
+            let call = call.header(header::IDEMPOTENCY_KEY, "once");
+            let answer = edge.call(&RequestContext::new("r-1"), call).await.unwrap();
+            let (answered, quality) = (answer.status(), answer.outcome());
+            assert_eq!((answered.as_u16(), quality), (status, outcome), "{fails}");
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::{
 use axum::extract::{Query, State, rejection::QueryRejection};
 use chassis::{
     Json, Refusal,
+    delivery::KEY_REUSED,
     openapi::{BadBody, BadRequest, Conflict, Failures, WriteFailures},
 };
 use serde::Deserialize;
@@ -138,9 +139,7 @@ fn key_reused() -> Refusal {
     let title = "The event's key is that of another event";
     let detail =
         "key: was recorded with another actor or action; allowed: a new key for a new event";
-    Problem::new(409, "event-key-reused", title)
-        .detail(detail)
-        .into()
+    Problem::new(409, KEY_REUSED, title).detail(detail).into()
 }
 
 impl From<StoreError> for Refusal {

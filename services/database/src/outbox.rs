@@ -15,11 +15,12 @@ use crate::{
     clock::now_ms,
     store::{Author, Place, Store, StoreError},
 };
-use chassis::{Call, RequestContext, Upstream};
-use faults::{CrashPoint, crash_point};
+use chassis::{
+    Upstream,
+    delivery::{self, AT_ONCE, BACKOFF, BATCH, Delivery, LAST_CALLS},
+};
 use futures_util::{StreamExt, stream};
 use rand::RngExt;
-use resilience::retry::Backoff;
 use std::{
     collections::BTreeMap,
     convert::Infallible,
@@ -37,23 +38,12 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use types::{audit::NewEvent, header::REQUEST_ID_MAX};
 
-/// How many events are looked at in one round.
-const BATCH: u32 = 256;
-/// How many records' events are under way at once; the audit log commits them together.
-const AT_ONCE: usize = 32;
-/// How long one event may take to be recorded, all attempts together.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a replica may deliver without saying again that it does.
 const LEASE: Duration = Duration::from_secs(2);
 /// How often to look for events that another replica has put there.
 const LOOK: Duration = Duration::from_millis(250);
 /// How often to count what waits: that takes the longer the more it is.
 const COUNT: Duration = Duration::from_secs(1);
-/// How long to leave an audit log alone that can't be reached.
-const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(5));
-/// How long a service that stops still delivers, the round under way included; the rest waits
-/// for the next start.
-const LAST_CALLS: Duration = Duration::from_secs(5);
 
 /// An event that waits to be delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,8 +73,7 @@ impl Waiting {
     }
 
     /// The identity of delivery number `delivery`: the author's request, as far as there is
-    /// room for it, and the number. Each delivery draws anew: a fault that is drawn by the
-    /// request's identity would else strike the same event for ever.
+    /// room for it, and the number.
     fn delivery_id(&self, delivery: u64) -> String {
         const ROOM: usize = REQUEST_ID_MAX - "-0123456789abcdef".len();
         format!("{:.ROOM$}-{delivery:016x}", self.author.request_id)
@@ -341,28 +330,13 @@ impl Courier {
 
     /// Whether the event is recorded.
     async fn deliver_one(&self, waiting: &Waiting) -> bool {
-        let context = RequestContext::new(waiting.delivery_id(rand::random()));
-        // Recorded once for each key in the event, however often it is sent.
-        let call = Call::post("audit.append", "/v1/events")
-            .json(&waiting.event())
-            .repeatable()
-            .patience(PATIENCE);
-        let Ok(answer) = self.audit.call(&context, call).await else {
-            return false;
-        };
-        match answer.status().as_u16() {
-            200..=299 => {
-                crash_point(CrashPoint::AfterDelivery);
-                true
-            }
-            // It will be wrong the next time too, and must not hold up the others.
-            400 | 409 | 422 => {
-                tracing::error!(event = ?waiting, "the audit log refuses this event");
-                let _ = self.store.put_aside(waiting.id).await;
-                false
-            }
-            _ => false,
+        let name = waiting.delivery_id(rand::random());
+        let delivery = delivery::deliver(&self.audit, name, &waiting.event()).await;
+        if delivery == Delivery::Refused {
+            // If that fails it comes up again.
+            let _ = self.store.put_aside(waiting.id).await;
         }
+        delivery == Delivery::Recorded
     }
 }
 

@@ -37,6 +37,7 @@ impl Checks {
             replicas: replicas.clone(),
             name: rand::random(),
         });
+        shared.succeed();
         let mut tasks = JoinSet::new();
         for place in 0..replicas.len() {
             tasks.spawn(shared.clone().follow(place));
@@ -125,11 +126,35 @@ impl Shared {
         if let Some(active) = failover.heard(place, up) {
             self.board.set_active(active);
             drop(failover);
-            tracing::warn!(%callee, active, "failover");
-            instruments.failed_over(callee);
-            self.tell(attribute::REPLICA_ACTIVE, &self.replicas[active]);
-            self.beats[active].notify_one();
+            self.failed_over(active);
         }
+    }
+
+    /// Whoever was active may be known to be down already, or be on the list no more.
+    fn succeed(&self) {
+        let Some(failover) = &self.failover else {
+            return;
+        };
+        let failover = failover.lock().unwrap_or_else(PoisonError::into_inner);
+        let active = failover.active();
+        drop(failover);
+        if active != self.board.active() {
+            self.board.set_active(active);
+            self.failed_over(active);
+        }
+    }
+
+    /// Another replica is the active one now, and hears of it at once.
+    fn failed_over(&self, active: usize) {
+        let Outbound {
+            callee,
+            instruments,
+            ..
+        } = &self.outbound;
+        tracing::warn!(%callee, active, "failover");
+        instruments.failed_over(callee);
+        self.tell(attribute::REPLICA_ACTIVE, &self.replicas[active]);
+        self.beats[active].notify_one();
     }
 
     /// There is no request to which the news belongs: it has a span of its own.

@@ -40,13 +40,14 @@ pub struct Board {
 }
 
 impl Board {
-    /// A board of `replicas`, none of which is ejected; the first one is active.
+    /// A board of `replicas`, the first of which is active. Those that were ejected on another
+    /// board, in the same time, are out until then: as many as this one lets be out.
     pub fn new(policy: BalancePolicy, replicas: Vec<Arc<ReplicaState>>) -> Self {
         let settings = policy.settings();
         // Where one serves, nothing is left to be left out.
         let eject = settings.eject.filter(|_| settings.pick != Pick::First);
         Self {
-            ejections: eject.map(|settings| Ejections::new(settings, replicas.len())),
+            ejections: eject.map(|settings| Ejections::new(settings, &replicas)),
             policy,
             replicas: replicas.into(),
             active: AtomicUsize::new(0),

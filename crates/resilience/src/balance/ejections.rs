@@ -5,7 +5,7 @@ use crate::sync::{
     AtomicU64, AtomicUsize,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
-use std::time::Duration;
+use std::{cmp::Reverse, sync::Arc, time::Duration};
 
 /// A replica is left out for a while: it has failed too often in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,13 +41,25 @@ const WHO: u32 = 20;
 const LAST: u64 = (1 << WHO) - 1;
 
 impl Ejections {
-    /// None of `replicas` is out.
-    pub(super) fn new(settings: EjectSettings, replicas: usize) -> Self {
+    /// Those of `replicas` are out that were left out before and are not to be back yet: if there
+    /// are not so many seats, those that would be out for longest.
+    pub(super) fn new(settings: EjectSettings, replicas: &[Arc<ReplicaState>]) -> Self {
+        let out_until = |(replica, state): (usize, &Arc<ReplicaState>)| {
+            let (number, until) = state.ejections();
+            (number > 0).then_some((until, replica))
+        };
+        let mut out: Vec<_> = replicas.iter().enumerate().filter_map(out_until).collect();
+        out.sort_unstable_by_key(|known| Reverse(*known));
+        out.truncate(most(settings.max_share, replicas.len()));
+        let seat_of = |replica| out.iter().position(|(_, sits)| *sits == replica);
+        let seat = |seat| out.get(seat).map_or(0, |&(until, who)| word(until, who));
         Self {
-            seats: (0..most(settings.max_share, replicas))
-                .map(|_| AtomicU64::new(0))
+            seats: (0..most(settings.max_share, replicas.len()))
+                .map(|nth| AtomicU64::new(seat(nth)))
                 .collect(),
-            seat_of: (0..replicas).map(|_| AtomicUsize::new(NONE)).collect(),
+            seat_of: (0..replicas.len())
+                .map(|replica| AtomicUsize::new(seat_of(replica).unwrap_or(NONE)))
+                .collect(),
             settings,
         }
     }
@@ -102,7 +114,7 @@ impl Ejections {
         }
         let ejection = self.next(replica, state, now);
         let until = millis(now.saturating_add(ejection.time));
-        let word = until << WHO | replica as u64 & LAST;
+        let word = word(until, replica);
         let free = |seat: &AtomicU64| {
             let taken = seat.load(Acquire);
             let is_free = taken >> WHO <= millis(now);
@@ -137,6 +149,11 @@ impl Ejections {
             word & LAST == replica as u64 & LAST && word >> WHO > now
         })
     }
+}
+
+/// The word of a seat that `replica` has until then, in milliseconds.
+const fn word(until: u64, replica: usize) -> u64 {
+    until << WHO | replica as u64 & LAST
 }
 
 /// How many of `replicas` may be out at once: never all.

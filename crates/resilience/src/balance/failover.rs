@@ -27,12 +27,13 @@ impl Failover {
         Self::of(vec![true; replicas], 0)
     }
 
-    /// Replicas of which some are `up`, and one is active already.
+    /// Replicas of which some are `up`, and one was active so far: it stays that, unless it is
+    /// down and another is up.
     pub fn of(up: Vec<bool>, active: usize) -> Self {
-        Self {
-            up: up.into(),
-            active,
-        }
+        let up = up.into();
+        let mut failover = Self { up, active };
+        failover.elect();
+        failover
     }
 
     /// The active one.
@@ -44,11 +45,16 @@ impl Failover {
     /// next one that is up.
     pub fn heard(&mut self, replica: usize, up: bool) -> Option<usize> {
         *self.up.get_mut(replica)? = up;
+        self.elect()
+    }
+
+    /// The next one that is up, if the active one is not.
+    fn elect(&mut self) -> Option<usize> {
         if self.is_up(self.active) {
             return None;
         }
         let replicas = self.up.len();
-        let mut following = (1..replicas).map(|step| (self.active + step) % replicas);
+        let mut following = (1..=replicas).map(|step| (self.active % replicas + step) % replicas);
         self.active = following.find(|next| self.is_up(*next))?;
         Some(self.active)
     }

@@ -189,6 +189,21 @@ impl BalancePolicy {
     pub const fn settings(&self) -> &BalanceSettings {
         &self.0
     }
+
+    /// The same for a caller that sends no heartbeats, as clients of a chain do: it can't know
+    /// which replica is active, and chooses between them.
+    #[must_use]
+    pub fn unasked(self) -> Self {
+        let pick = match self.0.pick {
+            Pick::First => Pick::default(),
+            pick => pick,
+        };
+        Self(BalanceSettings {
+            check: None,
+            pick,
+            ..self.0
+        })
+    }
 }
 
 const HOUR: Duration = Duration::from_hours(1);

@@ -38,15 +38,17 @@ where
         Arc::new(Self(Mutex::default()))
     }
 
-    /// Joins the load of `key`, or begins the one that `load` makes.
-    pub(super) fn board(
+    /// Joins the load of `key`, and gives `request` back; or begins the one that `load` makes of
+    /// it.
+    pub(super) fn board<R>(
         self: &Arc<Self>,
         key: &Arc<str>,
-        load: impl FnOnce() -> Load<T, E>,
-    ) -> Seat<T, E> {
+        request: R,
+        load: impl FnOnce(R) -> Load<T, E>,
+    ) -> (Seat<T, E>, Option<R>) {
         let mut loads = self.lock();
         if let Some(load) = loads.get(key) {
-            return Seat(load.subscribe());
+            return (Seat(load.subscribe()), Some(request));
         }
         let ending = Arc::new(Sender::new(None));
         let seat = Seat(ending.subscribe());
@@ -57,8 +59,8 @@ where
             key: key.clone(),
             ending,
         };
-        tokio::spawn(flight.run(load()));
-        seat
+        tokio::spawn(flight.run(load(request)));
+        (seat, None)
     }
 
     /// How many loads are under way.

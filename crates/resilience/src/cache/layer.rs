@@ -4,7 +4,7 @@ use super::{
     CachePolicy, Entry, Freshness, Load,
     flights::{Flights, Seat},
 };
-use crate::{Failure, deadline::Deadline, time_limit::TimeLimit};
+use crate::{CallFailure, deadline::Deadline, time_limit::TimeLimit};
 use http::Request;
 use moka::sync::Cache;
 use std::{
@@ -69,7 +69,7 @@ struct Shared<T, E, P> {
 impl<T, E, P> CacheLayer<T, E, P>
 where
     T: Clone + Send + Sync + 'static,
-    E: Failure + Clone + Sync + 'static,
+    E: CallFailure + Clone + Sync + 'static,
     P: Storable<T, E>,
 {
     /// An empty cache, for answers that `rules` knows about.
@@ -92,7 +92,7 @@ where
 impl<T, E, P> Shared<T, E, P>
 where
     T: Clone + Send + Sync + 'static,
-    E: Failure + Clone + Sync + 'static,
+    E: CallFailure + Clone + Sync + 'static,
     P: Storable<T, E>,
 {
     fn freshness(&self, entry: &Entry<T>) -> Freshness {
@@ -111,14 +111,19 @@ where
         fresh.map(|entry| entry.value)
     }
 
-    /// Joins the load of `key`, or sends `request` to `service` for it.
-    fn load<S, B>(self: &Arc<Self>, key: &Arc<str>, service: &S, request: Request<B>) -> Seat<T, E>
+    /// Joins the load of `key`, and has `request` back; or sends it to `service` for that.
+    fn load<S, B>(
+        self: &Arc<Self>,
+        key: &Arc<str>,
+        service: &S,
+        request: Request<B>,
+    ) -> (Seat<T, E>, Option<Request<B>>)
     where
         S: Service<Request<B>, Response = T, Error = E> + Clone + Send + 'static,
         S::Future: Send,
         B: Send + 'static,
     {
-        self.flights.board(key, || {
+        self.flights.board(key, request, |request| {
             let shared = self.clone();
             let key = key.clone();
             // The others must not wait for longer than the one who began it would have.
@@ -131,6 +136,32 @@ where
                 result
             }))
         })
+    }
+
+    /// What the load of `key` brings. Whoever has joined one that ended only because the time
+    /// of the one who began it was over, and has time left, loads anew.
+    async fn loaded<S, B>(
+        self: &Arc<Self>,
+        key: &Arc<str>,
+        service: S,
+        (mut seat, mut joined): (Seat<T, E>, Option<Request<B>>),
+    ) -> Result<T, E>
+    where
+        S: Service<Request<B>, Response = T, Error = E> + Clone + Send + 'static,
+        S::Future: Send,
+        B: Send + 'static,
+    {
+        loop {
+            let result = seat.arrival().await;
+            let is_over = |error: &E| error.stopped_by() == StoppedBy::Deadline;
+            let Some(request) = joined.filter(has_time) else {
+                return result;
+            };
+            if !result.as_ref().is_err_and(is_over) {
+                return result;
+            }
+            (seat, joined) = self.load(key, &service, request);
+        }
     }
 
     fn keep(&self, key: Arc<str>, result: &Result<T, E>) {
@@ -188,7 +219,7 @@ where
     S: Service<Request<B>, Response = T, Error = E> + Clone + Send + 'static,
     S::Future: Send,
     T: Clone + Send + Sync + 'static,
-    E: Failure + Clone + Sync + 'static,
+    E: CallFailure + Clone + Sync + 'static,
     P: Storable<T, E>,
     B: Send + 'static,
 {
@@ -207,10 +238,18 @@ where
         if let Some(answer) = self.shared.find(&key) {
             return Box::pin(std::future::ready(Ok(answer)));
         }
-        let seat = self.shared.load(&key, &self.inner, request);
-        let shared = self.shared.clone();
-        Box::pin(async move { shared.stand_in(&key, seat.arrival().await) })
+        let (shared, inner) = (self.shared.clone(), self.inner.clone());
+        let boarded = shared.load(&key, &inner, request);
+        Box::pin(async move {
+            let result = shared.loaded(&key, inner, boarded).await;
+            shared.stand_in(&key, result)
+        })
     }
+}
+
+fn has_time<B>(request: &Request<B>) -> bool {
+    let deadline = request.extensions().get::<Deadline>();
+    deadline.is_none_or(|deadline| deadline.remaining(Instant::now()).is_some())
 }
 
 /// Not the answers themselves: they may be secret, and are many.

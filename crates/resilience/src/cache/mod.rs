@@ -19,7 +19,8 @@
 //!   say that the one kept is over: a page that is gone, a token that is revoked.
 //! - **Ask a hundred times at once.** When an answer that everybody wants has become too old, one
 //!   request is sent and all wait for it (otherwise each would ask: a stampede, just after an
-//!   outage). It is sent by a task of its own: whoever came first may leave.
+//!   outage). It is sent by a task of its own: whoever came first may leave. It lasts no
+//!   longer than whoever came first has time; whoever has more then sends another.
 //! - **Make a failure last.** Failures are not kept.
 //!
 //! A callee that hangs has not failed before its time-out: for a stale answer to stand in, the

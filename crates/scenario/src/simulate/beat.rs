@@ -59,7 +59,11 @@ impl World<'_> {
         loop {
             let phase = self.phase();
             let Some(check) = check(phase) else {
-                let Some(end) = phase.end() else { return };
+                // After the last phase there may still be requests under way.
+                let is_to_come = |end: &Duration| *end > self.clock.now();
+                let Some(end) = phase.end().filter(is_to_come) else {
+                    return;
+                };
                 self.clock.sleep_until(end).await;
                 continue;
             };

@@ -29,7 +29,8 @@ pub(super) struct Hop {
     pub(super) replicas: Vec<Replica>,
     pub(super) serving: Cell<usize>,
     pub(super) tally: Cell<Tally>,
-    takeover: Duration,
+    /// How long a replica takes to become the active one; none: none of them stands by.
+    takeover: Option<Duration>,
 }
 
 /// One of the calls of a service.
@@ -127,7 +128,7 @@ impl Hop {
             replicas: (0..most).map(replica).collect(),
             serving: Cell::new(usize::try_from(serving).unwrap_or(usize::MAX)),
             tally: Cell::default(),
-            takeover: relay.and_then(|relay| relay.takeover).unwrap_or_default(),
+            takeover: relay.and_then(|relay| relay.takeover),
         }
     }
 
@@ -144,8 +145,16 @@ impl Hop {
         let serves_from = &self.replicas[replica].serves_from;
         let since = serves_from
             .get()
-            .unwrap_or(now.saturating_add(self.takeover));
+            .unwrap_or(now.saturating_add(self.takeover.unwrap_or_default()));
         serves_from.set(is_active.then_some(since));
+    }
+
+    /// Whether a replica serves: unless it is one that stands by, each does.
+    pub(super) fn serves(&self, replica: usize, phase: &Phase, now: Duration) -> bool {
+        let may_stand_by = self.takeover.is_some();
+        let is_first = phase.policy.balancing().pick == Pick::First;
+        let serves_from = self.replicas[replica].serves_from.get();
+        !(may_stand_by && is_first) || serves_from.is_some_and(|from| from <= now)
     }
 }
 
@@ -179,12 +188,6 @@ impl Replica {
         let known = shed.take().filter(|gate| *gate.policy() == policy);
         let gate = known.unwrap_or_else(|| Rc::new(Gate::new(policy)));
         shed.insert(gate).clone()
-    }
-
-    /// Whether it serves: unless one replica alone is active, each does.
-    pub(super) fn serves(&self, phase: &Phase, now: Duration) -> bool {
-        let is_first = phase.policy.balancing().pick == Pick::First;
-        !is_first || self.serves_from.get().is_some_and(|from| from <= now)
     }
 }
 

@@ -67,15 +67,16 @@ impl Line {
             let kept = same_cache.and_then(|line| line.shelf.clone());
             kept.unwrap_or_else(|| Rc::new(Shelf::new(cache)))
         });
+        let board = board(policy, replicas, before);
         Self {
             policy: *policy,
             shelf,
             budget,
             hedge,
-            board: board(policy, replicas, before),
+            health: health(&board, before),
+            board,
             breakers: breakers(policy, replicas, same_breaker, seed),
             bulkheads: bulkheads(policy, replicas, same_bulkhead),
-            health: health(policy, replicas, before),
         }
     }
 
@@ -186,7 +187,7 @@ impl Line {
     /// from now on, if that is news.
     pub(super) fn heard(&self, replica: usize, answered: bool) -> Option<usize> {
         let mut health = self.health.borrow_mut();
-        let up = health.replicas[replica].heard(answered)?;
+        let up = health.replicas.get_mut(replica)?.heard(answered)?;
         self.board.set_up(replica, up);
         let active = health.failover.heard(replica, up)?;
         self.board.set_active(active);
@@ -205,6 +206,10 @@ fn board(policy: &Policy, replicas: usize, before: Option<&Line>) -> Board {
     let states: Vec<Arc<ReplicaState>> = grown(known, replicas, |_| ReplicaState::new());
     let board = Board::new(policy.balance.unwrap_or(BalancePolicy::PLAIN), states);
     board.set_active(before.map_or(0, |line| line.board.active()));
+    if policy.balancing().check.is_none() {
+        // Nobody would ever notice that one is back.
+        (0..replicas).for_each(|replica| board.set_up(replica, true));
+    }
     board
 }
 
@@ -241,18 +246,24 @@ fn grown<T: Clone>(known: &[T], number: usize, new: impl Fn(usize) -> T) -> Vec<
     known.chain(missing).collect()
 }
 
-fn health(policy: &Policy, replicas: usize, before: Option<&Line>) -> Rc<RefCell<Health>> {
-    let check = |policy: &Policy| policy.balancing().check;
-    let same = before.filter(|line| check(&line.policy) == check(policy));
-    let new = || {
-        let settings = check(policy).unwrap_or_default();
-        let health = Health {
-            replicas: vec![Heartbeats::new(&settings, true); replicas],
-            failover: Failover::new(replicas),
-        };
-        Rc::new(RefCell::new(health))
+/// What the heartbeats say of the replicas on `board`: they go on from what is known, as far as
+/// the same are asked in the same way.
+fn health(board: &Board, before: Option<&Line>) -> Rc<RefCell<Health>> {
+    let is_same = |line: &&Line| {
+        let replicas = line.board.replicas().len();
+        line.board.policy() == board.policy() && replicas == board.replicas().len()
     };
-    same.map_or_else(new, |line| line.health.clone())
+    if let Some(line) = before.filter(is_same) {
+        return line.health.clone();
+    }
+    let settings = board.policy().settings().check.unwrap_or_default();
+    let up = || board.replicas().iter().map(|replica| replica.is_up());
+    let failover = Failover::of(up().collect(), board.active());
+    board.set_active(failover.active());
+    Rc::new(RefCell::new(Health {
+        replicas: up().map(|up| Heartbeats::new(&settings, up)).collect(),
+        failover,
+    }))
 }
 
 /// The bucket's time wraps around.

@@ -8,7 +8,11 @@ use crate::{
 use faults::{FaultKind, RequestKey};
 use futures_util::future::{LocalBoxFuture, try_join_all};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use resilience::{Failure, balance::Tried, circuit_breaker::Outcome};
+use resilience::{
+    Failure,
+    balance::{BalancePolicy, Tried},
+    circuit_breaker::Outcome,
+};
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
@@ -102,7 +106,7 @@ impl<'a> World<'a> {
         let phase = self.phase();
         let policy = Policy {
             retry: phase.policy.retry.filter(|_| phase.policy.client_retries),
-            balance: phase.policy.balance,
+            balance: phase.policy.balance.map(BalancePolicy::unasked),
             ..Policy::default()
         };
         let line = self.line((CLIENT, 0), 0, &policy);
@@ -201,7 +205,7 @@ impl<'a> World<'a> {
         let hop = &self.hops[at.hop];
         let replica = &hop.replicas[at.replica];
         self.suffer(at, ask).await.map_err(|lost| lost.at(at.hop))?;
-        if !replica.serves(self.phase(), self.clock.now()) {
+        if !hop.serves(at.replica, self.phase(), self.clock.now()) {
             return Err(Lost::here(Cause::Error).at(at.hop));
         }
         let _slot = match &replica.slots {

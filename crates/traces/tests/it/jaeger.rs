@@ -9,13 +9,16 @@ use axum::{
 use bytes::Bytes;
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     future::pending,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    thread,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket},
-    time::{Duration, Instant, sleep},
+    task::spawn_blocking,
+    time::{Duration, Instant, advance, sleep},
 };
 use traces::{Jaeger, JaegerError, Span, TraceId, decode, jaeger::ANSWER_LIMIT};
 
@@ -39,6 +42,34 @@ async fn serving(app: Router) -> Jaeger {
     tokio::spawn(async { axum::serve(listener, app).await });
     Jaeger::at(&url.parse().unwrap()).unwrap()
 }
+
+/// Does `work` in a time that passes in steps, each of which gives the sockets 25 ms of real time.
+///
+/// By itself a paused clock jumps to the next timer as soon as nobody has anything to do, and what
+/// the kernel has still to carry counts for nothing: a request that is on its way could have its
+/// ten seconds gone.
+async fn in_steps<T>(step: Duration, work: impl Future<Output = T>) -> T {
+    tokio::select! {
+        done = work => done,
+        never = pass(step) => match never {},
+    }
+}
+
+async fn pass(step: Duration) -> Infallible {
+    loop {
+        // The clock does not jump while a thread is at work; the sockets are looked at after each
+        // piece, however busy the machine is.
+        for _ in 0..5 {
+            let piece = spawn_blocking(|| thread::park_timeout(Duration::from_millis(5)));
+            piece.await.unwrap();
+        }
+        // A timer fires at the next whole millisecond.
+        advance(step + Duration::from_millis(1)).await;
+    }
+}
+
+/// A pause between two rounds.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// So many traces of which nothing is known.
 fn unknown(count: u128) -> BTreeMap<TraceId, Vec<Span>> {
@@ -186,7 +217,8 @@ async fn a_trace_that_never_comes_is_not_waited_for_without_end() {
     let jaeger = answering(|| StatusCode::NOT_FOUND.into_response()).await;
     let traces = BTreeMap::from([(id(), Vec::new())]);
     let mut taken = 0;
-    let gathered = jaeger.gather(traces, |_| (), |_| taken += 1).await.unwrap();
+    let gathered = jaeger.gather(traces, |_| (), |_| taken += 1);
+    let gathered = in_steps(PAUSE, gathered).await.unwrap();
     assert_eq!((gathered.whole, gathered.broken), (0, 1));
     assert_eq!(taken, 1, "whatever there is, which is nothing");
 }
@@ -202,7 +234,8 @@ async fn spans_that_come_late_are_waited_for() {
     let traces = BTreeMap::from([(id(), Vec::new())]);
     let mut taken = Vec::new();
     let take = |spans: &_| taken.extend(decode(spans).spans);
-    let gathered = jaeger.gather(traces, |_| (), take).await.unwrap();
+    let gathered = jaeger.gather(traces, |_| (), take);
+    let gathered = in_steps(PAUSE, gathered).await.unwrap();
     assert_eq!((gathered.whole, gathered.broken, taken.len()), (1, 0, 1));
     assert_eq!(asked.load(Relaxed), 6);
 }
@@ -211,7 +244,8 @@ async fn spans_that_come_late_are_waited_for() {
 async fn a_jaeger_that_goes_on_failing_is_an_error_and_no_result() {
     let jaeger = answering(|| StatusCode::INTERNAL_SERVER_ERROR.into_response()).await;
     let traces = BTreeMap::from([(id(), Vec::new())]);
-    let error = jaeger.gather(traces, |_| (), |_| ()).await.unwrap_err();
+    let gathered = jaeger.gather(traces, |_| (), |_| ());
+    let error = in_steps(PAUSE, gathered).await.unwrap_err();
     assert!(error.to_string().contains("500"), "{error}");
 }
 
@@ -227,8 +261,8 @@ async fn a_trace_that_cannot_be_fetched_costs_no_other() {
     let jaeger = serving(Router::new().fallback(answer)).await;
     let (mut taken, told) = (0, AtomicUsize::new(0));
     let tell = |whole| told.store(whole, Relaxed);
-    let gathered = jaeger.gather(unknown(3), tell, |_| taken += 1).await;
-    let gathered = gathered.unwrap();
+    let gathered = jaeger.gather(unknown(3), tell, |_| taken += 1);
+    let gathered = in_steps(PAUSE, gathered).await.unwrap();
     assert_eq!((gathered.whole, gathered.broken, taken), (2, 1, 2));
     assert_eq!(told.load(Relaxed), 2);
     let error = gathered.error.unwrap().to_string();
@@ -239,25 +273,27 @@ async fn a_trace_that_cannot_be_fetched_costs_no_other() {
 async fn a_jaeger_that_hangs_is_given_up_within_a_minute_however_many_traces_there_are() {
     let jaeger = serving(Router::new().fallback(pending::<()>)).await;
     let begin = Instant::now();
-    let gathered = jaeger.gather(unknown(10_000), |_| (), |_| ()).await;
-    let error = gathered.unwrap_err().to_string();
+    let gathered = jaeger.gather(unknown(10_000), |_| (), |_| ());
+    let error = in_steps(PAUSE, gathered).await.unwrap_err().to_string();
     assert!(error.contains("no answer within 10 s"), "{error}");
     assert!(begin.elapsed() < Duration::from_mins(1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn of_a_jaeger_that_is_slow_is_taken_what_it_gives_in_six_minutes() {
+    const TIME: Duration = Duration::from_secs(5);
     let slow = async || {
-        sleep(Duration::from_secs(9)).await;
+        sleep(TIME).await;
         ANSWER
     };
     let jaeger = serving(Router::new().fallback(slow)).await;
     let begin = Instant::now();
     let told = AtomicUsize::new(0);
     let tell = |_| _ = told.fetch_add(1, Relaxed);
-    let gathered = jaeger.gather(unknown(1_000), tell, |_| ()).await.unwrap();
-    // Eight at a time, each for nine seconds, twice for three minutes.
-    assert!((300..=320).contains(&gathered.whole), "{}", gathered.whole);
+    let gathered = jaeger.gather(unknown(1_000), tell, |_| ());
+    let gathered = in_steps(TIME, gathered).await.unwrap();
+    // Eight at a time, each for five seconds, twice for three minutes: 576 at most.
+    assert!((540..=576).contains(&gathered.whole), "{}", gathered.whole);
     assert_eq!(gathered.broken, 1_000 - gathered.whole);
     assert_eq!(told.load(Relaxed), gathered.whole, "told after each");
     assert!(begin.elapsed() < Duration::from_mins(7));

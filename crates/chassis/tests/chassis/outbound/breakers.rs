@@ -196,9 +196,10 @@ async fn a_call_given_up_opens_the_breaker_and_tells_so_in_its_own_span() {
         settings.consecutive = Some(1);
         settings.cancelled_after = MS;
     });
-    gateway.context.deadline = Deadline::after(Instant::now(), 50 * MS);
     let callee = Callee::start([Reply::silence()]).await;
-    let error = gateway.ask(&callee).await.unwrap_err();
+    let auth = gateway.upstream("auth", &callee.url);
+    gateway.context.deadline = Deadline::after(Instant::now(), 50 * MS);
+    let error = ask(&gateway, &auth).await.unwrap_err();
     assert_eq!(error.stopped_by, StoppedBy::Deadline);
     let calls = gateway.watch.spans(&SpanKind::Internal);
     assert_eq!(changes(&calls), ["closed > open: consecutive"]);

@@ -3,8 +3,10 @@
 use crate::support::{Callee, Caller, Reply, attribute, nobody};
 use chassis::CallError;
 use opentelemetry::trace::Status;
+use resilience::deadline::Deadline;
 use serde::Deserialize;
 use std::{pin::pin, time::Duration};
+use tokio::time::Instant;
 use types::{Cause, Outcome, StoppedBy};
 
 /// An hour: a limit that no test can reach.
@@ -96,9 +98,11 @@ async fn a_callee_that_does_not_answer_in_an_attempts_time_times_out() {
 
 #[tokio::test]
 async fn a_deadline_ends_a_call_that_has_no_other_limit() {
-    let gateway = Caller::with_deadline(Duration::from_millis(80));
-    let auth = Callee::start([Reply::silence()]).await;
-    let error = gateway.ask(&auth).await.unwrap_err();
+    let (mut gateway, auth) = (Caller::new(), Callee::start([Reply::silence()]).await);
+    let upstream = gateway.upstream("auth", &auth.url);
+    gateway.context.deadline = Deadline::after(Instant::now(), Duration::from_millis(80));
+    let ask = chassis::Call::get("auth.ask", "/v1/ask");
+    let error = upstream.call(&gateway.context, ask).await.unwrap_err();
     assert_eq!(ends(&error), (Cause::Timeout, StoppedBy::Deadline));
     let (call, _) = gateway.saw_one(Outcome::Failed, Some(Cause::Timeout));
     let stopped_by = attribute(&call, "nines.call.stopped_by");

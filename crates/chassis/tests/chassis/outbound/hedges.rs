@@ -22,8 +22,16 @@ fn hedging(capacity: u32) -> Caller {
         },
         ..HedgeSettings::default()
     };
-    let mut caller = Caller::impatient();
+    let mut caller = Caller::new();
     caller.policy.hedge = Some(HedgePolicy::new(settings).unwrap());
+    caller
+}
+
+/// The same, which gives an attempt a time in which nothing will answer: long enough for whatever
+/// is sent to be heard.
+fn impatient(capacity: u32) -> Caller {
+    let mut caller = hedging(capacity);
+    caller.policy.attempt_timeout = Some(Duration::from_millis(300));
     caller
 }
 
@@ -54,7 +62,7 @@ async fn the_second_answer_serves_where_the_first_does_not_come_and_both_have_th
 
 #[tokio::test]
 async fn once_the_budget_is_spent_there_is_no_second_request() {
-    let gateway = hedging(1);
+    let gateway = impatient(1);
     let auth = Callee::start([Reply::silence()]).await;
     let upstream = gateway.upstream("auth", &auth.url);
     for heard in [2, 3, 4] {
@@ -66,7 +74,7 @@ async fn once_the_budget_is_spent_there_is_no_second_request() {
 
 #[tokio::test]
 async fn what_must_not_be_done_twice_is_not_sent_twice() {
-    let gateway = hedging(5);
+    let gateway = impatient(5);
     let auth = Callee::start([Reply::silence(), ok()]).await;
     let call = Call::new("auth.do", Method::POST, "/v1/do");
     let upstream = gateway.upstream("auth", &auth.url);

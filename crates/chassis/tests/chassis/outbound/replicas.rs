@@ -360,13 +360,38 @@ async fn whoever_has_taken_over_is_active_also_under_another_policy() {
 }
 
 #[tokio::test]
+async fn a_replica_that_is_known_to_be_down_does_not_become_the_active_one() {
+    let gateway = balanced(checked);
+    let (_socket, gone) = nobody();
+    let well = Callee::start([ok()]).await;
+    let (auth, policy) = replaceable(&gateway, &[gone, well.url.clone()]);
+    let down = [("to", "down")];
+    until(async || gateway.watch.count("nines_replica_changes_total", &down) == 1).await;
+    let mut changed = balanced(|settings| {
+        checked(settings);
+        settings.pick = Pick::First;
+    });
+    changed.policy.retry = None;
+    policy.set(changed.policy);
+    // From the very first call on.
+    for _ in 0..5 {
+        ask(&gateway, &auth).await.unwrap();
+    }
+    let failovers = gateway.watch.count("nines_replica_failovers_total", &[]);
+    assert_eq!(failovers, 1);
+    let is_told = |head: &String| head.contains("nines-role: active\r\n");
+    until(async || well.heard().iter().any(is_told)).await;
+}
+
+#[tokio::test]
 async fn one_replica_that_is_full_keeps_nobody_from_the_other() {
     let mut gateway = balanced(|settings| settings.pick = Pick::Random);
-    gateway.context.deadline = Deadline::after(Instant::now(), 900 * MS);
     let full = Reply::answer(503, "retry-after: 1\r\n", "");
     let (full, free) = (Callee::start([full]).await, Callee::start([ok()]).await);
     let auth = gateway.upstream_at("auth", &urls(&[&full, &free]));
     for _ in 0..20 {
+        // Who waited for as long as the full one asks for would be late.
+        gateway.context.deadline = Deadline::after(Instant::now(), 900 * MS);
         ask(&gateway, &auth).await.unwrap();
     }
     assert!(!full.heard().is_empty());

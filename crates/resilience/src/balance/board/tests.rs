@@ -278,6 +278,34 @@ fn never_more_than_the_largest_share_is_out_and_of_one_replica_none() {
     }
 }
 
+/// Another board for some of the replicas of `board`, as a change of their list makes one.
+fn anew(board: &Board, replicas: &[usize]) -> Board {
+    let states = replicas.iter().map(|it| board.replicas()[*it].clone());
+    Board::new(*board.policy(), states.collect())
+}
+
+#[test]
+fn whoever_is_out_stays_out_when_the_list_of_replicas_changes() {
+    let board = ejecting(4, 0.5);
+    assert!(fail_twice(&board, 1, SECOND).is_some());
+    assert!(fail_twice(&board, 3, SECOND + MS).is_some());
+    let next = anew(&board, &[3, 0, 1, 2]);
+    let out = |board: &Board, now| -> Vec<usize> {
+        (0..board.replicas().len())
+            .filter(|it| board.is_ejected(*it, now))
+            .collect()
+    };
+    assert_eq!(out(&next, 1900 * MS), [0, 2]);
+    // Both seats are taken, until the first of the two is back.
+    assert_eq!(fail_twice(&next, 1, 1900 * MS), None);
+    assert_eq!(out(&next, 2 * SECOND), [0]);
+    assert!(call(&next, 1, FAILED, 2 * SECOND).is_some());
+    assert_eq!(out(&next, 2 * SECOND), [0, 1]);
+    // Where fewer may be out, whoever would be for longer is.
+    assert_eq!(out(&anew(&board, &[1, 3]), 1900 * MS), [1]);
+    assert!(out(&anew(&board, &[1]), 1900 * MS).is_empty());
+}
+
 #[test]
 fn an_odd_end_of_a_call_harms_nothing() {
     let board = ejecting(2, 0.5);

@@ -30,14 +30,34 @@ fn without_replicas_or_beyond_them_nothing_happens() {
     assert_eq!((only.heard(0, false), only.active()), (None, 0));
 }
 
+#[test]
+fn whoever_was_active_stays_that_unless_it_is_known_to_be_down_already() {
+    for (up, before, active) in [
+        ([true, true, true], 1, 1),
+        ([true, false, true], 1, 2),
+        ([true, true, false], 2, 0),
+        ([false, false, false], 1, 1),
+        // It is not on the list any more.
+        ([false, true, true], 7, 2),
+    ] {
+        let failover = Failover::of(up.to_vec(), before);
+        assert_eq!(failover.active(), active, "{up:?} {before}");
+    }
+    assert_eq!(Failover::of(Vec::new(), usize::MAX).heard(0, true), None);
+}
+
 proptest! {
     #[test]
     fn exactly_one_is_active_and_it_changes_only_from_one_that_is_down_to_one_that_is_up(
-        replicas in 1_usize..6,
+        known in vec(any::<bool>(), 1..6),
+        active in 0_usize..6,
         history in vec((0_usize..6, any::<bool>()), 0..60),
     ) {
-        let mut failover = Failover::new(replicas);
-        let mut up = vec![true; replicas];
+        let (replicas, mut up) = (known.len(), known.clone());
+        let active = active % replicas;
+        let mut failover = Failover::of(known, active);
+        prop_assert_eq!(failover.active() == active, up[active] || up.iter().all(|it| !it));
+        prop_assert!(up[failover.active()] || up.iter().all(|it| !it));
         for (replica, is_up) in history {
             let replica = replica % replicas;
             let before = failover.active();

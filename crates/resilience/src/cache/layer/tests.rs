@@ -291,20 +291,54 @@ async fn a_load_that_panics_has_failed_for_all_and_the_next_one_begins_anew() {
     assert_eq!(ask(&layer, &callee).await, told("one"));
 }
 
+/// A request that has so much time.
+fn ask_within(time: Duration) -> Request<()> {
+    let mut hurried = ask_for("key");
+    let deadline = Deadline::after(Instant::now(), time).unwrap();
+    hurried.extensions_mut().insert(deadline);
+    hurried
+}
+
+const LATE: Failed = Failed(Cause::Timeout, StoppedBy::Deadline);
+
 #[tokio::test(start_paused = true)]
 async fn a_load_lasts_no_longer_than_the_deadline_of_the_one_who_began_it() {
     let (layer, callee) = (layer(|_| ()), Callee::that_says("one"));
     callee.takes(Duration::from_hours(1));
-    let mut hurried = ask_for("key");
-    let deadline = Deadline::after(Instant::now(), 100 * MS).unwrap();
-    hurried.extensions_mut().insert(deadline);
     let service = layer.layer(callee.clone());
-    let first = tokio::spawn(service.clone().oneshot(hurried));
+    let first = tokio::spawn(service.clone().oneshot(ask_within(100 * MS)));
     sleep(10 * MS).await;
-    let patient = service.oneshot(ask_for("key")).await;
-    let late = Err(Failed(Cause::Timeout, StoppedBy::Deadline));
-    assert_eq!((first.await.unwrap(), patient), (late.clone(), late));
-    assert_eq!(layer.0.flights.count(), 0);
+    let as_long = service.oneshot(ask_within(90 * MS)).await;
+    assert_eq!((first.await.unwrap(), as_long), (Err(LATE), Err(LATE)));
+    sleep(MS).await;
+    assert_eq!((layer.0.flights.count(), callee.asked()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_have_time_left_when_a_load_is_given_up_load_once_more_together() {
+    let (layer, callee) = (layer(|_| ()), Callee::that_says("one"));
+    callee.takes(200 * MS);
+    let service = layer.layer(callee.clone());
+    let begin = Instant::now();
+    let ask = |time| tokio::spawn(service.clone().oneshot(ask_within(time)));
+    let (hurried, patient) = (ask(50 * MS), [ask(300 * MS), ask(400 * MS)]);
+    assert_eq!(hurried.await.unwrap(), Err(LATE));
+    for patient in patient {
+        assert_eq!(patient.await.unwrap(), told("one"));
+    }
+    assert_eq!((begin.elapsed(), callee.asked()), (250 * MS, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_that_failed_by_itself_is_not_repeated_for_those_who_joined() {
+    let (layer, callee) = (layer(|_| ()), Callee::default());
+    callee.says(Err(BROKEN));
+    callee.takes(50 * MS);
+    let service = layer.layer(callee.clone());
+    let first = tokio::spawn(service.clone().oneshot(ask_within(100 * MS)));
+    let other = service.oneshot(ask_for("key")).await;
+    assert_eq!((first.await.unwrap(), other), (Err(BROKEN), Err(BROKEN)));
+    assert_eq!(callee.asked(), 1);
 }
 
 #[tokio::test(start_paused = true)]
