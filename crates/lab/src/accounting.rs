@@ -16,8 +16,8 @@ const METRICS: &str = "metrics";
 const SPANS: &str = "spans";
 
 /// Compares what the three observers counted; `metrics` are those of each service since the
-/// load began, the client's among them; none if services were restarted and began to count
-/// anew.
+/// load began, the client's among them; none if they do not hold all, because services were
+/// restarted and began to count anew, or were stopped in the middle of something.
 pub fn compare(
     generator: &Counts,
     metrics: Option<&BTreeMap<String, Metrics>>,

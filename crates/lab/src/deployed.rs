@@ -5,6 +5,7 @@
 //! The services' spans are fetched from Jaeger afterwards ([`fetch`]).
 
 mod before;
+mod clocks;
 mod differences;
 pub(crate) mod fetch;
 mod identity;
@@ -18,10 +19,11 @@ use crate::{
     member::Member,
 };
 use before::Before;
+use differences::Found;
 use futures_util::future::join_all;
 use kubectl::Kubectl;
 use scenario::{Plan, Policy};
-use std::{collections::BTreeMap, fmt, mem};
+use std::{collections::BTreeMap, fmt, mem, time::Duration};
 use traces::Jaeger;
 use types::with_sources;
 use url::Url;
@@ -114,6 +116,8 @@ pub(crate) struct Deployed {
     before: Vec<Before>,
     /// What a member that is restarted is to have.
     policy: Policy,
+    /// How far the clock of a member is from this machine's, where that matters.
+    clocks_apart: Option<Duration>,
 }
 
 impl Deployed {
@@ -128,6 +132,7 @@ impl Deployed {
             members: Vec::new(),
             before: Vec::new(),
             policy: Policy::default(),
+            clocks_apart: None,
         })
     }
 
@@ -148,6 +153,8 @@ impl Deployed {
         for member in &self.members {
             differences::check(&self.control, member, plan).await?;
         }
+        differences::check_callees(&self.control, &self.members, &self.found()).await?;
+        self.clocks_apart = clocks::check(&self.control, &self.members, plan).await?;
         for member in &self.members {
             self.before.push(Before::read(&self.control, member).await?);
         }
@@ -163,17 +170,24 @@ impl Deployed {
             let found = kubectl.find(&self.control, plan).await?;
             self.members.extend(found);
         }
-        let allowed = |service: &str, wanted: u32| match &self.kubectl {
-            Some(kubectl) => format!("as many pods that are ready{}", kubectl.unreached()),
-            None => format!(
-                "--admin {service}={}",
-                vec!["URL"; wanted as usize].join("|")
-            ),
-        };
         if self.deployment.can_be_changed() {
-            differences::check_replicas(&self.members, plan, allowed)?;
+            differences::check_replicas(&self.members, plan, &self.found())?;
         }
         Ok(())
+    }
+
+    /// How the members were found.
+    fn found(&self) -> Found<'_> {
+        self.kubectl.as_ref().map_or(Found::Listed, Found::Pods)
+    }
+
+    /// What results say of it.
+    pub(crate) fn told(&self) -> report::results::Deployed {
+        report::results::Deployed {
+            target: self.deployment.target.to_string(),
+            traces: self.deployment.traces.to_string(),
+            clocks_apart_s: self.clocks_apart.map(|apart| apart.as_secs_f64()),
+        }
     }
 
     /// Looks whether a request passes through the whole chain, by its trace.

@@ -5,6 +5,7 @@ use crate::{
     control::{Control, Metrics},
     cpu::Host,
     load::{self, Begin, Target},
+    login::login,
     member::Member,
     site::Site,
 };
@@ -13,7 +14,7 @@ use chassis::{
 };
 use faults::FaultSet;
 use report::results::{Generator, Scaled};
-use resilience::balance::{BalancePolicy, BalanceSettings, Pick};
+use resilience::balance::BalancePolicy;
 use scenario::{Phase, Plan, Topology};
 use std::{
     collections::BTreeMap,
@@ -38,10 +39,6 @@ pub(crate) const USERS: u32 = 8;
 const SETTLE: Duration = Duration::from_secs(10);
 /// How often to ask them.
 const POLL: Duration = Duration::from_millis(25);
-/// How often a login is tried, and how long to wait in between. It takes tens of milliseconds on
-/// a core of its own, and on a busy machine longer than the limits of many a policy.
-const LOGINS: u32 = 40;
-const AGAIN: Duration = Duration::from_millis(100);
 
 /// A running chain, and what is needed to drive it.
 pub(crate) struct Drive<'a> {
@@ -60,7 +57,8 @@ pub(crate) struct Drive<'a> {
 pub(crate) struct Driven {
     pub generator: Generator,
     /// What each service counted meanwhile, the generator among them as the client; none if
-    /// they were restarted, and began to count anew, or if they can't be asked.
+    /// they were restarted, and began to count anew, if one was stopped before it had ended what
+    /// it had begun, or if they can't be asked.
     pub metrics: Option<BTreeMap<String, Metrics>>,
     pub cpu_s: BTreeMap<String, f64>,
     pub load_s: f64,
@@ -109,7 +107,7 @@ impl Drive<'_> {
         }
         let metrics = since(counted, &before);
         // Without admin listeners nothing is counted; those who restart begin to count anew.
-        let is_counted = !restarted && site.members().next().is_some();
+        let is_counted = !restarted && scaled.is_counted && site.members().next().is_some();
         Ok(Driven {
             generator,
             metrics: is_counted.then_some(metrics),
@@ -152,7 +150,7 @@ impl Drive<'_> {
             Topology::Graph { .. } => ("relay.relay", "/v1/relay"),
             Topology::Sequence { .. } => {
                 for user in 1..=USERS {
-                    tokens.push(login(&edge, user, patience).await?);
+                    tokens.push(log_in(&edge, user, patience).await?);
                 }
                 ("gateway.me", "/v1/me")
             }
@@ -297,22 +295,11 @@ impl Drive<'_> {
 }
 
 /// The client's part of a policy: it may try again, and where there are several gateways it
-/// chooses between them. Heartbeats are for services.
+/// chooses between them.
 pub(crate) fn of_client(policy: &scenario::Policy) -> Policy {
-    let unasked = |balance: BalancePolicy| {
-        let settings = BalanceSettings {
-            check: None,
-            pick: match balance.settings().pick {
-                Pick::First => Pick::default(),
-                pick => pick,
-            },
-            ..*balance.settings()
-        };
-        BalancePolicy::new(settings).ok()
-    };
     Policy {
         retry: policy.retry.filter(|_| policy.client_retries),
-        balance: policy.balance.and_then(unasked),
+        balance: policy.balance.map(BalancePolicy::unasked),
         ..Policy::default()
     }
 }
@@ -325,28 +312,18 @@ const fn pair(phases: &[Phase]) -> Option<(&Phase, &Phase)> {
 }
 
 /// Logs a seeded user in, through the edge as everybody does.
-async fn login(edge: &Upstream, user: u32, patience: Duration) -> Result<String, LabError> {
-    let username = format!("user-{user}");
-    let request = LoginRequest {
-        username: username.clone(),
-        password: format!("password-{user}"),
-    };
-    let mut why = String::new();
-    for n in 0..LOGINS {
-        let context = RequestContext::new(format!("login-{user}-{n}"));
+async fn log_in(edge: &Upstream, user: u32, patience: Duration) -> Result<String, LabError> {
+    let attempt = async |request: &LoginRequest, before: u32| {
+        let context = RequestContext::new(format!("login-{user}-{before}"));
         let call = Call::post("gateway.login", "/v1/login");
-        let call = call.json(&request).patience(patience);
+        let call = call.json(request).patience(patience);
         let answer = edge.call(&context, call).await;
-        match answer.and_then(|answer| answer.json::<LoginResponse>()) {
-            Ok(login) => return Ok(login.token),
-            Err(error) => why = error.to_string(),
-        }
-        sleep(AGAIN).await;
-    }
-    Err(LabError::Login {
-        user: username,
-        why,
-    })
+        let login = answer.and_then(|answer| answer.json::<LoginResponse>());
+        login
+            .map(|login| login.token)
+            .map_err(|error| error.to_string())
+    };
+    login(user, attempt).await
 }
 
 fn since(

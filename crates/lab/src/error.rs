@@ -64,7 +64,7 @@ pub enum LabError {
     Jaeger(#[from] traces::JaegerError),
     /// No user could log in.
     #[error(
-        "login of {user} failed: {why}; the policy's limits bound logins as well, and one takes tens of milliseconds"
+        "login of {user} failed: {why} (one takes tens of milliseconds, and the policy's limits bound logins as well)"
     )]
     Login {
         /// The user.

@@ -31,6 +31,7 @@ mod error;
 pub mod experiment;
 pub mod fix;
 pub mod load;
+mod login;
 pub mod measure;
 pub mod member;
 pub mod process;

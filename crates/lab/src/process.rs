@@ -181,7 +181,8 @@ fn command(program: &Path, spec: &Spec, log: &PathBuf) -> std::io::Result<Comman
         .envs(spec.env.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(File::create(log)?)
+        // A replica that is started again goes on with the log of the one before it.
+        .stderr(File::options().create(true).append(true).open(log)?)
         // Ctrl-C goes to the whole group of the terminal; the lab stops its services itself.
         .process_group(0)
         .kill_on_drop(true);

@@ -39,6 +39,14 @@ pub enum RemoteError {
         /// What went wrong.
         source: serde_json::Error,
     },
+    /// It answered with JSON that is not what was asked for.
+    #[error("{service}: {why}")]
+    Strange {
+        /// The service.
+        service: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// It did not answer.
     #[error("{service}: no answer from its admin listener at {base}")]
     Unreachable {

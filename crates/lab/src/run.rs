@@ -71,7 +71,8 @@ pub async fn run(
         () = setup.stop.cancelled() => Err(LabError::Interrupted),
     };
     progress.step(Step::Stopping);
-    for complaint in site.into_inner().stop().await {
+    let mut site = site.into_inner();
+    for complaint in site.stop().await {
         progress.warn(&complaint);
     }
     let driven = measured?;
@@ -82,7 +83,7 @@ pub async fn run(
     let file = setup.out.join(format!("{name}.spans.jsonl"));
     let result = conclude(plan, driven, archive, setup.all_spans, file).await?;
     Ok(RunResult {
-        deployed: setup.deployed.as_ref().map(told),
+        deployed: site.told(),
         jaeger: setup.jaeger.as_ref().map(ToString::to_string),
         ..result
     })
@@ -101,14 +102,6 @@ fn site(setup: &Setup, folder: &Path, receiver: &Receiver) -> Result<Site, LabEr
         admin_token: format!("{:032x}", rand::random::<u128>()),
         users: USERS,
     }))
-}
-
-/// What results say of a deployed chain.
-fn told(deployment: &Deployment) -> report::results::Deployed {
-    report::results::Deployed {
-        target: deployment.target.to_string(),
-        traces: deployment.traces.to_string(),
-    }
 }
 
 /// Services that were not started here did not send their spans here.
@@ -206,7 +199,8 @@ async fn conclude(
     let work = tokio::task::spawn_blocking(work).await;
     let (mut analysis, mut changes, waterfalls, sampled) =
         work.map_err(|error| LabError::Broken(error.to_string()))??;
-    timeline::name_replicas(&mut analysis, &mut changes, &replicas);
+    let told = (&mut analysis.transitions[..], &mut changes[..]);
+    timeline::name_replicas(plan, told, &replicas);
     let timeline = timeline::of(&mut analysis, &switches, changes);
     let accounting = accounting::compare(&generator.counts, metrics.as_ref(), &analysis);
     Ok(RunResult {

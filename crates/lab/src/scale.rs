@@ -32,12 +32,26 @@ const POLL: Duration = Duration::from_millis(25);
 const LEAVE: Duration = Duration::from_secs(5);
 
 /// What came of it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outcome {
     /// Replicas over time.
     pub scaled: Option<Scaled>,
     /// What those that are gone had counted, by service.
     pub gone: BTreeMap<String, Metrics>,
+    /// Whether that is all: one that was stopped before it had ended what it had begun counts
+    /// that when nobody can ask it any more.
+    pub is_counted: bool,
+}
+
+/// Nobody came or went.
+impl Default for Outcome {
+    fn default() -> Self {
+        Self {
+            scaled: None,
+            gone: BTreeMap::new(),
+            is_counted: true,
+        }
+    }
 }
 
 impl Drive<'_> {
@@ -76,14 +90,15 @@ impl Drive<'_> {
                 replica_s,
             }),
             gone: gone.into_iter().collect(),
+            is_counted: crew.is_counted,
         })
     }
 }
 
 /// A replica by its number, once it runs.
 type Started = Result<(u32, Process), LabError>;
-/// The same when it has gone, and what it had counted.
-type Left = Result<(u32, Metrics), LabError>;
+/// The same when it has gone, and what it had counted; none if it was not done by then.
+type Left = Result<(u32, Option<Metrics>), LabError>;
 
 /// The replicas of the service, and what is known of them.
 struct Crew<'a> {
@@ -101,6 +116,7 @@ struct Crew<'a> {
     /// How long slots had been taken at the last look, and when that was.
     before: BTreeMap<u32, (f64, Instant)>,
     gone: Metrics,
+    is_counted: bool,
 }
 
 impl<'a> Crew<'a> {
@@ -121,6 +137,7 @@ impl<'a> Crew<'a> {
             starting: FuturesUnordered::new(),
             leaving: FuturesUnordered::new(),
             gone: Metrics::default(),
+            is_counted: true,
         }
     }
 
@@ -211,9 +228,12 @@ impl<'a> Crew<'a> {
         Ok(())
     }
 
-    fn left(&mut self, (replica, counted): (u32, Metrics)) {
+    fn left(&mut self, (replica, counted): (u32, Option<Metrics>)) {
         self.taken.remove(&replica);
-        self.gone.add(&counted);
+        match counted {
+            Some(counted) => self.gone.add(&counted),
+            None => self.is_counted = false,
+        }
     }
 
     /// Tells every caller who serves.
@@ -261,7 +281,7 @@ async fn leave(drive: &Drive<'_>, service: &str, replica: u32) -> Left {
     let is_it = |member: &&Member| (&*member.service, member.replica) == (service, replica);
     let member = drive.site.read().await.members().find(is_it).cloned();
     let Some(member) = member else {
-        return Ok((replica, Metrics::default()));
+        return Ok((replica, Some(Metrics::default())));
     };
     // A call that began just before its caller was told may still come.
     let idle = async {
@@ -276,8 +296,8 @@ async fn leave(drive: &Drive<'_>, service: &str, replica: u32) -> Left {
         }
     };
     let counted = match timeout(LEAVE, idle).await {
-        Ok(counted) => counted?,
-        Err(_) => drive.control.read(&member).await?,
+        Ok(counted) => Some(counted?),
+        Err(_) => None,
     };
     let process = drive.site.write().await.take(service, replica);
     if let Some(process) = process

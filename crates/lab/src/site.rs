@@ -89,6 +89,14 @@ impl Site {
         }
     }
 
+    /// What results say of a chain that somebody else has deployed.
+    pub(crate) fn told(&self) -> Option<report::results::Deployed> {
+        match self {
+            Self::Started { .. } => None,
+            Self::Deployed(deployed) => Some(deployed.told()),
+        }
+    }
+
     /// What processes are started on, where the lab starts them.
     pub(crate) const fn ground(&self) -> Option<&Ground> {
         match self {

@@ -8,7 +8,7 @@ use std::{
     ops::Range,
     time::{Duration, SystemTime},
 };
-use traces::{Analysis, ReplicaChange};
+use traces::{Analysis, ReplicaChange, analysis::Transition};
 
 /// A run is cut into slices of a length that people use, so that there are at most so many.
 const MOST_SLICES: f64 = 60.0;
@@ -55,10 +55,11 @@ pub(crate) fn of(
     }
 }
 
-/// Calls replicas by their names, which services know only by their `addresses`.
+/// Calls replicas by their names, which services know only by their `addresses`; where these are
+/// not known, by their service and where they are. The only replica of a service has its name.
 pub(crate) fn name_replicas(
-    analysis: &mut Analysis,
-    changes: &mut [ReplicaChange],
+    plan: &Plan,
+    (transitions, changes): (&mut [Transition], &mut [ReplicaChange]),
     addresses: &BTreeMap<String, String>,
 ) {
     for change in changes {
@@ -66,11 +67,24 @@ pub(crate) fn name_replicas(
             change.replica = name.as_str().into();
         }
     }
-    for change in &mut analysis.transitions {
-        let name = change.replica.take().and_then(|at| addresses.get(&at));
-        // The only replica of a service has its name.
-        change.replica = name.filter(|name| **name != change.callee).cloned();
+    for change in transitions {
+        let callee = &change.callee;
+        let known = |at: String| {
+            let name = addresses.get(&at).cloned();
+            name.unwrap_or_else(|| format!("{callee} at {at}"))
+        };
+        let replica = change.replica.take().filter(|_| has_several(plan, callee));
+        change.replica = replica.map(known);
+        if !has_several(plan, &change.caller) {
+            change.caller_replica = None;
+        }
     }
+}
+
+/// Whether there are several replicas of `service`, or may be at some time.
+fn has_several(plan: &Plan, service: &str) -> bool {
+    let is_scaled = plan.scale().is_some_and(|scale| *scale.service == *service);
+    is_scaled || plan.topology().replicas(service) > 1
 }
 
 /// When the faults of `plan` struck that come and go, of all services and of each phase that
@@ -175,6 +189,41 @@ fn whole_nanos(seconds: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use types::BreakerState;
+
+    /// What a breaker of `front-1` for the replica of `back` at an address is called.
+    fn breaker(services: &str, addresses: &[(&str, &str)]) -> (String, String) {
+        let head = "title = \"t\"\n[load]\nrate = 1\nrequests = 1\n";
+        let plan = scenario::parse("t", &format!("{head}{services}")).unwrap();
+        let mut transitions = [Transition {
+            at: 0,
+            caller: "front".to_owned(),
+            caller_replica: Some("front-1".to_owned()),
+            callee: "back".to_owned(),
+            replica: Some("127.0.0.1:1".to_owned()),
+            from: BreakerState::Closed,
+            to: BreakerState::Open,
+        }];
+        let known = addresses.iter();
+        let known = known.map(|(at, name)| ((*at).to_owned(), (*name).to_owned()));
+        name_replicas(&plan, (&mut transitions, &mut []), &known.collect());
+        let (from, to) = transitions[0].breaker();
+        (from.to_owned(), to.to_owned())
+    }
+
+    #[test]
+    fn a_replica_keeps_its_name_or_its_address_and_an_only_one_has_its_services_name() {
+        let one = "[service.front]\ncalls = [\"back\"]\n[service.back]\n";
+        let several = "[service.front]\ncalls = [\"back\"]\nreplicas = 2\n\
+                       [service.back]\nreplicas = 2\n";
+        let names = [("127.0.0.1:1", "back-1")];
+        let called = |from: &str, to: &str| (from.to_owned(), to.to_owned());
+        assert_eq!(breaker(one, &[]), called("front", "back"));
+        assert_eq!(breaker(one, &names), called("front", "back"));
+        assert_eq!(breaker(several, &names), called("front-1", "back-1"));
+        let at = "back at 127.0.0.1:1";
+        assert_eq!(breaker(several, &[]), called("front-1", at));
+    }
 
     #[test]
     fn a_run_is_cut_into_slices_of_a_length_that_people_use() {

@@ -5,6 +5,7 @@ use crate::{
     chain::{Chain, Ground},
     control::Control,
     drive::USERS,
+    login::login,
     process::Process,
     running::RunningChain,
 };
@@ -17,20 +18,14 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use types::auth::{LoginRequest, LoginResponse};
 use url::Url;
 
-/// How often a login is tried: under a policy with short limits the first may not make it.
-const LOGINS: u32 = 40;
-/// How long to wait between them.
-const PAUSE: Duration = Duration::from_millis(100);
-/// The longest that one may take.
+/// The longest that a login may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The user who logs in.
-const USER: &str = "user-1";
-const PASSWORD: &str = "password-1";
+const USER: u32 = 1;
 
 /// How a chain is kept.
 #[derive(Debug, Clone)]
@@ -131,24 +126,19 @@ async fn user_token(
     let edge = plan.topology().edge();
     let edge = chain.urls(&edge).into_iter().next();
     let edge = edge.ok_or_else(|| LabError::Broken("the edge is missing".to_owned()))?;
-    let mut why = String::new();
-    for _ in 0..LOGINS {
-        match login(client, &edge).await {
-            Ok(token) => return Ok(Some(token)),
-            Err(error) => why = error.to_string(),
-        }
-        sleep(PAUSE).await;
-    }
-    let user = USER.to_owned();
-    Err(LabError::Login { user, why })
+    let attempt = async |request: &LoginRequest, _: u32| {
+        let token = token(client, &edge, request).await;
+        token.map_err(|error| error.to_string())
+    };
+    login(USER, attempt).await.map(Some)
 }
 
-async fn login(client: &reqwest::Client, edge: &Url) -> reqwest::Result<String> {
-    let request = LoginRequest {
-        username: USER.to_owned(),
-        password: PASSWORD.to_owned(),
-    };
-    let answer = client.post(format!("{edge}v1/login")).json(&request).send();
+async fn token(
+    client: &reqwest::Client,
+    edge: &Url,
+    request: &LoginRequest,
+) -> reqwest::Result<String> {
+    let answer = client.post(format!("{edge}v1/login")).json(request).send();
     let login: LoginResponse = answer.await?.error_for_status()?.json().await?;
     Ok(login.token)
 }

@@ -54,10 +54,16 @@ fn balanced(settings: &BalanceSettings) -> Vec<String> {
 
 fn limit(policy: &LimitPolicy) -> String {
     let settings = policy.settings();
-    if settings.adaptive {
-        format!("its own finding, up to {}", settings.max)
-    } else {
-        settings.max.to_string()
+    let found = settings
+        .adaptive
+        .then(|| format!("found by itself from {} on", settings.min));
+    let wait = settings.wait;
+    let wait = wait.map(|wait| format!("waits for up to {}", duration(wait)));
+    let more: Vec<_> = found.into_iter().chain(wait).collect();
+    let most = if settings.adaptive { "up to " } else { "" };
+    match &*more {
+        [] => settings.max.to_string(),
+        more => format!("{most}{} ({})", settings.max, more.join(", ")),
     }
 }
 
@@ -100,7 +106,8 @@ mod tests {
              [policy.balance]\neject = { consecutive = 3, time = \"40ms\" }\n\
              check = { every = \"10ms\", timeout = \"10ms\", misses = 2 }\n\
              [policy.hedge]\ndelay = \"20ms\"\nbudget = { ratio = 0.05 }\n\
-             [policy.bulkhead]\nmax = 16\n[policy.shed]\nmax = 200\nadaptive = true\n\
+             [policy.bulkhead]\nmax = 16\nwait = \"5ms\"\n\
+             [policy.shed]\nmax = 200\nmin = 10\nadaptive = true\n\
              [policy.cache]\nfresh = \"1s\"\nstale = \"10s\"\n",
         );
         let words = of(&plan.phases()[0].policy).join("; ");
@@ -110,8 +117,8 @@ mod tests {
             "left out for 40 ms after 3 failures in a row",
             "heartbeats every 10 ms, down after 2",
             "hedge after 20 ms, budget 5 %",
-            "bulkhead of 16",
-            "limit of its own finding, up to 200",
+            "bulkhead of 16 (waits for up to 5 ms)",
+            "limit of up to 200 (found by itself from 10 on)",
             "answers kept for 1 s, and for 10 s more in place of a failure",
         ] {
             assert!(words.contains(part), "{part}: {words}");

@@ -202,12 +202,16 @@ impl RunResult {
 }
 
 /// A chain that somebody else has deployed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Deployed {
     /// Where its requests were sent.
     pub target: String,
     /// The Jaeger that its spans were fetched from.
     pub traces: String,
+    /// How far the clock of one of its services is from the load generator's, in seconds: so much
+    /// earlier or later than predicted its outages come. None where that does not matter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clocks_apart_s: Option<f64>,
 }
 
 /// The replicas of a service that came and went with its load.

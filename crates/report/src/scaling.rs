@@ -10,7 +10,8 @@ use availability::{
 };
 use scenario::Name;
 use serde::Serialize;
-use traces::Ratio;
+use traces::analysis::Outcomes;
+use types::Cause;
 
 /// What several numbers of replicas serve.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -53,8 +54,9 @@ pub struct Throughput {
     pub high_per_s: f64,
     /// What one replica serves of it, as a share of what one serves where they are the fewest.
     pub efficiency: f64,
-    /// Whether every request was answered: what they could serve is not known then.
-    pub answered_all: bool,
+    /// Whether all of them were taken, so that this is what they can serve: at least a tenth of
+    /// the requests found no room with them. Otherwise that is not known.
+    pub all_taken: bool,
 }
 
 impl Throughput {
@@ -104,6 +106,12 @@ fn replicas(result: &ScenarioResult, service: &str) -> Replicas {
 /// A run in which more than this share of the requests left late did not have the stated load.
 const LATE_ALLOWED: f64 = 0.01;
 
+/// From this share on of requests that found no room, turned away or kept waiting for too long,
+/// replicas count as all taken. Fewer are turned away by chance alone, when many come at once,
+/// while slots stand idle most of the time. With a queue as long as there are slots, eight slots
+/// are taken more than 93 % of the time then (M/M/c/K), sixteen more than 98 %.
+const NO_ROOM: f64 = 0.1;
+
 /// The answered share of all that began, times how many began in a second: of the first run that
 /// had the load that is stated.
 fn measured(result: &ScenarioResult) -> Option<Throughput> {
@@ -114,10 +122,11 @@ fn measured(result: &ScenarioResult) -> Option<Throughput> {
     let run = result.runs.iter().find(is_punctual)?;
     let phase = run.timeline.phases.last()?;
     let seconds = phase.end.saturating_sub(phase.start) as f64 / 1e9;
-    throughput(phase.requests.availability(), seconds)
+    throughput(&phase.requests, seconds)
 }
 
-fn throughput(answered: Ratio, seconds: f64) -> Option<Throughput> {
+fn throughput(requests: &Outcomes, seconds: f64) -> Option<Throughput> {
+    let answered = requests.availability();
     let share = proportion(answered).filter(|_| seconds > 0.0)?;
     let interval = shown_interval(answered)?;
     let per_s = |of: f64| of * share.trials() as f64 / seconds;
@@ -126,8 +135,16 @@ fn throughput(answered: Ratio, seconds: f64) -> Option<Throughput> {
         low_per_s: per_s(interval.low.get()),
         high_per_s: per_s(interval.high.get()),
         efficiency: 1.0,
-        answered_all: interval.high.get() >= 1.0,
+        all_taken: found_no_room(requests) as f64 >= NO_ROOM * requests.offered as f64,
     })
+}
+
+/// Requests that a full queue turned away, or that waited for longer than somebody wanted to.
+/// An injected error is none of them: it is answered at once.
+fn found_no_room(requests: &Outcomes) -> u64 {
+    let by_cause = &requests.failed.by_cause;
+    let lost = [Cause::Shed, Cause::Timeout].map(|cause| by_cause.get(&cause).copied());
+    lost.into_iter().flatten().sum()
 }
 
 fn compare_with_the_fewest(points: &mut [Replicas]) {
@@ -148,7 +165,7 @@ fn compare_with_the_fewest(points: &mut [Replicas]) {
 
 /// What the laws are fitted to: only what replicas serve that are all taken.
 fn point(replicas: &Replicas) -> Option<Point> {
-    let seen = replicas.measured.filter(|seen| !seen.answered_all)?;
+    let seen = replicas.measured.filter(|seen| seen.all_taken)?;
     let width = seen.high_per_s - seen.low_per_s;
     let deviation = width / 2.0 / Confidence::P99.two_sided_z();
     Point::new(replicas.replicas, seen.per_s, deviation).ok()
@@ -157,22 +174,68 @@ fn point(replicas: &Replicas) -> Option<Point> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use availability::scaling::universal;
+    use traces::analysis::Failures;
 
-    fn measured(replicas: u32, successes: u64) -> Replicas {
-        let answered = Ratio::new(successes, 400 - successes);
+    /// Of 400 requests in 2 s, so many were lost by each cause.
+    fn measured(replicas: u32, lost: &[(Cause, u64)]) -> Replicas {
+        let failed: u64 = lost.iter().map(|(_, count)| count).sum();
+        let requests = Outcomes {
+            offered: 400,
+            ok: 400 - failed,
+            degraded: 0,
+            failed: Failures {
+                total: failed,
+                by_cause: lost.iter().copied().collect(),
+            },
+        };
         Replicas {
             replicas,
             predicted_per_s: 100.0,
-            measured: throughput(answered, 2.0),
+            measured: throughput(&requests, 2.0),
         }
     }
 
     #[test]
-    fn replicas_that_answered_everything_are_no_point_of_a_law() {
-        let all = measured(8, 400);
-        assert!(all.measured.unwrap().answered_all);
-        assert_eq!(point(&all), None);
-        let most = point(&measured(4, 300)).unwrap();
-        assert_eq!((most.replicas(), most.throughput()), (4, 150.0));
+    fn only_replicas_that_were_all_taken_are_points_of_a_law() {
+        for lost in [
+            &[][..],
+            &[(Cause::Error, 1)],
+            &[(Cause::Error, 200), (Cause::Reset, 100)],
+            &[(Cause::Shed, 4)],
+            &[(Cause::Shed, 39)],
+        ] {
+            let idle = measured(8, lost);
+            assert!(!idle.measured.unwrap().all_taken, "{lost:?}");
+            assert_eq!(point(&idle), None, "{lost:?}");
+        }
+        for lost in [
+            &[(Cause::Shed, 100)][..],
+            &[(Cause::Timeout, 60), (Cause::Shed, 40)],
+        ] {
+            let most = point(&measured(4, lost)).unwrap();
+            assert_eq!((most.replicas(), most.throughput()), (4, 150.0));
+        }
+    }
+
+    #[test]
+    fn every_number_of_replicas_of_the_scenarios_built_in_is_a_point() {
+        // What each costs all, and each pair of them; one alone serves 50 a second.
+        for (name, contention, coherence) in
+            [("r12-scaling", 0.1, 0.0), ("r12-coherence", 0.05, 0.05)]
+        {
+            let text = scenario::find(name).unwrap().text;
+            let plan = scenario::parse(name, text).unwrap();
+            let service = plan.swept().unwrap();
+            let variants = plan.variants().iter().map(|variant| &variant.plan);
+            for plan in [&plan].into_iter().chain(variants) {
+                let replicas = f64::from(plan.topology().replicas(service));
+                let most = universal(50.0, contention, coherence, replicas);
+                let offered = plan.phases().last().unwrap().load.rate;
+                // Twice as many as are needed: chance may halve them.
+                let lost = 1.0 - most / offered;
+                assert!(lost > 2.0 * NO_ROOM, "{name}, {replicas}: {lost}");
+            }
+        }
     }
 }

@@ -43,6 +43,21 @@ pub fn count(count: u64) -> String {
     groups.collect::<Vec<_>>().join(",")
 }
 
+/// A count of things that have a simple plural: `1 outage`, `2,000 outages`.
+pub fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", count(number))
+}
+
+/// How often: `once`, `2 times`.
+pub fn often(number: u64) -> String {
+    if number == 1 {
+        "once".to_owned()
+    } else {
+        format!("{} times", count(number))
+    }
+}
+
 /// Failures by cause: `error 780, timeout 3`; empty if there are none.
 pub fn causes(by_cause: &BTreeMap<Cause, u64>) -> String {
     let each = by_cause.iter();
@@ -165,7 +180,7 @@ fn load(plan: &Plan) -> String {
         return String::new();
     };
     let length = match phase.load.length {
-        Length::Requests(requests) => format!("{} requests", count(requests)),
+        Length::Requests(requests) => counted(requests, "request"),
         Length::For(duration) => format!("{} of requests", millis(duration.as_secs_f64() * 1e3)),
     };
     let (rate, seed) = (phase.load.rate, plan.seed());
@@ -218,7 +233,7 @@ pub fn how_played(run: &RunResult, given: &GivenSchedule) -> String {
     let what = if outages == 0 {
         "with workers who wait for their answers".to_owned()
     } else {
-        format!("with its {} outages", count(outages))
+        format!("with its {}", counted(outages, "outage"))
     };
     let between = interval(&given.availability);
     format!("predicted {what}: {requests} requests played before it ({between}, 99 %)")
@@ -429,9 +444,17 @@ fn rules(settings: &BreakerSettings) -> String {
 
 /// Which chain was measured that somebody else has deployed.
 pub(crate) fn deployed(deployed: &Deployed) -> String {
-    let Deployed { target, traces } = deployed;
+    let Deployed { target, traces, .. } = deployed;
+    let clocks = deployed.clocks_apart_s.map(|apart| {
+        format!(
+            "; its clocks are up to {} from this machine's: outages come that much earlier or \
+             later than predicted",
+            millis(apart * 1e3)
+        )
+    });
     format!(
-        "deployed at {target}; spans from the Jaeger at {traces}; its processor time is not known"
+        "deployed at {target}; spans from the Jaeger at {traces}; its processor time is not known{}",
+        clocks.unwrap_or_default()
     )
 }
 
@@ -440,10 +463,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn clocks_that_are_apart_are_told_of_a_deployed_chain() {
+        let mut chain = Deployed {
+            target: "http://t/".to_owned(),
+            traces: "http://j/".to_owned(),
+            clocks_apart_s: None,
+        };
+        assert!(!deployed(&chain).contains("clocks"));
+        chain.clocks_apart_s = Some(0.35);
+        let told = deployed(&chain);
+        assert!(
+            told.contains("its clocks are up to 350.0 ms from this machine's"),
+            "{told}"
+        );
+    }
+
+    #[test]
     fn numbers_carry_units_and_thousands_apart() {
         assert_eq!(count(0), "0");
         assert_eq!(count(999), "999");
         assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(counted(1, "outage"), "1 outage");
+        assert_eq!(counted(2_000, "outage"), "2,000 outages");
+        assert_eq!([0, 1, 2].map(often), ["0 times", "once", "2 times"]);
         assert_eq!(percent(0.960_596_01), "96.06 %");
         assert_eq!(millis(3.21), "3.2 ms");
         assert_eq!(millis(5000.0), "5.00 s");

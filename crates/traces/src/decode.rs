@@ -109,7 +109,7 @@ fn compact(otlp: &OtlpSpan, origin: &Origin, names: &mut Names) -> Option<Span> 
     span.replica_change = otlp
         .events
         .iter()
-        .find_map(|event| replica_change(event, names));
+        .find_map(|event| replica_change(event, &span, names));
     span.breaker_changes = Some(changes).filter(|c| !c.is_empty()).map(Box::new);
     Some(span)
 }
@@ -130,7 +130,7 @@ fn breaker_change(event: &Event, names: &mut Names) -> Option<BreakerChange> {
     })
 }
 
-fn replica_change(event: &Event, names: &mut Names) -> Option<Box<ReplicaChange>> {
+fn replica_change(event: &Event, span: &Span, names: &mut Names) -> Option<Box<ReplicaChange>> {
     let news = match &*event.name {
         attribute::REPLICA_DOWN => News::Down,
         attribute::REPLICA_UP => News::Up,
@@ -140,6 +140,7 @@ fn replica_change(event: &Event, names: &mut Names) -> Option<Box<ReplicaChange>
     let find = |key: &str| text(value(event.attributes.iter().find(|a| a.key == key)?)?);
     Some(Box::new(ReplicaChange {
         at: event.time_unix_nano,
+        caller: span.instance.as_ref().unwrap_or(&span.service).clone(),
         callee: names.get(find(attribute::PEER)?),
         replica: names.get(find(attribute::REPLICA)?),
         news,

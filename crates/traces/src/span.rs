@@ -194,6 +194,8 @@ pub struct Span {
 pub struct ReplicaChange {
     /// When, in nanoseconds since 1970.
     pub at: u64,
+    /// Who noticed: a replica of the caller, or its service if it does not say which.
+    pub caller: Arc<str>,
     /// The service that it is a replica of.
     pub callee: Arc<str>,
     /// Which one, as its caller calls it.

@@ -5,7 +5,7 @@ use crate::{
     exit::{Done, Failure},
     remote,
 };
-use lab::remote::Remote;
+use lab::remote::{Remote, RemoteError};
 use serde_json::{Value, json};
 use std::{slice, time::Duration};
 
@@ -30,14 +30,16 @@ pub fn fault(args: &Fault) -> Result<Done, Failure> {
 }
 
 async fn set(remotes: Vec<Remote>, fault: &FaultSet) -> Result<Vec<(String, Value)>, Failure> {
-    let mut in_force = Vec::new();
-    for remote in remote::named(remotes, slice::from_ref(&fault.service))? {
+    let remotes = remote::named(remotes, slice::from_ref(&fault.service))?;
+    let add = async |remote: &Remote| {
         let set = with(remote.read(FAULTS).await?, as_json(fault));
-        let set = set.map_err(|why| Failure::Environment(format!("{}: {why}", remote.name())))?;
-        let now = remote.write(FAULTS, &set).await?;
-        in_force.push((remote.name().to_owned(), now));
-    }
-    Ok(in_force)
+        let strange = |why| RemoteError::Strange {
+            service: remote.name().to_owned(),
+            why,
+        };
+        remote.write(FAULTS, &set.map_err(strange)?).await
+    };
+    remote::change(&remotes, add).await
 }
 
 async fn clear(remotes: Vec<Remote>, services: &[String]) -> Result<Vec<(String, Value)>, Failure> {

@@ -37,11 +37,8 @@ pub fn up(args: &Up) -> Result<Done, Failure> {
     };
     output::check_folder(&args.out)?;
     scenario.warn();
-    let phases = scenario.plan.phases().len();
-    if phases > 1 {
-        say::err(format!(
-            "note: of its {phases} phases the first is in force; `nines run` goes through all"
-        ));
+    for note in notes(&scenario.plan) {
+        say::err(format!("note: {note}"));
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -50,6 +47,36 @@ pub fn up(args: &Up) -> Result<Done, Failure> {
     runtime
         .map_err(broken)?
         .block_on(keep(&scenario.name, &scenario.plan, args))
+}
+
+/// What the scenario asks for, and a chain that is kept does not do.
+fn notes(plan: &Plan) -> Vec<String> {
+    let phases = plan.phases().len();
+    let phases = (phases > 1).then(|| {
+        format!("of its {phases} phases the first is in force; `nines run` goes through all")
+    });
+    let scale = plan.scale().map(|scale| {
+        let service = &scale.service;
+        let replicas = plan.topology().replicas(service);
+        let plural = if replicas == 1 { "" } else { "s" };
+        format!("{service} keeps {replicas} replica{plural}; `nines run` scales it with the load")
+    });
+    let restart = plan
+        .restart()
+        .map(|_| "nothing is restarted; `nines run` does that".to_owned());
+    let variants = plan.variants().len();
+    let variants = match plan.swept() {
+        Some(service) => Some(format!(
+            "{service} has the first number of replicas of its [sweep]; `nines run` tries all"
+        )),
+        None if variants > 0 => Some(format!(
+            "of its {} versions ([[compare]]) the first is in force; `nines run` compares all",
+            variants + 1
+        )),
+        None => None,
+    };
+    let all = [phases, scale, restart, variants];
+    all.into_iter().flatten().collect()
 }
 
 async fn keep(name: &str, plan: &Plan, args: &Up) -> Result<Done, Failure> {
@@ -177,4 +204,39 @@ fn chain_flag(file: &Path) -> String {
 fn weakest(running: &RunningChain) -> &str {
     let other = running.services.keys().find(|name| **name != running.edge);
     other.unwrap_or(&running.edge)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notes_of(name: &str) -> String {
+        let text = scenario::find(name).unwrap().text;
+        notes(&scenario::parse(name, text).unwrap()).join("; ")
+    }
+
+    #[test]
+    fn what_only_a_run_does_is_noted() {
+        assert_eq!(notes_of("a1"), "");
+        for (name, parts) in [
+            ("restart-in-turn", &["nothing is restarted"][..]),
+            (
+                "r12-scaling",
+                &["back has the first number", "of its 2 phases"],
+            ),
+            ("r12-autoscaling", &["of its 3 versions", "of its 3 phases"]),
+        ] {
+            let notes = notes_of(name);
+            for part in parts {
+                assert!(notes.contains(part), "{name}, {part}: {notes}");
+            }
+        }
+        let text = "title = \"t\"\n[load]\nrate = 1\nfor = \"9s\"\n[service.a]\ncalls = [\"b\"]\n\
+                    [service.b]\nslots = 1\nwork = \"wait:1ms\"\n[scale]\nservice = \"b\"\nmax = 2\n";
+        let scaled = notes(&scenario::parse("t", text).unwrap());
+        assert_eq!(
+            scaled,
+            ["b keeps 1 replica; `nines run` scales it with the load"]
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! `nines compare`: two results, and what has changed.
 
-use super::{nines, run_scenario};
+use super::{nines, run_to_a_verdict};
 use serde_json::{Value, json};
 use std::fs;
 use testkit::{Ended, Sandbox};
@@ -57,7 +57,7 @@ fn compare(before: &Value, after: &Value, flags: &[&str]) -> Ended {
 #[test]
 fn a_result_that_a_run_wrote_is_no_worse_than_itself() {
     let sandbox = Sandbox::new().unwrap();
-    run_scenario(&sandbox, SCENARIO, &[]);
+    run_to_a_verdict(&sandbox, SCENARIO, &[]);
     let arguments = ["compare", "out/result.json", "out/result.json"];
     let ended = testkit::run(nines(&sandbox).args(arguments)).unwrap();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);

@@ -15,6 +15,8 @@ mod readme;
 mod scenarios;
 mod service;
 mod up;
+#[path = "../shared/verdict.rs"]
+mod verdict;
 
 use serde_json::Value;
 use std::{fs, net::SocketAddr, process::Command};
@@ -35,14 +37,9 @@ fn run_scenario(sandbox: &Sandbox, text: &str, flags: &[&str]) -> (Ended, Value)
     (ended, serde_json::from_str(&result).unwrap())
 }
 
-/// The same, and once more where it was inconclusive: a machine that is busy with something
-/// else can be too slow for a load.
+/// The same, and again where it was inconclusive.
 fn run_to_a_verdict(sandbox: &Sandbox, text: &str, flags: &[&str]) -> (Ended, Value) {
-    let (ended, result) = run_scenario(sandbox, text, flags);
-    if ended.code == Some(4) {
-        return run_scenario(sandbox, text, flags);
-    }
-    (ended, result)
+    verdict::to_a_verdict(|| run_scenario(sandbox, text, flags))
 }
 
 /// A port on which nobody listens, and which nobody else is given while the socket is kept;

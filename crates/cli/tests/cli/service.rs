@@ -114,7 +114,7 @@ fn probes_stay_well_whatever_fault_is_injected() {
 fn a_service_that_drains_answers_what_is_under_way_is_alive_not_ready_and_closes_connections() {
     let sandbox = Sandbox::new().unwrap();
     let faults =
-        r#"{"seed":1,"faults":[{"id":"slow","kind":"delay","delay_ms":1500,"probability":1}]}"#;
+        r#"{"seed":1,"faults":[{"id":"slow","kind":"delay","delay_ms":6000,"probability":1}]}"#;
     let relay = start(nines(&sandbox).env("NINES_FAULTS", faults));
     let (public, admin) = (relay.public, relay.admin);
     // A client that would keep its connection.
@@ -126,7 +126,7 @@ fn a_service_that_drains_answers_what_is_under_way_is_alive_not_ready_and_closes
     assert!(wait_until(Duration::from_secs(10), active));
     kill_process(relay.pid(), Signal::TERM).unwrap();
     let not_ready = || get(admin, "/readyz").starts_with("HTTP/1.1 503");
-    assert!(wait_until(Duration::from_secs(1), not_ready));
+    assert!(wait_until(Duration::from_secs(5), not_ready));
     assert!(get(admin, "/livez").starts_with("HTTP/1.1 200"));
 
     let ended = finish(relay.child).unwrap();

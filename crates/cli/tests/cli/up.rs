@@ -316,6 +316,17 @@ fn a_change_that_stops_half_way_says_which_services_were_changed() {
     ] {
         assert!(ended.stderr.contains(part), "{part:?}: {}", ended.stderr);
     }
+
+    // The same of two replicas, the second of which can't be reached.
+    let services = chain["services"].as_object_mut().unwrap();
+    let profile = services.remove("profile").unwrap();
+    services.insert("auth-1".to_owned(), profile);
+    fs::write(kept.sandbox.path().join("half.json"), chain.to_string()).unwrap();
+    let ended = kept.run(&["fault", "set", "auth", "error", "--chain", "half.json"]);
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    for part in ["only these were changed: auth\n", "auth-1: no answer"] {
+        assert!(ended.stderr.contains(part), "{part:?}: {}", ended.stderr);
+    }
     assert_eq!(kept.stop(Signal::TERM).1.code, Some(0));
 }
 

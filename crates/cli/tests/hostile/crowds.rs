@@ -32,6 +32,8 @@ fn peak(chain: &Chain) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crowd_that_sends_much_and_ends_nothing_keeps_nobody_else_out() {
+    // One end of each connection is a file of this process.
+    chassis::raise_file_limit();
     let chain = chain();
     let token = log_in(&chain).await;
     let address = chain.service("gateway").public();

@@ -1,6 +1,6 @@
 //! Runs against a chain that somebody else has started.
 
-use super::{Kept, START, first, nines, run};
+use super::{Kept, START, first, nines, run, verdict::to_a_verdict};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs;
@@ -70,11 +70,14 @@ fn a_deployed_chain_gives_the_same_availability_per_hop_and_is_left_as_it_was() 
     let before = kept.in_force(&sandbox);
     let file = sandbox.path().join("deployed.toml");
     fs::write(&file, SCENARIO).unwrap();
-    let mut command = nines(&sandbox);
-    command.args(["run", "deployed.toml", "--out", "deployed"]);
-    command.args(kept.flags(jaeger));
-    command.env("NINES_ADMIN_TOKEN", kept.token());
-    let ended = testkit::run(&mut command).unwrap();
+    let run_there = || {
+        let mut command = nines(&sandbox);
+        command.args(["run", "deployed.toml", "--out", "deployed"]);
+        command.args(kept.flags(jaeger));
+        command.env("NINES_ADMIN_TOKEN", kept.token());
+        (testkit::run(&mut command).unwrap(), ())
+    };
+    let (ended, ()) = to_a_verdict(run_there);
     assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
     let result = fs::read_to_string(sandbox.path().join("deployed/result.json")).unwrap();
     let deployed: Value = serde_json::from_str(&result).unwrap();
@@ -178,4 +181,66 @@ fn a_deployed_chain_that_is_not_the_scenarios_is_told_apart_before_anything_is_c
         assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
         assert_eq!(kept.in_force(&sandbox), before, "{part}");
     }
+}
+
+#[test]
+fn a_replica_whose_admin_listener_is_not_named_is_missed_before_anything_is_changed() {
+    let Some(jaeger) = jaeger::shared() else {
+        return;
+    };
+    let sandbox = Sandbox::new().unwrap();
+    let two = BEFORE.replace(
+        "[faults.slow]",
+        "[chain.replicas]\ndatabase = 2\n[faults.slow]",
+    );
+    let kept = Kept::start(jaeger, &two);
+    let before = kept.in_force(&sandbox);
+    fs::write(sandbox.path().join("s.toml"), SCENARIO).unwrap();
+    let run_with = |flags: &[String]| {
+        let mut command = nines(&sandbox);
+        command.args(["run", "s.toml"]).args(flags);
+        command.env("NINES_ADMIN_TOKEN", kept.token());
+        testkit::run(&mut command).unwrap()
+    };
+    let mut flags = kept.flags(jaeger);
+    let second = flags
+        .iter()
+        .position(|flag| flag.starts_with("database-1="))
+        .unwrap();
+    flags.drain(second - 1..=second);
+    let flags: Vec<_> = flags
+        .iter()
+        .map(|flag| flag.replace("database-0=", "database="))
+        .collect();
+    let ended = run_with(&flags);
+    assert_eq!(ended.code, Some(3), "{}", ended.stderr);
+    let told = "gateway calls 2 of database, and 1 admin listener of database is known: the others \
+                would get neither faults nor policy; allowed: 1 of it, or a scenario that has 2 \
+                and --admin database=URL|URL";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    assert_eq!(kept.in_force(&sandbox), before);
+}
+
+#[test]
+fn the_clocks_of_one_machine_are_not_told_to_be_apart() {
+    let Some(jaeger) = jaeger::shared() else {
+        return;
+    };
+    let sandbox = Sandbox::new().unwrap();
+    let outages = "title = \"outages\"\nseed = 3\n[load]\nrate = 50\nrequests = 100\n\
+                   [service.front]\ncalls = [\"back\"]\n[service.back]\n\
+                   [faults.down]\nkind = \"error\"\non = [\"back\"]\nup = \"1s\"\ndown = \"1s\"\n\
+                   [expect]\navailability = { min = 0, max = 1 }\n";
+    let kept = Kept::start(jaeger, outages);
+    fs::write(sandbox.path().join("s.toml"), outages).unwrap();
+    let mut command = nines(&sandbox);
+    command.args(["run", "s.toml"]).args(kept.flags(jaeger));
+    command.env("NINES_ADMIN_TOKEN", kept.token());
+    let ended = testkit::run(&mut command).unwrap();
+    let result = fs::read_to_string(sandbox.path().join("out/result.json"));
+    let result = result.unwrap_or_else(|error| panic!("{error}: {}", ended.stderr));
+    let result: Value = serde_json::from_str(&result).unwrap();
+    let deployed = &first(&result)["deployed"];
+    assert!(deployed["target"].is_string());
+    assert_eq!(deployed["clocks_apart_s"], Value::Null, "{deployed}");
 }

@@ -3,6 +3,8 @@
 mod deployed;
 mod forwarded;
 mod pods;
+#[path = "../shared/verdict.rs"]
+mod verdict;
 
 use serde_json::Value;
 use std::{

@@ -17,7 +17,7 @@ pub const POINTS: [(&str, &str); 5] = [
 ];
 /// How soon a service that is told to die comes there, in passages; and how long it may take.
 const SOON: std::ops::RangeInclusive<u32> = 1..=4;
-const AT_LAST: Duration = Duration::from_secs(20);
+const AT_LAST: Duration = Duration::from_mins(2);
 /// The longest pause between two kills, in milliseconds.
 const PAUSE: u64 = 80;
 

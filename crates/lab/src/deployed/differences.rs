@@ -1,30 +1,77 @@
 //! Is the deployed chain the one of the plan? What differs is said before anything is changed.
 
-use super::identity::{Identity, identify};
+use super::{
+    identity::{Identity, identify},
+    kubectl::Kubectl,
+};
 use crate::{LabError, control::Control, member::Member};
 use faults::When;
 use scenario::{Phase, Plan};
-use std::time::{Duration, SystemTime};
+use std::collections::BTreeMap;
+use types::with_sources;
+use url::Url;
 
-/// How far the clock of a service may be from this machine's. It tells times to the second.
-const CLOCKS: Duration = Duration::from_secs(2);
+/// How the members were found: what is missing is looked for there.
+pub(super) enum Found<'a> {
+    /// By `--admin`.
+    Listed,
+    /// Among the pods of a namespace.
+    Pods(&'a Kubectl),
+}
 
-/// Every service of the plan has as many admin listeners as it has replicas, and there are no
-/// others; what is `allowed` of a service that there should be so many of.
+impl Found<'_> {
+    /// So many of `service`.
+    fn known(&self, service: &str, number: usize) -> String {
+        let (plural, verb) = if number == 1 {
+            ("", "is")
+        } else {
+            ("s", "are")
+        };
+        match self {
+            Self::Listed => format!("{number} admin listener{plural} of {service} {verb} known"),
+            Self::Pods(_) => format!("{number} pod{plural} of {service} {verb} ready"),
+        }
+    }
+
+    /// What to do so that it is `wanted`.
+    fn allowed(&self, service: &str, wanted: usize) -> String {
+        match self {
+            Self::Listed => format!("--admin {service}={}", vec!["URL"; wanted].join("|")),
+            Self::Pods(kubectl) => {
+                format!("{wanted} that can be reached{}", kubectl.unreached())
+            }
+        }
+    }
+
+    /// What to do where callers know another number, so that it is the same.
+    fn same(&self, service: &str, (known, called): (usize, usize)) -> String {
+        match self {
+            Self::Listed => format!(
+                "{known} of it, or a scenario that has {called} and {}",
+                self.allowed(service, called)
+            ),
+            Self::Pods(_) => "the same number; after a change, callers know it when they have \
+                              looked the name up again, within some 30 s"
+                .to_owned(),
+        }
+    }
+}
+
+/// Every service of the plan has as many members as it has replicas, and there are no others.
 pub(super) fn check_replicas(
     members: &[Member],
     plan: &Plan,
-    allowed: impl Fn(&str, u32) -> String,
+    found: &Found<'_>,
 ) -> Result<(), LabError> {
     let topology = plan.topology();
     for service in plan.services() {
-        let known = members.iter().filter(|it| *it.service == *service).count();
-        let wanted = topology.replicas(&service);
-        if u32::try_from(known) != Ok(wanted) {
+        let known = members_of(members, &service);
+        let wanted = topology.replicas(&service) as usize;
+        if known != wanted {
             return Err(differs(format!(
-                "{known} admin listeners of {service} are known, and the scenario's chain has \
-                 {wanted} of it; allowed: {}",
-                allowed(&service, wanted),
+                "{}, and the scenario's chain has {wanted} of it; allowed: {}",
+                found.known(&service, known),
+                found.allowed(&service, wanted),
             )));
         }
     }
@@ -43,14 +90,72 @@ pub(super) fn check_replicas(
     }
 }
 
+/// Callers call as many replicas of each service as there are members of it: the others would
+/// get requests, and neither faults nor policies.
+pub(super) async fn check_callees(
+    control: &Control,
+    members: &[Member],
+    found: &Found<'_>,
+) -> Result<(), LabError> {
+    for caller in members {
+        for (service, urls) in called_by(control, caller).await? {
+            let (known, called) = (members_of(members, &service), urls.len());
+            // One that the scenario does not have is found by its spans, if it is asked at all.
+            if known == 0 || known == called || !urls.iter().all(|url| is_address(url)) {
+                continue;
+            }
+            let consequence = if called > known {
+                "the others would get neither faults nor policy"
+            } else {
+                "not all of them would get requests"
+            };
+            return Err(differs(format!(
+                "{} calls {called} of {service}, and {}: {consequence}; allowed: {}",
+                caller.name,
+                found.known(&service, known),
+                found.same(&service, (known, called)),
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Where a service calls the replicas of others; nowhere, if it can't say.
+async fn called_by(
+    control: &Control,
+    caller: &Member,
+) -> Result<BTreeMap<String, Vec<String>>, LabError> {
+    let Some(answer) = control.find(caller, "replicas").await? else {
+        return Ok(BTreeMap::new());
+    };
+    let replicas = answer.json().await;
+    replicas.map_err(|error| LabError::Control {
+        service: caller.name.clone(),
+        why: format!(
+            "{}/replicas does not say whom it calls: {}",
+            caller.admin,
+            with_sources(&error)
+        ),
+    })
+}
+
+/// Whether this is one replica. A name that has not been looked up yet may be several.
+fn is_address(url: &str) -> bool {
+    let name = url
+        .parse()
+        .ok()
+        .and_then(|url: Url| url.domain().map(str::to_owned));
+    name.is_none_or(|name| name == "localhost")
+}
+
+fn members_of(members: &[Member], service: &str) -> usize {
+    members.iter().filter(|it| *it.service == *service).count()
+}
+
 /// The listener of `member` is that of the service it is said to be; and where faults come and
-/// go at times that its name decides, its clock agrees, and it has the name that is planned.
+/// go at times that its name decides, it has the name that is planned.
 pub(super) async fn check(control: &Control, member: &Member, plan: &Plan) -> Result<(), LabError> {
-    let Identity {
-        service,
-        replica,
-        time,
-    } = identify(control, member).await?;
+    let Identity { service, replica } = identify(control, member).await?;
     if service != member.service {
         return Err(differs(format!(
             "{}: the admin listener at {} is that of {service}",
@@ -60,23 +165,14 @@ pub(super) async fn check(control: &Control, member: &Member, plan: &Plan) -> Re
     if !plan.phases().iter().any(comes_and_goes) {
         return Ok(());
     }
-    let apart = time.map(apart).unwrap_or_default();
-    if apart > CLOCKS {
-        return Err(differs(format!(
-            "the clock of {} is {:.1} s from this machine's; allowed: {:.1} s, \
-             for the scenario's outages come by the clock",
-            member.name,
-            apart.as_secs_f64(),
-            CLOCKS.as_secs_f64()
-        )));
-    }
     let names = plan.replica_names(&member.service);
     let planned = names.get(member.replica as usize);
     match planned.filter(|planned| ***planned != *replica) {
         None => Ok(()),
         Some(planned) => Err(differs(format!(
             "a replica of {service} is called {replica}, and the scenario's outages come at times \
-             that are drawn by its name; allowed: --replica {planned}"
+             that are drawn by its name; allowed: --replica {planned} (in a cluster a pod of a StatefulSet \
+             has such a name, one of a Deployment never)"
         ))),
     }
 }
@@ -86,13 +182,34 @@ fn comes_and_goes(phase: &Phase) -> bool {
     faults.any(|planned| planned.fault.when != When::Always)
 }
 
-fn apart(time: SystemTime) -> Duration {
-    match SystemTime::now().duration_since(time) {
-        Ok(behind) => behind,
-        Err(ahead) => ahead.duration(),
-    }
-}
-
 pub(super) fn differs(what: String) -> LabError {
     LabError::Differs(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_counted_in_admin_listeners_or_in_pods() {
+        let pods = Kubectl::of("nines".to_owned());
+        let pods = Found::Pods(&pods);
+        let listed = Found::Listed;
+        assert_eq!(listed.known("a", 1), "1 admin listener of a is known");
+        assert_eq!(listed.allowed("a", 2), "--admin a=URL|URL");
+        assert_eq!(pods.known("a", 3), "3 pods of a are ready");
+        assert_eq!(pods.allowed("a", 2), "2 that can be reached");
+    }
+
+    #[test]
+    fn a_name_may_stand_for_several_replicas_and_an_address_does_not() {
+        for one in [
+            "http://127.0.0.1:1/",
+            "http://[::1]:1/",
+            "http://localhost:1/",
+        ] {
+            assert!(is_address(one), "{one}");
+        }
+        assert!(!is_address("http://database:8080/"));
+    }
 }

@@ -1,8 +1,6 @@
 //! Who answers at an admin listener, by its metrics.
 
 use crate::{LabError, control::Control, member::Member};
-use reqwest::header::{DATE, HeaderMap};
-use std::time::SystemTime;
 
 /// Who a service says it is.
 #[derive(Debug, PartialEq, Eq)]
@@ -11,8 +9,6 @@ pub(super) struct Identity {
     pub(super) service: String,
     /// The name of the replica.
     pub(super) replica: String,
-    /// What its clock shows, if it says so.
-    pub(super) time: Option<SystemTime>,
 }
 
 /// Asks the listener of `member`, which must be a service's.
@@ -32,20 +28,11 @@ pub(super) async fn seek(control: &Control, member: &Member) -> Result<Option<Id
     let Some(answer) = control.find(member, "metrics").await? else {
         return Ok(None);
     };
-    let time = time(answer.headers());
     let text = answer.text().await.map_err(LabError::Client)?;
     let target = text.lines().find(|line| line.starts_with("target_info{"));
     let label = |name: &str| label(target?, name);
     let names = label("service_name").zip(label("service_instance_id"));
-    Ok(names.map(|(service, replica)| Identity {
-        service,
-        replica,
-        time,
-    }))
-}
-
-fn time(headers: &HeaderMap) -> Option<SystemTime> {
-    httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()
+    Ok(names.map(|(service, replica)| Identity { service, replica }))
 }
 
 fn label(line: &str, name: &str) -> Option<String> {

@@ -111,9 +111,7 @@ impl Kubectl {
             };
             let nameless = member(&pod.name, 0, false, admin);
             match seek(control, &nameless).await {
-                Ok(Some(Identity {
-                    service, replica, ..
-                })) => {
+                Ok(Some(Identity { service, replica })) => {
                     let of_service = found.entry(service).or_default();
                     of_service.push((replica, pod, nameless.admin));
                 }

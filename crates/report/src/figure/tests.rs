@@ -147,7 +147,7 @@ fn throughput_of_any_size_is_drawn_with_whatever_law_it_has() {
                 low_per_s: value / 2.0,
                 high_per_s: value * 2.0,
                 efficiency: value,
-                answered_all: false,
+                all_taken: true,
             }),
         };
         let point = |nth: u32| Point::new(nth, value * f64::from(nth), value / 10.0).ok();

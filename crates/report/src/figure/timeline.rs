@@ -3,7 +3,7 @@
 use super::axis::percent;
 use crate::{
     svg::{Anchor, Picture, Point, Scale, area, line, polygon, polyline, shortened, text},
-    words::{millis, round_millis},
+    words::{counted, millis, often, round_millis},
 };
 use maud::{Markup, html};
 use types::BreakerState;
@@ -83,12 +83,12 @@ pub(crate) struct Breaker {
 }
 
 impl Breaker {
-    fn opened(&self) -> usize {
+    fn opened(&self) -> u64 {
         let open = self
             .states
             .iter()
             .filter(|(.., state)| *state == BreakerState::Open);
-        open.count()
+        open.count() as u64
     }
 }
 
@@ -156,9 +156,9 @@ fn describe(course: &Course) -> String {
     let bands = bands.map(|band| format!("{:.1} to {:.1} s: {}", band.start, band.end, band.title));
     let breakers = course.breakers.iter();
     let breakers =
-        breakers.map(|breaker| format!("{} opened {} times", breaker.name, breaker.opened()));
+        breakers.map(|breaker| format!("{} opened {}", breaker.name, often(breaker.opened())));
     let outages = course.outages.iter();
-    let outages = outages.map(|at| format!("{}: {} outages", at.place, at.times));
+    let outages = outages.map(|at| format!("{}: {}", at.place, counted(at.times, "outage")));
     let staff = course.staff.iter().map(|staff| {
         let most = staff.changes.iter().map(|(_, serving, _)| *serving);
         format!(
@@ -394,7 +394,7 @@ fn states(breaker: &Breaker, x: &Scale, top: f64) -> Markup {
     }
 }
 
-fn opened(times: usize) -> String {
+fn opened(times: u64) -> String {
     match times {
         1 => "opened once".to_owned(),
         times => format!("opened {times} ×"),

@@ -315,7 +315,7 @@ fn bands(plan: &Plan, timeline: &Timeline) -> Vec<Band> {
 fn breakers(timeline: &Timeline, end: f64) -> Vec<Breaker> {
     let mut breakers: Vec<((&str, &str), Breaker)> = Vec::new();
     for change in &timeline.transitions {
-        let pair = (change.caller.as_str(), change.guarded());
+        let pair = change.breaker();
         let place = breakers.iter().position(|(known, _)| *known == pair);
         let place = place.unwrap_or_else(|| {
             let name = format!("{} → {}", pair.0, pair.1);
@@ -343,6 +343,7 @@ mod tests {
         let change = |at, callee: &str, from, to| Transition {
             at,
             caller: "a".to_owned(),
+            caller_replica: None,
             callee: callee.to_owned(),
             replica: None,
             from,

@@ -195,6 +195,7 @@ fn each_trace_links_to_the_jaeger_that_has_it_and_says_where_it_was_measured() {
         run.deployed = Some(Deployed {
             target: "http://chain.example/".to_owned(),
             traces: "http://jaeger.example/".to_owned(),
+            clocks_apart_s: None,
         });
     }
     let traces: Vec<_> = linked.runs[0]

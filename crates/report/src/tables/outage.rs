@@ -3,7 +3,7 @@
 use super::Sheet;
 use crate::{
     results::{RunResult, ScenarioResult, shown_interval},
-    words::{self, censored, count, interval, millis, percent},
+    words::{self, censored, count, counted, interval, millis, percent},
 };
 use availability::Interval;
 use traces::analysis::Latency;
@@ -72,7 +72,7 @@ fn stuck(run: &RunResult) -> String {
     let edge = run.analysis.hops.first();
     edge.map_or_else(
         || "-".to_owned(),
-        |edge| format!("{} requests", count(edge.max_concurrency)),
+        |edge| counted(edge.max_concurrency, "request"),
     )
 }
 

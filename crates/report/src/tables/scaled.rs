@@ -3,18 +3,19 @@
 use super::Sheet;
 use crate::{
     facts::predicted,
-    results::{RunResult, ScenarioResult},
-    words::{called, percent, probability},
+    results::{RunResult, ScenarioResult, shown_interval},
+    words::{called, interval, percent, probability},
 };
+use traces::Ratio;
 
 /// A row per version of the scenario; none if nothing is scaled in any of them.
 pub(crate) fn sheet(group: &[&ScenarioResult]) -> Option<Sheet> {
     let scale = group.iter().find_map(|result| result.plan.scale())?;
     let header = [
         "replicas",
-        "answered",
+        "answered, with 99 % interval",
         "predicted",
-        "answered a second",
+        "answered a second, with 99 % interval",
         "most",
         "cost",
         "predicted",
@@ -41,18 +42,52 @@ fn row(result: &ScenarioResult, run: &RunResult, service: &str) -> [String; 7] {
         Some(scaled) => (scaled.staff.most(), scaled.replica_s),
         None => (stated, fixed),
     };
-    let per_second = answered.successes() as f64 / end.max(f64::MIN_POSITIVE);
     [
         called(result),
-        answered.value().map_or_else(|| "-".to_owned(), percent),
+        share(answered),
         probability(predicted(result)),
-        format!("{per_second:.1}/s"),
+        per_second(answered, end),
         most.to_string(),
         seconds(cost),
         seconds(result.prediction.replica_s.unwrap_or(fixed)),
     ]
 }
 
+fn share(answered: Ratio) -> String {
+    let seen = answered.value().zip(shown_interval(answered));
+    seen.map_or_else(
+        || "-".to_owned(),
+        |(value, seen)| format!("{} ({})", percent(value), interval(&seen)),
+    )
+}
+
+/// Of all that are offered in a second, as many as were answered of all.
+fn per_second(answered: Ratio, end: f64) -> String {
+    let offered = answered.trials() as f64 / end.max(f64::MIN_POSITIVE);
+    let seen = answered.value().zip(shown_interval(answered));
+    seen.map_or_else(
+        || "-".to_owned(),
+        |(value, seen)| {
+            let [value, low, high] =
+                [value, seen.low.get(), seen.high.get()].map(|share| share * offered);
+            format!("{value:.1}/s ({low:.1} – {high:.1}/s)")
+        },
+    )
+}
+
 fn seconds(cost: f64) -> String {
     format!("{cost:.1} replica-s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_and_rates_stand_beside_their_intervals() {
+        let answered = Ratio::new(900, 100);
+        assert_eq!(share(answered), "90.00 % (87.29 – 92.19 %)");
+        assert_eq!(per_second(answered, 10.0), "90.0/s (87.3 – 92.2/s)");
+        assert_eq!(share(Ratio::new(0, 0)), "-");
+    }
 }

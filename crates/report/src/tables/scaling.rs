@@ -59,16 +59,16 @@ fn note(scaling: &Scaling) -> String {
 fn by_laws(laws: &Fits) -> Vec<String> {
     let universal = laws.universal.as_ref().map(universal);
     let lines = [Some(amdahl(&laws.amdahl)), universal, Some(asked_for(laws))];
-    let wide = "the intervals are upper bounds: each answer counts as a draw of its own, and slots \
-                that are all taken answer more evenly";
+    let wide = "the intervals are wider than they need be: each answer counts as a draw of its own, \
+                and slots that are all taken answer more evenly";
     let lines = lines.into_iter().flatten();
     lines.chain([wide.to_owned()]).collect()
 }
 
 /// Which replicas say nothing of the laws.
 fn left_out(points: &[Replicas]) -> Option<String> {
-    let answered_all = |point: &&Replicas| point.measured.is_some_and(|seen| seen.answered_all);
-    let numbers = points.iter().filter(answered_all);
+    let is_left_out = |point: &&Replicas| point.measured.is_some_and(|seen| !seen.all_taken);
+    let numbers = points.iter().filter(is_left_out);
     let numbers: Vec<_> = numbers.map(|point| point.replicas.to_string()).collect();
     let who = match &*numbers {
         [] => return None,
@@ -76,7 +76,8 @@ fn left_out(points: &[Replicas]) -> Option<String> {
         numbers => format!("{} replicas", numbers.join(", ")),
     };
     Some(format!(
-        "{who} answered everything: what they could serve is not known; allowed: a higher rate"
+        "{who}: left out of the laws, for fewer than a tenth of the requests found all slots \
+         taken, so what could be served is not known; raise the rate"
     ))
 }
 
@@ -171,7 +172,7 @@ mod tests {
                 low_per_s: curve(*n) * 0.98,
                 high_per_s: curve(*n) * 1.02,
                 efficiency: curve(*n) / 50.0 / f64::from(*n),
-                answered_all: false,
+                all_taken: true,
             }),
         });
         let measured = numbers
@@ -216,14 +217,14 @@ mod tests {
     }
 
     #[test]
-    fn replicas_that_answered_everything_are_named() {
+    fn replicas_that_were_not_all_taken_are_named() {
         let mut scaling = scaling(&[1, 2, 4, 8], 0.1, 0.0);
         for last in &mut scaling.points[2..] {
-            last.measured.as_mut().unwrap().answered_all = true;
+            last.measured.as_mut().unwrap().all_taken = false;
         }
         let note = sheet(&scaling).note.unwrap();
-        let told = "4, 8 replicas answered everything: what they could serve is not known; \
-                    allowed: a higher rate";
+        let told = "4, 8 replicas: left out of the laws, for fewer than a tenth of the requests \
+                    found all slots taken, so what could be served is not known; raise the rate";
         assert!(note.ends_with(told), "{note}");
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     results::{RunResult, Scaled, Timeline},
-    words::millis,
+    words::{millis, often},
 };
 use scenario::Plan;
 use std::fmt::Write;
@@ -123,7 +123,7 @@ fn breakers(timeline: &Timeline) -> String {
     let mut pairs: Vec<_> = timeline
         .transitions
         .iter()
-        .map(|change| (&*change.caller, change.guarded()))
+        .map(Transition::breaker)
         .collect();
     pairs.sort_unstable();
     pairs.dedup();
@@ -132,7 +132,7 @@ fn breakers(timeline: &Timeline) -> String {
         let changes: Vec<_> = timeline
             .transitions
             .iter()
-            .filter(|change| (&*change.caller, change.guarded()) == (caller, callee))
+            .filter(|change| change.breaker() == (caller, callee))
             .collect();
         let states: String = timeline
             .slices
@@ -143,9 +143,10 @@ fn breakers(timeline: &Timeline) -> String {
             .iter()
             .filter(|c| c.to == BreakerState::Open)
             .count();
+        let opened = often(opened as u64);
         let _ = writeln!(
             text,
-            "{:NAME$}{states} {caller} → {callee}: opened {opened} times",
+            "{:NAME$}{states} {caller} → {callee}: opened {opened}",
             "breaker"
         );
     }
@@ -190,6 +191,35 @@ mod tests {
     }
 
     #[test]
+    fn two_gateways_have_a_line_each_and_a_breaker_opens_once() {
+        let opened = |caller: &str| Transition {
+            at: 1,
+            caller: "gateway".into(),
+            caller_replica: Some(caller.into()),
+            callee: "database".into(),
+            replica: None,
+            from: BreakerState::Closed,
+            to: BreakerState::Open,
+        };
+        let timeline = Timeline {
+            begin: 0,
+            phases: Vec::new(),
+            slices: Vec::new(),
+            replicas: Vec::new(),
+            transitions: vec![opened("gateway-1"), opened("gateway-0")],
+        };
+        let lines = breakers(&timeline);
+        let lines: Vec<_> = lines.lines().map(str::trim).collect();
+        assert_eq!(
+            lines[..2],
+            [
+                "breaker       gateway-0 → database: opened once",
+                "breaker       gateway-1 → database: opened once",
+            ]
+        );
+    }
+
+    #[test]
     fn a_slice_shows_whether_a_breaker_probed_or_was_open_in_it() {
         let slice = |start, end| Stretch {
             start,
@@ -202,6 +232,7 @@ mod tests {
         let change = |at, from, to| Transition {
             at,
             caller: "gateway".into(),
+            caller_replica: None,
             callee: "database".into(),
             replica: None,
             from,

@@ -53,6 +53,9 @@ pub struct Transition {
     pub at: u64,
     /// The service whose breaker it is.
     pub caller: String,
+    /// Which of its replicas has it, if it says so: each has breakers of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caller_replica: Option<String>,
     /// The service it guards.
     pub callee: String,
     /// Which of its replicas, as the caller calls it, if it says so.
@@ -65,6 +68,16 @@ pub struct Transition {
 }
 
 impl Transition {
+    /// The breaker: who calls, and what stands behind it.
+    pub fn breaker(&self) -> (&str, &str) {
+        (self.guarding(), self.guarded())
+    }
+
+    /// Whose breaker it is: a replica's, or that of the service.
+    pub fn guarding(&self) -> &str {
+        self.caller_replica.as_ref().unwrap_or(&self.caller)
+    }
+
     /// What stands behind the breaker: a replica, or all of the service.
     pub fn guarded(&self) -> &str {
         self.replica.as_ref().unwrap_or(&self.callee)
@@ -198,6 +211,7 @@ fn told_by(span: &Span) -> impl Iterator<Item = Transition> + '_ {
     changes.map(|change| Transition {
         at: change.at,
         caller: span.service.to_string(),
+        caller_replica: span.instance.as_ref().map(ToString::to_string),
         callee: change.callee.to_string(),
         replica: change.replica.as_ref().map(ToString::to_string),
         from: change.from,

@@ -1,7 +1,7 @@
 //! What happened when: counts by stretches of time, and what breakers did.
 
 use crate::story::{OK, attempted, call, failed, tell};
-use traces::{AnalysisOptions, BreakerChange, Span, analyse};
+use traces::{AnalysisOptions, BreakerChange, Span, analyse, analysis::Transition};
 use types::{BreakerState, Cause, StoppedBy};
 
 /// When the story of `trace` begins.
@@ -73,6 +73,26 @@ fn what_breakers_did_is_told_in_the_order_of_time() {
     );
     assert_eq!((&*told[0].caller, &*told[0].callee), ("gateway", "auth"));
     assert_eq!(told[1].to, BreakerState::Closed);
+}
+
+#[test]
+fn each_replica_of_a_caller_has_a_breaker_of_its_own() {
+    let mut spans = spans();
+    let called_auth = |span: &&mut Span| &*span.service == "gateway" && span.call_outcome.is_some();
+    let calls = spans.iter_mut().filter(called_auth);
+    for (nth, call) in (0..2).zip(calls) {
+        call.instance = Some(format!("gateway-{nth}").into());
+        call.breaker_changes = Some(Box::new(vec![BreakerChange {
+            at: begin(1 + nth),
+            callee: "auth".into(),
+            replica: None,
+            from: BreakerState::Closed,
+            to: BreakerState::Open,
+        }]));
+    }
+    let told = analyse(&spans, &AnalysisOptions::default()).transitions;
+    let breakers: Vec<_> = told.iter().map(Transition::breaker).collect();
+    assert_eq!(breakers, [("gateway-0", "auth"), ("gateway-1", "auth")]);
 }
 
 #[test]

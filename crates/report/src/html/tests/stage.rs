@@ -227,6 +227,7 @@ fn timeline() -> Timeline {
     let change = |at, from, to| Transition {
         at,
         caller: "gateway".to_owned(),
+        caller_replica: None,
         callee: "database".to_owned(),
         replica: None,
         from,
