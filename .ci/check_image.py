@@ -34,8 +34,9 @@ def main():
     options.add_argument("--save", metavar="FILE.tar", type=pathlib.Path)
     options = options.parse_args()
     source = options.source.resolve()
+    docker = Docker()
     fetch_crates(source)
-    with Docker() as docker:
+    with docker:
         nines_image(docker, source)
         says_what_it_is(docker)
         with tempfile.TemporaryDirectory() as folder:
@@ -108,10 +109,16 @@ def runs_confined(docker):
     def answers(url):
         return docker.run("exec", container, "/nines", "probe", url, check=False, quiet=True).returncode
 
-    wait_for("the service in the image", lambda: answers("http://127.0.0.1:9090/readyz") == 0)
+    try:
+        wait_for("the service in the image", lambda: answers("http://127.0.0.1:9090/readyz") == 0)
+    except SystemExit:
+        docker.run("logs", container)
+        docker.run("inspect", "--format={{json .State}}", container)
+        docker.run("exec", container, "/nines", "probe", "http://127.0.0.1:9090/readyz", check=False)
+        raise
     expect(answers("http://127.0.0.1:9090/nowhere") == 1, "a probe of what is not there ends with 1")
     expect(answers("http://127.0.0.1:1/") == 3, "a probe of nobody ends with 3")
-    docker.run("stop", "--time=20", container, quiet=True)
+    docker.run("stop", "--time=60", container, quiet=True)
     code = docker.output("inspect", "--format={{.State.ExitCode}}", container)
     docker.run("rm", "--volumes", container, quiet=True)
     expect(code == "0", f"told to stop it ends with 0, not {code}")

@@ -1,14 +1,18 @@
 """Renders every overlay, and the components in the combinations that make sense; holds each document
 against Kubernetes' schemas (custom resources: against what is used of them) and the whole against
 rules: who calls whom and is allowed to, where names lead, what a pod may and needs. Every rule is
-broken on purpose, and must notice. No cluster is needed, and none is asked.
+broken on purpose, and must notice. And the scenario for kind is one of the chain that is rendered
+for it. No cluster is needed, and none is asked.
 
 Usage: check_k8s.py NINES
 """
 
+import copy
+import json
 import os
 import pathlib
 import re
+import subprocess
 import sys
 import tempfile
 
@@ -106,8 +110,6 @@ def base_alone(base):
 
 def schemas_notice(documents):
     """Documents with a slip of the pen must be refused, whoever describes them."""
-    import copy
-
     for document in {one["kind"]: one for one in documents.all}.values():
         if not isinstance(document.get("spec"), dict):
             continue
@@ -124,6 +126,35 @@ def kind_file():
 
     file = ROOT / "k8s" / "kind.yaml"
     return [f"k8s/kind.yaml: {error}" for error in schemas.told(schemas.KIND, yaml.safe_load(file.read_text()))]
+
+
+def planned(nines):
+    """The chains of k8s/chain.toml, one for each run that it compares: service → replicas."""
+    command = [nines, "predict", "k8s/chain.toml", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode != 0:
+        sys.exit(f"nines predict k8s/chain.toml ended with {done.returncode}: {done.stderr}")
+    topologies = [one["plan"]["topology"] for one in json.loads(done.stdout)]
+    return [dict.fromkeys(["gateway", *one["hops"]], 1) | one["replicas"] for one in topologies]
+
+
+def misfits(chain, documents):
+    """Where the chain of the scenario is not the one that is rendered."""
+    pods = {pod.name: pod.document["spec"].get("replicas", 1) for pod in documents.services()}
+    for name in sorted(pods.keys() | chain.keys()):
+        if pods.get(name, 0) != chain.get(name, 0):
+            yield f"k8s/chain.toml: {chain.get(name, 0)} of {name}, and overlays/kind has {pods.get(name, 0)}"
+
+
+def misfits_notice(chain, documents):
+    """One pod more of any service, and any service less, must be noticed."""
+    for name in chain:
+        more = type(documents)(copy.deepcopy(documents.all))
+        more.named("Deployment", name)["spec"]["replicas"] += 1
+        less = type(documents)([one for one in documents.all if one is not documents.named("Deployment", name)])
+        for what, broken in (("one more pod", more), ("no pod", less)):
+            if not list(misfits(chain, broken)):
+                yield f"not noticed by the scenario: {what} of {name}"
 
 
 def main():
@@ -151,6 +182,10 @@ def main():
         wrong += [f"{what}  ({sentence})" for sentence, what in rules.findings(documents)]
         print(f"{name}: {len(documents.all)} documents, {len(wrong)} findings", flush=True)
         bad += [f"{name}: {what}" for what in wrong]
+    for chain in planned(pods.NINES):
+        print(f"k8s/chain.toml: {', '.join(f'{count} of {name}' for name, count in chain.items())}")
+        bad += misfits(chain, everything["overlays/kind"])
+        bad += misfits_notice(chain, everything["overlays/kind"])
     whole = everything["everything at once"]
     bad += rules.blind(whole)
     bad += schemas_notice(whole)

@@ -30,7 +30,7 @@ import urllib.error
 import urllib.request
 
 from k8s.python import kustomize, with_packages
-from support import ROOT, Busy, end_on_signals, once_more, skip_or_fail, tool, wait_for
+from support import ROOT, Busy, end_on_signals, need_namespaces, once_more, skip_or_fail, tool, wait_for
 
 RATE = 40  # requests a second while pods come and go
 SERVICES = ("audit", "auth", "profile", "database", "gateway")
@@ -43,6 +43,7 @@ def needed():
     remedy = "deploy/tools podman installs it"
     for name in ("unshare", "ip"):
         tool(name, "install util-linux and iproute2")
+    need_namespaces("mount", "net", "pid", "uts", "ipc")
     for name in ("runc", "catatonit"):
         tool(name, remedy)
     if not glob.glob("/usr/lib/postgresql/*/bin/initdb"):
@@ -87,7 +88,7 @@ class Postgres:
         with open(f"{self.folder}/data/pg_hba.conf", "a") as hba:
             hba.write("host all all 10.90.0.0/16 scram-sha-256\n")
         options = f"-c listen_addresses={self.address} -c fsync=off -k {self.folder}"
-        self.run("pg_ctl", "-D", "data", "-l", "log", "-w", "-o", options, "start")
+        self.run("pg_ctl", "-D", "data", "-l", "log", "-w", "-t", "300", "-o", options, "start")
 
     def make_databases(self):
         script = ROOT / "k8s" / "components" / "postgres" / "databases.sql"
@@ -264,15 +265,15 @@ def come_up(node):
     for service in SERVICES:
         for _ in range(2):
             node.start(service)
-    wait_for("all pods ready", lambda: all(len(node.of(service)) == 2 for service in SERVICES), 60)
+    wait_for("all pods ready", lambda: all(len(node.of(service)) == 2 for service in SERVICES))
     print(f"  {len(node.pods)} pods ready after {time.monotonic() - begin:.1f} s")
 
 
 def replicas_share(node, edge):
     """A token of one gateway and one auth is good at all, and pages are whole."""
-    wait_for("a login", lambda: edge.login() or edge.token, 30)
+    wait_for("a login", lambda: edge.login() or edge.token)
     for pod in node.of("gateway"):
-        wait_for(f"a page of {pod.name}", lambda pod=pod: edge.page(pod)[0] == 200, 20)
+        wait_for(f"a page of {pod.name}", lambda pod=pod: edge.page(pod)[0] == 200)
     with Load(edge) as load:
         time.sleep(5)
     none_lost("nothing happens", load)
@@ -285,7 +286,7 @@ def replicas_share(node, edge):
 
 def one_killed(node, edge):
     """A killed pod costs no request, and its successor, at another address, is found."""
-    wait_for("two databases", lambda: len(node.of("database")) == 2, 30)
+    wait_for("two databases", lambda: len(node.of("database")) == 2)
     victim = node.of("database")[0]
     with Load(edge) as load:
         time.sleep(1)
@@ -294,7 +295,7 @@ def one_killed(node, edge):
         victim.remove()
         heir = node.start("database")
         begin = time.monotonic()
-        wait_for(f"requests at {heir.name}", lambda: heir.ready and asked(heir) > 0, 30)
+        wait_for(f"requests at {heir.name}", lambda: heir.ready and asked(heir) > 0)
         found = time.monotonic() - begin
         time.sleep(1)
     none_lost(f"{victim.name} killed", load)
@@ -306,7 +307,7 @@ def all_killed(node, edge):
     victims = node.of("database")
     for pod in victims:
         pod.kill()
-    wait_for("pages that fail", lambda: edge.page()[0] in (500, 502, 503, 504), 10)
+    wait_for("pages that fail", lambda: edge.page()[0] in (500, 502, 503, 504))
     end = time.monotonic() + 5
     while time.monotonic() < end:
         if edge.page()[0] == 200:
@@ -321,10 +322,10 @@ def all_killed(node, edge):
     begin = time.monotonic()
     for _ in victims:
         node.start("database")
-    wait_for("pages again", lambda: edge.page()[0] == 200, 60)
+    wait_for("pages again", lambda: edge.page()[0] == 200)
     print("  all databases killed: pages fail, all others stay ready and live")
     print(f"  pages again {time.monotonic() - begin:.1f} s after new ones were started")
-    wait_for("both databases", lambda: len(node.of("database")) == 2, 30)
+    wait_for("both databases", lambda: len(node.of("database")) == 2)
     time.sleep(6)  # until every gateway has looked both of them up
 
 
@@ -333,7 +334,7 @@ def told_to_end(service, node, edge):
     leaving = node.of(service)[0]
     with Load(edge) as load:
         heir = node.start(service)
-        wait_for(f"{heir.name} ready", lambda: heir.ready, 30)
+        wait_for(f"{heir.name} ready", lambda: heir.ready)
         # minReadySeconds, and until its callers have heard of it
         time.sleep(5)
         took, code = leaving.end()

@@ -173,9 +173,9 @@ def main():
         pictures.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         browser = Browser(program, folder)
-        signal.signal(signal.SIGALRM, lambda *_: sys.exit("the browser took more than 180 s"))
+        signal.signal(signal.SIGALRM, lambda *_: sys.exit("the browser took more than 600 s"))
         signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
-        signal.alarm(180)
+        signal.alarm(600)
         try:
             browser.open(report.as_uri())
             good = look(browser, pictures)

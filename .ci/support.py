@@ -11,6 +11,9 @@ import sys
 import tempfile
 import time
 
+# How long something is waited for that is not measured by it: on a host that is busy everything may take long, and
+# where it does not, patience costs nothing.
+PATIENCE_S = 120
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOOLS = ROOT / "target" / "tools" / "bin"
 
@@ -32,6 +35,15 @@ def tool(name, remedy=None):
     return found
 
 
+def need_namespaces(*kinds):
+    """Ends the check where it may not make namespaces of these kinds: right away, and not after minutes of building."""
+    for kind in kinds:
+        tried = subprocess.run(["unshare", f"--{kind}", "--fork", "true"], capture_output=True, text=True, check=False)
+        if tried.returncode != 0:
+            remedy = "run it as root, and in a container only with CAP_SYS_ADMIN (docker run --privileged)"
+            skip_or_fail(f"the right to make a {kind} namespace ({tried.stderr.strip()})", remedy)
+
+
 def free_port():
     """A port of this machine that nobody listens at now."""
     with socket.socket() as listener:
@@ -48,20 +60,20 @@ def end_on_signals():
     signal.signal(signal.SIGTERM, stop)
 
 
-def wait_for(what, condition, seconds=30.0):
+def wait_for(what, condition, seconds=PATIENCE_S):
     """Waits until `condition` gives something true, and gives that back."""
-    end = time.monotonic() + seconds
+    end, why = time.monotonic() + seconds, ""
     while time.monotonic() < end:
         try:
             if result := condition():
                 return result
-        except OSError:
-            pass
+        except OSError as error:
+            why = f"; the last time: {error}"
         time.sleep(0.1)
-    sys.exit(f"{what}: not within {seconds:.0f} s")
+    sys.exit(f"{what}: not within {seconds:.0f} s{why}")
 
 
-def stop(process, seconds=30.0):
+def stop(process, seconds=PATIENCE_S):
     """Ends a process that this check started: asks first."""
     if process.poll() is None:
         process.terminate()
@@ -73,7 +85,7 @@ def stop(process, seconds=30.0):
 
 
 class Busy(Exception):
-    """Requests were lost, and each of them to a time-out: that may be the host, which was too busy."""
+    """What may be the fault of the host, if that was too busy: requests that were lost, each of them to a time-out."""
 
 
 def once_more(step, *arguments):
@@ -110,7 +122,7 @@ class Chain:
             return file.exists() and file.read_text()
 
         try:
-            running = json.loads(wait_for("nines up", told, 60))
+            running = json.loads(wait_for("nines up", told))
         except BaseException:
             self.__exit__()
             raise

@@ -81,7 +81,7 @@ network_config_dir = "{folder}/networks"
         ]
         command = [self.program, *places, *arguments]
         done = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, check=False, timeout=120, **more
+            command, env=self.environment, capture_output=True, text=True, check=False, timeout=600, **more
         )
         if done.returncode != 0:
             raise RuntimeError(f"podman {' '.join(arguments)}: {done.stderr.strip()}")
