@@ -27,7 +27,11 @@ def near(value, expected, tolerance):
 # starting a chain, logging in, and looking at what it left.
 AROUND_S = 2
 again = [run["load_s"] + AROUND_S for scenario in results.values() for run in scenario["runs"][1:]]
-check(f"{took:.0f} s, {sum(again):.0f} s of it for {len(again)} reruns; the rest within 90 s", took - sum(again) <= 90)
+loads = [scenario["runs"][0]["load_s"] for scenario in results.values()]
+check(f"{sum(loads):.0f} s of load, at most 78 s: an idle host then needs less than 90 s", sum(loads) <= 78)
+# Starting chains and putting spans together takes some ten seconds there, and longer on a host that is slow.
+rest = took - sum(loads) - sum(again)
+check(f"{took:.0f} s, {sum(again):.0f} s of it for {len(again)} reruns; around the load {rest:.0f} s, at most 30 s", rest <= 30)
 
 for name, scenario in results.items():
     run = judged(name)
