@@ -259,6 +259,11 @@ impl Drive<'_> {
             if let Some(member) = site.restart(place).await? {
                 self.inject_into(member, self.phase, begin).await?;
             }
+            drop(site);
+            // Until its next heartbeat a caller may believe it down: no other may go meanwhile.
+            let check = self.phase.policy.balance.and_then(|it| it.settings().check);
+            let noticed = check.map(|it| it.every.saturating_add(it.timeout) * it.hits);
+            sleep(noticed.unwrap_or_default()).await;
         }
         Ok(true)
     }
