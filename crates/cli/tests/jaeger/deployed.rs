@@ -3,7 +3,7 @@
 use super::{Kept, START, first, nines, run, verdict::to_a_verdict};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use std::fs;
+use std::{ffi::OsStr, fs, process::Command};
 use testkit::{Sandbox, finish, jaeger, wait_until};
 
 /// Who fails is decided by the seed alone, so that two runs of it must agree to the request.
@@ -42,6 +42,15 @@ probability = 0.5
 attempt_timeout = "7s"
 "#;
 
+/// A run of the scenario `text` against the chain, with these flags.
+fn against(kept: &Kept, sandbox: &Sandbox, text: &str, flags: &[impl AsRef<OsStr>]) -> Command {
+    fs::write(sandbox.path().join("s.toml"), text).unwrap();
+    let mut command = nines(sandbox);
+    command.args(["run", "s.toml"]).args(flags);
+    command.env("NINES_ADMIN_TOKEN", kept.token());
+    command
+}
+
 /// What users lost, and where, to the request.
 fn counted(result: &Value) -> Vec<(String, Value)> {
     let analysis = &first(result)["analysis"];
@@ -68,16 +77,9 @@ fn a_deployed_chain_gives_the_same_availability_per_hop_and_is_left_as_it_was() 
 
     let kept = Kept::start(jaeger, BEFORE);
     let before = kept.in_force(&sandbox);
-    let file = sandbox.path().join("deployed.toml");
-    fs::write(&file, SCENARIO).unwrap();
-    let run_there = || {
-        let mut command = nines(&sandbox);
-        command.args(["run", "deployed.toml", "--out", "deployed"]);
-        command.args(kept.flags(jaeger));
-        command.env("NINES_ADMIN_TOKEN", kept.token());
-        (testkit::run(&mut command).unwrap(), ())
-    };
-    let (ended, ()) = to_a_verdict(run_there);
+    let mut command = against(&kept, &sandbox, SCENARIO, &kept.flags(jaeger));
+    command.args(["--out", "deployed"]);
+    let (ended, ()) = to_a_verdict(|| (testkit::run(&mut command).unwrap(), ()));
     assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
     let result = fs::read_to_string(sandbox.path().join("deployed/result.json")).unwrap();
     let deployed: Value = serde_json::from_str(&result).unwrap();
@@ -111,11 +113,8 @@ fn a_run_that_is_interrupted_leaves_the_deployed_chain_as_it_was() {
     let kept = Kept::start(jaeger, BEFORE);
     let before = kept.in_force(&sandbox);
     let long = SCENARIO.replace("requests = 500", "for = \"5m\"");
-    fs::write(sandbox.path().join("long.toml"), long).unwrap();
     for signal in [Signal::INT, Signal::TERM] {
-        let mut command = nines(&sandbox);
-        command.args(["run", "long.toml"]).args(kept.flags(jaeger));
-        command.env("NINES_ADMIN_TOKEN", kept.token());
+        let mut command = against(&kept, &sandbox, &long, &kept.flags(jaeger));
         let child = command.spawn().unwrap();
         let has_often = || kept.in_force(&sandbox).to_string().contains("often");
         assert!(wait_until(START, has_often), "the faults are in place");
@@ -172,9 +171,7 @@ fn a_deployed_chain_that_is_not_the_scenarios_is_told_apart_before_anything_is_c
         (&quiet, &wrong_path, "", 3, "web page"),
     ];
     for (text, flags, token, code, part) in cases {
-        fs::write(sandbox.path().join("s.toml"), text).unwrap();
-        let mut command = nines(&sandbox);
-        command.args(["run", "s.toml"]).args(flags);
+        let mut command = against(&kept, &sandbox, text, flags);
         command.env("NINES_ADMIN_TOKEN", token);
         let ended = testkit::run(&mut command).unwrap();
         assert_eq!(ended.code, Some(code), "{part}: {}", ended.stderr);
@@ -195,13 +192,6 @@ fn a_replica_whose_admin_listener_is_not_named_is_missed_before_anything_is_chan
     );
     let kept = Kept::start(jaeger, &two);
     let before = kept.in_force(&sandbox);
-    fs::write(sandbox.path().join("s.toml"), SCENARIO).unwrap();
-    let run_with = |flags: &[String]| {
-        let mut command = nines(&sandbox);
-        command.args(["run", "s.toml"]).args(flags);
-        command.env("NINES_ADMIN_TOKEN", kept.token());
-        testkit::run(&mut command).unwrap()
-    };
     let mut flags = kept.flags(jaeger);
     let second = flags
         .iter()
@@ -212,7 +202,7 @@ fn a_replica_whose_admin_listener_is_not_named_is_missed_before_anything_is_chan
         .iter()
         .map(|flag| flag.replace("database-0=", "database="))
         .collect();
-    let ended = run_with(&flags);
+    let ended = testkit::run(&mut against(&kept, &sandbox, SCENARIO, &flags)).unwrap();
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
     let told = "gateway calls 2 of database, and 1 admin listener of database is known: the others \
                 would get neither faults nor policy; allowed: 1 of it, or a scenario that has 2 \
@@ -232,10 +222,7 @@ fn the_clocks_of_one_machine_are_not_told_to_be_apart() {
                    [faults.down]\nkind = \"error\"\non = [\"back\"]\nup = \"1s\"\ndown = \"1s\"\n\
                    [expect]\navailability = { min = 0, max = 1 }\n";
     let kept = Kept::start(jaeger, outages);
-    fs::write(sandbox.path().join("s.toml"), outages).unwrap();
-    let mut command = nines(&sandbox);
-    command.args(["run", "s.toml"]).args(kept.flags(jaeger));
-    command.env("NINES_ADMIN_TOKEN", kept.token());
+    let mut command = against(&kept, &sandbox, outages, &kept.flags(jaeger));
     let ended = testkit::run(&mut command).unwrap();
     let result = fs::read_to_string(sandbox.path().join("out/result.json"));
     let result = result.unwrap_or_else(|error| panic!("{error}: {}", ended.stderr));
