@@ -72,14 +72,14 @@ need_schemathesis() {
   python3 -m venv target/schemathesis
   target/schemathesis/bin/pip install --quiet "schemathesis==4.32.5"
 }
-need_jaeger() { if [ -n "${job[jaeger]:-}" ]; then finish jaeger; else deploy/tools --require jaeger; fi; }
+need_jaeger() { finish jaeger deploy/tools --require jaeger; }
 need_prometheus() { deploy/tools --require prometheus; }
 need_typescript() { deploy/tools --require typescript; }
 need_kubernetes() { deploy/tools --require kubernetes; }
 need_podman() { deploy/tools --require podman; }
 need_docker() { deploy/tools --require docker; }
 need_sbom() { deploy/tools --require sbom; }
-need_nines() { if [ -n "${job[nines]:-}" ]; then finish nines; else build_nines; fi; }
+need_nines() { finish nines build_nines; }
 
 build_nines() {
   # Naming the target keeps the flag away from build scripts and macros, which can't be linked statically.
@@ -88,22 +88,27 @@ build_nines() {
     cargo build --release --locked --package cli --target "$host"
 }
 
-# Starts a command in the background, at the lowest priority, in a process group of its own.
+# Starts a command in the background, in a process group of its own, so that all of it can be ended.
 beside() {
   local name=$1
   shift
   set -m
-  nice -n 19 "$@" >"target/$name.log" 2>&1 &
+  "$@" >"target/$name.log" 2>&1 &
   set +m
   job[$name]=$!
 }
 
-# Waits for a command that `beside` started, and shows what it printed.
+# Waits for the command that `beside` started by this name, and shows what it printed; if there is none, runs it now.
 finish() {
-  local code=0
-  wait "${job[$1]}" || code=$?
-  unset "job[$1]"
-  cat "target/$1.log"
+  local name=$1 code=0
+  shift
+  if [ -z "${job[$name]:-}" ]; then
+    "$@"
+    return
+  fi
+  wait "${job[$name]}" || code=$?
+  unset "job[$name]"
+  cat "target/$name.log"
   return "$code"
 }
 
