@@ -203,7 +203,7 @@ async fn a_call_that_its_caller_drops_is_cancelled_and_counted_once() {
         let mut call = pin!(gateway.ask(&auth));
         tokio::select! {
             answer = &mut call => panic!("answered by silence: {answer:?}"),
-            () = auth.hears() => {}
+            () = auth.hears(1) => {}
         }
     }
     gateway.saw_one(Outcome::Failed, Some(Cause::Cancelled));
