@@ -27,7 +27,7 @@ async fn an_answer_is_one_call_of_one_attempt() {
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.response().body(), r#"{"active":true}"#);
     let (call, attempt) = gateway.saw_one(Outcome::Ok, None);
-    assert_eq!((&*call.name, &*attempt.name), ("auth.ask", "GET"));
+    assert_eq!((&*call.name, &*attempt.name), ("auth.ask", "GET /v1/ask"));
     assert_eq!(
         (call.status, attempt.status),
         (Status::Unset, Status::Unset)
