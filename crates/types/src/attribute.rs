@@ -1,8 +1,9 @@
 //! Names of span attributes that no semantic convention covers.
 //!
-//! A trace tells three things apart. A **call** (INTERNAL span) is one logical request
+//! A trace tells four things apart. A **call** (INTERNAL span) is one logical request
 //! to another service, however many attempts it takes. An **attempt** (CLIENT span) is
-//! one HTTP exchange. A **request received** (SERVER span) is the callee's side of it.
+//! one HTTP exchange. A **request received** (SERVER span) is the callee's side of it. A
+//! **statement** (CLIENT span with `db.system.name`) is what it asked of its own database.
 
 /// Call: `ok`, `degraded` or `failed`. Its presence marks a span as a call.
 pub const CALL_OUTCOME: &str = "nines.call.outcome";
@@ -12,7 +13,8 @@ pub const CALL_CAUSE: &str = "nines.call.cause";
 pub const CALL_STOPPED_BY: &str = "nines.call.stopped_by";
 /// Call: how many attempts were made.
 pub const CALL_ATTEMPTS: &str = "nines.call.attempts";
-/// Attempt and server: `ok`, `degraded` or `failed`.
+/// Attempt and server: `ok`, `degraded` or `failed`. Statement: `ok` or `failed`; that it says
+/// so marks a span of a database as ours.
 pub const OUTCOME: &str = "nines.outcome";
 /// Attempt and server: the failure, where the outcome is `failed`.
 pub const CAUSE: &str = "nines.cause";

@@ -1,7 +1,7 @@
 //! Every lost request is blamed on the hop in which its failure originated. The truth comes
 //! from where the spans have no say: faults are a pure function of the seed and the request.
 
-use super::{run_scenario, run_to_a_verdict};
+use super::run_scenario;
 use faults::{Fault, FaultKind, FaultSet, RequestKey, Scope, When};
 use std::{collections::BTreeMap, time::Duration};
 use testkit::Sandbox;
@@ -88,19 +88,19 @@ fn of_three_thousand_lost_requests_none_is_blamed_on_the_wrong_hop() {
 
 #[test]
 fn what_is_promised_of_a_hop_that_never_fails_is_what_comes_of_it() {
-    // Two runs, both of which must be on time.
-    let text = CHAIN
-        .replace("requests = 6000", "requests = 2000")
-        .replace("rate = 300", "rate = 150");
+    let text = CHAIN.replace("requests = 6000", "requests = 2000");
     let sandbox = Sandbox::new().unwrap();
-    let (ended, result) = run_to_a_verdict(&sandbox, &text, &["--fix", "database"]);
+    let (ended, result) = run_scenario(&sandbox, &text, &["--fix", "database"]);
     assert_ne!(ended.code, Some(1), "{}", ended.stdout);
     let [before, after] = [0, 1].map(|nth| &result["scenarios"][nth]);
     let fix = &before["fix"];
-    assert_eq!(
-        (&fix["hop"], &fix["agrees"]),
-        (&"database".into(), &true.into())
-    );
+    assert_eq!(fix["hop"], "database");
+    // A run whose requests were late, on a busy machine, is not judged by the program. Which
+    // requests fail is the seed's choice all the same, and so is what came of the promise.
+    assert_ne!(fix["agrees"], false);
+    let value = |of: &str, what: &str| fix[of][what].as_f64().unwrap();
+    let kept = value("measured", "low")..=value("measured", "high");
+    assert!(kept.contains(&value("promised", "value")), "{fix}");
     // 0.6 · 0.84² of all come as far as the database, which fails 0.16 of them.
     let promised = fix["promised"]["value"].as_f64().unwrap();
     assert!((promised - 0.6 * 0.84 * 0.84 * 0.16).abs() < 0.03, "{fix}");

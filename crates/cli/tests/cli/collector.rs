@@ -7,7 +7,8 @@ use testkit::Sandbox;
 const SCENARIO: &str = r#"
 title = "a dead collector"
 [load]
-rate = 200
+model = "closed"
+workers = 2
 requests = 200
 [chain]
 relays = 1

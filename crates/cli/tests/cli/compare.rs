@@ -8,7 +8,8 @@ use testkit::{Ended, Sandbox};
 const SCENARIO: &str = r#"
 title = "a relay"
 [load]
-rate = 400
+model = "closed"
+workers = 2
 requests = 200
 [chain]
 relays = 1
