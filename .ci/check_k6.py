@@ -19,7 +19,7 @@ from loadtest_runner import ROOT, SCRIPTS, Runner, say
 
 # What two cores carry, chain and k6 together: 120,000 requests in less than three minutes. And
 # what they should carry even if they have something else to do.
-PROOF_RATES, QUICK_RATES = [700, 350], [200, 100]
+PROOF_RATE, QUICK_RATE = 500, 150
 # The proof sends so many that 500 users would all be waiting after a pause of 0.7 s, which a busy machine makes now and
 # then; these are after 2.9 s. They take 1.1 GB of memory.
 PROOF_USERS = 2000
@@ -64,7 +64,7 @@ def main():
     loadtest.check_scripts(k6, nines)
     loadtest.check_window(k6, nines)
     loadtest.check_token(k6, nines)
-    loadtest.check_proof(k6, nines, *((6_000, QUICK_RATES) if quick else (120_000, PROOF_RATES)), PROOF_USERS)
+    loadtest.check_proof(k6, nines, *((6_000, QUICK_RATE) if quick else (120_000, PROOF_RATE)), PROOF_USERS)
 
 
 main()

@@ -26,7 +26,7 @@ STAND_IN = "test/k6-stand-in"
 # Each user that is busy is a thread. At this rate, a few are; a busy machine may pause for two seconds before there are
 # too few of them.
 USERS, RATE, SECONDS, PAUSE = 40, 20, 2, 4
-PROOF_REQUESTS, PROOF_RATES, PROOF_USERS = 1_000, [80, 40], 80
+PROOF_REQUESTS, PROOF_RATE, PROOF_USERS = 1_000, 60, 80
 
 
 def node():
@@ -86,7 +86,7 @@ def check_runs(node, out, nines):
         lambda: loadtest.check_scripts(runner, nines),
         lambda: loadtest.check_window(runner, nines),
         lambda: loadtest.check_token(runner, nines),
-        lambda: loadtest.check_proof(runner, nines, PROOF_REQUESTS, PROOF_RATES, PROOF_USERS),
+        lambda: loadtest.check_proof(runner, nines, PROOF_REQUESTS, PROOF_RATE, PROOF_USERS),
     )
 
 

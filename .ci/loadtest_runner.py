@@ -19,8 +19,6 @@ ROOT = support.ROOT
 SCRIPTS = ROOT / "loadtest"
 # A busy machine delays answers; this long, in seconds, no answer is given up.
 PATIENCE = 20
-# A machine that has something else to do carries less than it could.
-TRIES = 3
 
 
 @dataclasses.dataclass
@@ -93,12 +91,14 @@ class Runner:
         # k6 quotes its messages once more.
         return [(process.returncode, text.replace('\\"', '"')) for process, text in zip(processes, printed)]
 
-    def summarized(self, script, settings, wanted=0, tries=TRIES, before=lambda: None):
+    def summarized(self, script, settings, wanted=0, before=lambda: None, disturbed=None):
         """Runs a script and gives its summary; its exit code must be the wanted one, unless that is None.
 
-        Runs it again if this machine was too busy to do in time what the script demands; calls `before` each time.
+        Runs it again if this machine was too busy to do in time what the script demands (`disturbed` of the summary,
+        usually `is_late`); calls `before` each time.
         """
-        for left in reversed(range(tries)):
+
+        def run():
             before()
             with tempfile.NamedTemporaryFile(suffix=".json") as file:
                 code, printed = self.ended(script, settings | {"NINES_SUMMARY": file.name})
@@ -106,12 +106,13 @@ class Runner:
                 say("\n".join(line for line in printed.splitlines() if "Request Failed" not in line))
                 text = file.read()
             summary = json.loads(text) if text else {"broken": []}
-            if left == 0 or not is_late(summary):
-                break
-            say("  this machine was too busy to send every request in time; once more")
-        if wanted not in (None, code) or not text:
-            sys.exit(f"{script}: exit code {code}, not {wanted}\n{printed}")
-        return summary
+            if (disturbed or is_late)(summary):
+                raise support.Busy(f"not every request was sent in time: {summary['broken']}")
+            if wanted not in (None, code) or not text:
+                sys.exit(f"{script}: exit code {code}, not {wanted}\n{printed}")
+            return summary
+
+        return support.once_more(run, name=f"{self.name} {pathlib.Path(script).stem}")
 
 
 def is_late(summary):

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 # How long something is waited for that is not measured by it: on a host that is busy everything may take long, and
@@ -92,7 +93,8 @@ class Busy(Exception):
 # How often a step is repeated that was disturbed, before the check fails.
 REPEATS = 2
 _repeats = []
-_repeating = False
+# Of each thread: checks that run side by side repeat their own steps.
+_state = threading.local()
 
 
 def note_repeat(name, number, reason, limit=REPEATS):
@@ -110,11 +112,10 @@ def note_repeat(name, number, reason, limit=REPEATS):
 def once_more(step, *arguments, name=None):
     """Carries a step out, and repeats it while the host disturbed it (`Busy`), at most twice. A failure is never
     repeated. This is the only level of repeats: a step that is repeated must not repeat a part of itself."""
-    global _repeating
-    if _repeating:
+    if getattr(_state, "repeating", False):
         raise RuntimeError("repeats within repeats multiply: keep one of them")
     name = name or f"{pathlib.Path(sys.argv[0]).stem} {step.__name__}"
-    number, _repeating = 0, True
+    number, _state.repeating = 0, True
     try:
         while True:
             try:
@@ -125,7 +126,7 @@ def once_more(step, *arguments, name=None):
                 number += 1
                 note_repeat(name, number, busy)
     finally:
-        _repeating = False
+        _state.repeating = False
 
 
 class Chain:
