@@ -6,6 +6,7 @@ mod bad_input;
 mod collector;
 mod compare;
 mod degraded;
+mod deployed;
 mod describe;
 mod determinism;
 mod exit_codes;
