@@ -58,8 +58,17 @@ pub struct Postgres(Connections);
 
 impl Postgres {
     /// Opens the database at `url`, and does those of the migrations `steps` of `service`
-    /// that are not done yet.
+    /// that are not done yet. A server that may come up by itself is [`OpenError::Absent`].
     pub async fn open(
+        url: &PostgresUrl,
+        service: &str,
+        steps: &[&'static str],
+    ) -> Result<Self, OpenError> {
+        let opened = Self::open_at_once(url, service, steps).await;
+        opened.map_err(OpenError::or_absent)
+    }
+
+    async fn open_at_once(
         url: &PostgresUrl,
         service: &str,
         steps: &[&'static str],
@@ -70,6 +79,7 @@ impl Postgres {
             pool: pool(url.connections().get(), options.clone()),
             reach: Arc::new(Reach::new(options)),
         });
+        store.0.reach.first().await?;
         let mut write = store.write_of_its_own().await?;
         migrate::postgres(&mut write, service, steps).await?;
         write.commit().await?;

@@ -15,6 +15,7 @@ mod load;
 mod readme;
 mod scenarios;
 mod service;
+mod store_wait;
 mod up;
 #[path = "../shared/verdict.rs"]
 mod verdict;
