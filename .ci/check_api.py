@@ -2,9 +2,10 @@
 for answers that contradict its description, for good requests that are refused and bad ones
 that are accepted, and for failures. Any finding fails.
 
-Usage: check_api.py NINES SCHEMATHESIS [SERVICE ...]
+Usage: check_api.py [--examples N] NINES SCHEMATHESIS [SERVICE ...]
 """
 
+import argparse
 import contextlib
 import glob
 import json
@@ -19,7 +20,6 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SERVICES = ["audit", "database", "profile", "auth", "relay", "gateway"]
 SEED = "42"
-EXAMPLES = "100"
 
 
 class Service:
@@ -113,52 +113,56 @@ def bearer(gateway):
         return f"Authorization: Bearer {json.load(answer)['token']}"
 
 
-def check(schemathesis, name, service, folder):
+def check(options, name, service, folder):
     """Whether schemathesis finds nothing."""
     if name != "gateway":
-        return run(schemathesis, name, service, folder)
+        return run(options, name, service, folder)
     # A token does not survive a logout, so that has its turn last, with one of its own.
     logout = "/v1/logout"
     return all(
-        run(schemathesis, name, service, folder, which, logout, "--header", bearer(service))
+        run(options, name, service, folder, which, logout, "--header", bearer(service))
         for which in ("--exclude-path", "--include-path")
     )
 
 
-def run(schemathesis, name, service, folder, *besides):
+def run(options, name, service, folder, *besides):
     """One run over the routes of a service; whether it found nothing."""
     home = ROOT / ("gateway" if name == "gateway" else f"services/{name}")
-    command = [schemathesis, "--no-color"]
+    command = [options.schemathesis, "--no-color"]
     if (config := home / "schemathesis.toml").exists():
         command += ["--config-file", str(config)]
     command += ["run", f"{service.admin}/openapi.json", "--url", service.public]
     # All checks are on unless the configuration says otherwise, and why.
-    command += ["--max-examples", EXAMPLES, "--seed", SEED, *besides]
+    command += ["--max-examples", str(options.examples), "--seed", SEED, *besides]
     # On a host that is busy, making examples is slow, and so are answers: neither is a finding.
     command += ["--suppress-health-check", "too_slow", "--request-timeout", "60"]
     return subprocess.run(command, cwd=folder, timeout=3600, check=False).returncode == 0
 
 
-def check_all(engine, nines, schemathesis, wanted, store, folder):
+def check_all(options, engine, store, folder):
     """Starts the services on one engine and checks those wanted; those with findings."""
     bad = []
     with contextlib.ExitStack() as stack:
         running = {}
         for name in SERVICES:
-            running[name] = Service(nines, name, arguments_of(name, running), store(name))
+            running[name] = Service(options.nines, name, arguments_of(name, running), store(name))
             # Callers stop before those that they call.
             stack.callback(running[name].stop)
-        for name in wanted or SERVICES:
+        for name in options.services or SERVICES:
             print(f"\n--- {name} on {engine}", flush=True)
-            if not check(schemathesis, name, running[name], folder):
+            if not check(options, name, running[name], folder):
                 bad.append(f"{name} on {engine}")
     return bad
 
 
 def main():
-    # They are run from another folder.
-    nines, schemathesis = map(os.path.abspath, sys.argv[1:3])
-    wanted = sys.argv[3:]
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--examples", metavar="N", type=int, default=25, help="requests made up for each route")
+    # The programs are run from another folder.
+    options.add_argument("nines", metavar="NINES", type=os.path.abspath)
+    options.add_argument("schemathesis", metavar="SCHEMATHESIS", type=os.path.abspath)
+    options.add_argument("services", metavar="SERVICE", nargs="*")
+    options = options.parse_args()
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         postgres = Postgres(folder)
         stack.callback(postgres.stop)
@@ -167,7 +171,7 @@ def main():
             ("SQLite", lambda name: f"sqlite:{folder}/{name}.db"),
             ("PostgreSQL", postgres.database),
         ]:
-            bad += check_all(engine, nines, schemathesis, wanted, store, folder)
+            bad += check_all(options, engine, store, folder)
     if bad:
         sys.exit(f"schemathesis found something in: {', '.join(bad)}")
 

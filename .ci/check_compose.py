@@ -3,7 +3,7 @@ paused or cut off while requests come? Nothing may be. And is a scenario run aga
 deploy/README.md, with spans that go through collector and Jaeger? Of the files that need images from a registry, the
 others are only read.
 
-Usage: check_compose.py [IMAGE]   (one that check_image.py has built; otherwise it is built from this folder)
+Usage: check_compose.py IMAGE   (one that check_image.py has built)
 """
 
 import json
@@ -19,7 +19,6 @@ import time
 import urllib.request
 
 from docker import Docker
-from nines_image import fetch_crates, nines_image
 from support import ROOT, Busy, once_more, tool, wait_for
 
 DEPLOY = ROOT / "deploy"
@@ -44,11 +43,9 @@ AWAY, BACK = 6, 25
 
 
 def main():
+    image = sys.argv[1]
     docker = Docker()
-    if not sys.argv[1:]:
-        fetch_crates(ROOT)
     with docker:
-        image = sys.argv[1] if sys.argv[1:] else nines_image(docker, ROOT)
         files_are_valid(Project(docker, image))
         replicas_are_struck(Project(docker, image))
         with tempfile.TemporaryDirectory() as folder:

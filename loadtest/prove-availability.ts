@@ -13,7 +13,7 @@ import exec from "k6/execution";
 import { Counter, Rate } from "k6/metrics";
 import type { Options } from "k6/options";
 import { open } from "./lib/load.ts";
-import { type Answer, read, settle } from "./lib/page.ts";
+import { type Answer, isAnswered, read, settle } from "./lib/page.ts";
 import { trendStats } from "./lib/percentiles.ts";
 import { number, whole } from "./lib/settings.ts";
 import { atMost, needed, proven } from "./lib/statistics.ts";
@@ -37,30 +37,21 @@ const ALLOWED = allowed(LOST_MAX);
 /** A little longer than needed, because a busy machine begins the last ones late. */
 const SECONDS = REQUESTS / RATE + 0.5;
 
-const requests = new Counter("requests");
 const lost = new Counter("lost");
 const attempts = new Counter("attempts");
 const first = new Rate("first_attempts");
 
 export const options: Options = {
   scenarios: { prove: open(RATE, SECONDS) },
-  thresholds: {
-    ...thresholds.hops,
-    ...thresholds.asked("availability"),
-    requests: [`count>=${REQUESTS}`],
-    lost: [`count<=${ALLOWED}`],
-    "http_reqs{to:page}": [`count>=${REQUESTS}`],
-    dropped_iterations: ["count==0"],
-  },
+  thresholds: thresholds.rules(thresholds.answered(0, REQUESTS), { lost: [`count<=${ALLOWED}`] }),
   summaryTrendStats: trendStats,
 };
 
-export const setup = arrive;
+export const setup = () => arrive(SECONDS);
 
 export default function (target: Target): void {
   const answer = ask(target, exec.scenario.iterationInTest);
   settle(answer);
-  requests.add(1);
   lost.add(answer.outcome === "failed" ? 1 : 0);
 }
 
@@ -74,7 +65,7 @@ function ask(target: Target, number: number): Answer {
     const edge = EDGES[(number + attempt) % EDGES.length] ?? "";
     const answer = read(target, edge, `prove-${number}`, attempt);
     attempts.add(1);
-    if (attempt === 0) first.add(answer.outcome !== "failed");
+    if (attempt === 0) first.add(isAnswered(answer.outcome));
     milliseconds += answer.milliseconds;
     const isOver = answer.outcome !== "failed" || !answer.repeatable;
     if (isOver || attempt + 1 === ATTEMPTS) return { ...answer, milliseconds };
@@ -116,7 +107,7 @@ export function handleSummary(data: Data): Record<string, string> {
     `proof         ${proof(sent, gone)}`,
     ...hops(data),
   ];
-  return report(title, data, sent === 0 ? overall(data) : lines, {
+  return report(title, data, lines, {
     proof: {
       requests: sent,
       lost: gone,

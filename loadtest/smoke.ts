@@ -19,11 +19,11 @@ const SHARE = share("NINES_AVAILABILITY", 1);
 
 export const options: Options = {
   scenarios: { smoke: open(RATE, SECONDS) },
-  thresholds: { ...thresholds.answered(SHARE, planned(RATE, SECONDS)), ...thresholds.hops },
+  thresholds: thresholds.rules(thresholds.answered(SHARE, planned(RATE, SECONDS))),
   summaryTrendStats: trendStats,
 };
 
-export const setup = arrive;
+export const setup = () => arrive(SECONDS);
 
 export default function (target: Target): void {
   const number = exec.scenario.iterationInTest;

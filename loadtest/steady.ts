@@ -21,15 +21,14 @@ const P99_MS = number("NINES_P99_MS", 1000, 0, 60_000);
 
 export const options: Options = {
   scenarios: { steady: open(RATE, SECONDS) },
-  thresholds: {
-    ...thresholds.hops,
-    ...thresholds.answered(SHARE, planned(RATE, SECONDS)),
-    latency: [`med<=${P50_MS}`, `p(99)<=${P99_MS}`],
-  },
+  thresholds: thresholds.rules(
+    thresholds.answered(SHARE, planned(RATE, SECONDS)),
+    thresholds.latency([`med<=${P50_MS}`, `p(99)<=${P99_MS}`]),
+  ),
   summaryTrendStats: trendStats,
 };
 
-export const setup = arrive;
+export const setup = () => arrive(SECONDS);
 
 export default function (target: Target): void {
   const number = exec.scenario.iterationInTest;

@@ -41,20 +41,19 @@ export const options: Options = {
   scenarios: Object.fromEntries(
     steps.map(({ name, rate }, i) => [name, open(rate, SECONDS, { startTime: `${i * SECONDS}s` })]),
   ),
-  thresholds: {
-    ...thresholds.hops,
-    ...thresholds.asked(
+  thresholds: thresholds.rules(
+    thresholds.asked(
       ...steps.flatMap(({ name }) =>
         ["availability", "latency", "dropped_iterations"].map((metric) => `${metric}{scenario:${name}}`),
       ),
     ),
-    ...thresholds.answered(SHARE, planned(START, SECONDS), "step-1"),
-    "latency{scenario:step-1}": [`p(99)<=${P99_MS}`],
-  },
+    thresholds.answered(SHARE, planned(START, SECONDS), "step-1"),
+    thresholds.latency([`p(99)<=${P99_MS}`], "step-1"),
+  ),
   summaryTrendStats: trendStats,
 };
 
-export const setup = arrive;
+export const setup = () => arrive(STEPS * SECONDS);
 
 export default function (target: Target): void {
   const { name, iterationInTest } = exec.scenario;

@@ -45,7 +45,7 @@ export function latency(data: Data, p: number, metric = "latency"): Percentile {
 /** The lines that every run has: what was asked, what was answered, how long it took. */
 export function overall(data: Data, digits = 2): string[] {
   const found = availability(data);
-  if (found.requests === 0) return ["no request was sent: this run says nothing"];
+  if (found.requests === 0) return [];
   const degraded = value(data, "degraded");
   const [ok, failed] = [found.answered - degraded, found.requests - found.answered];
   const outcomes = `${count(ok)} ok + ${count(degraded)} degraded + ${count(failed)} failed`;
@@ -83,22 +83,41 @@ export function broken(data: Data): string[] {
   );
 }
 
-/** The result of a `handleSummary`: `lines` on the terminal, `facts` in the file asked for. */
+/** Why a run says nothing about the chain, whatever its thresholds come to; undefined if it does. */
+export function invalid(data: Data): string | undefined {
+  const [sent, rejected] = [value(data, "requests"), value(data, "rejected")];
+  if (value(data, "aborted") > 0) return "it gave up before its end";
+  if (rejected > 0) return `${count(rejected)} of ${count(sent)} requests were rejected as wrong (4xx, for example 401)`;
+  return sent === 0 ? "no request was sent" : undefined;
+}
+
+/**
+ * The result of a `handleSummary`: `lines` on the terminal, `facts` in the file that NINES_SUMMARY names. A run that is
+ * invalid shows neither, and no verdict.
+ */
 export function report(title: string, data: Data, lines: string[], facts: object): Record<string, string> {
   const failures = broken(data);
-  const verdict =
-    failures.length === 0 ? ["✔ everything that was asked for holds"] : failures.map((rule) => `✗ ${rule}`);
+  const reason = invalid(data);
   const run = data.setup_data?.run;
   const found = run === undefined ? [] : [`run           ${run}: every x-request-id begins with it`];
-  const text = ["", title, ...found, ...lines, "", ...verdict, ""].join("\n");
+  const shown = reason === undefined ? lines : overall(data);
+  const text = ["", title, ...found, ...shown, "", ...verdict(failures, reason), ""].join("\n");
   const file = __ENV["NINES_SUMMARY"];
-  const json = { title, run, broken: failures, ...figures(data), ...facts };
+  const json = { title, run, invalid: reason, broken: failures, ...figures(data), ...(reason === undefined && facts) };
   return { stdout: text, ...(file ? { [file]: `${JSON.stringify(json, null, 2)}\n` } : {}) };
+}
+
+function verdict(failures: string[], reason: string | undefined): string[] {
+  const crosses = failures.map((rule) => `✗ ${rule}`);
+  if (reason !== undefined) return [`✗ INVALID: this run says nothing about the chain: ${reason}`, ...crosses];
+  return failures.length === 0 ? ["✔ everything that was asked for holds"] : crosses;
 }
 
 function figures(data: Data): object {
   return {
     seconds: data.state.testRunDurationMs / 1000,
+    requests: value(data, "requests"),
+    rejected: value(data, "rejected"),
     availability: { ...availability(data), confidence: 0.99, interval: "Wilson" },
     degraded: value(data, "degraded"),
     dropped: value(data, "dropped_iterations"),

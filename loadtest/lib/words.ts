@@ -8,8 +8,9 @@ export function count(value: number): string {
   return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** A share: `99.990 %`. Never rounded up to all of them. */
+/** A share: `99.990 %`. Never rounded up to all of them; `?` for a share of nothing. */
 export function percent(share: number, digits = 2): string {
+  if (Number.isNaN(share)) return "?";
   const scale = 10 ** (digits + 2);
   const rounded = share < 1 ? Math.min(Math.round(share * scale), scale - 1) : scale;
   return `${((rounded / scale) * 100).toFixed(digits)} %`;

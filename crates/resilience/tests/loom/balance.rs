@@ -49,7 +49,7 @@ fn out(board: &Board, now: Duration) -> usize {
 
 fn check(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(4);
+    builder.preemption_bound.get_or_insert(4);
     builder.check(model);
 }
 

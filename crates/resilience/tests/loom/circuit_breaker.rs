@@ -26,7 +26,7 @@ const EXPIRY: Duration = Duration::from_secs(1);
 
 fn check(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = Builder::new();
-    builder.preemption_bound = Some(4);
+    builder.preemption_bound.get_or_insert(4);
     builder.check(model);
 }
 
