@@ -97,7 +97,7 @@ pub(crate) struct Admin {
 /// telemetry in it never be flushed.
 pub(crate) type Late = Arc<OnceLock<Router>>;
 
-/// Who may change things: whoever has the token.
+/// Lets a request change things if it carries the admin token.
 #[derive(Debug, Clone)]
 pub(crate) struct Guard(pub Option<Secret>);
 
@@ -160,8 +160,8 @@ impl Guard {
     }
 }
 
-/// Hands a request to the routes that came late; before they came, it is told that the
-/// service starts.
+/// Hands a request to the late routes; until they are set, the answer is that the service
+/// starts.
 async fn late(State(admin): State<Admin>, request: Request) -> Result<Response, Refusal> {
     let Some(routes) = admin.late.get() else {
         return admin.readiness.told().map(IntoResponse::into_response);

@@ -8,7 +8,7 @@ use crate::{
     inbound::{Inbound, Standby},
     openapi,
     outbound::{self, Outbound},
-    shutdown::{ToldToStop, told_to_stop},
+    shutdown::{StopSignal, stop_signal},
 };
 use axum::Router;
 use faults::FaultControl;
@@ -58,8 +58,8 @@ pub enum Error {
         /// What is wrong with it.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The service was told to stop while it was still starting: no failure.
-    #[error("told to stop before it served")]
+    /// The service was stopped while it was still starting: no failure.
+    #[error("stopped before it served")]
     Stopped,
 }
 
@@ -96,7 +96,7 @@ pub struct Chassis {
     public: TcpListener,
     admin: AdminServer,
     readiness: Readiness,
-    told_to_stop: ToldToStop,
+    stop_signal: StopSignal,
     telemetry: Arc<Telemetry>,
     instruments: Instruments,
     faults: FaultControl,
@@ -137,7 +137,7 @@ impl Chassis {
         if let Some(given) = options.faults.clone() {
             faults.set(given);
         }
-        let told_to_stop = told_to_stop(options.supervised)?;
+        let stop_signal = stop_signal(options.supervised)?;
         let about = Admin {
             service: service.into(),
             readiness: Readiness::default(),
@@ -154,7 +154,7 @@ impl Chassis {
             options,
             public,
             readiness: about.readiness.clone(),
-            told_to_stop,
+            stop_signal,
             telemetry: about.telemetry.clone(),
             instruments,
             faults: about.faults.clone(),
@@ -166,15 +166,15 @@ impl Chassis {
         })
     }
 
-    /// What `work` comes to, which sets up the service's own part, unless the service is told
-    /// to stop before: then [`Error::Stopped`].
+    /// The result of `work`, which sets up the service's own part; [`Error::Stopped`] if the
+    /// service is stopped before that is done.
     pub async fn set_up<T>(
         &self,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         tokio::select! {
             done = work => done,
-            reason = self.told_to_stop.clone() => {
+            reason = self.stop_signal.clone() => {
                 tracing::info!(reason, "stopped before it served");
                 Err(Error::Stopped)
             }
@@ -272,9 +272,9 @@ impl Chassis {
         readiness.ready();
         announce(self.options.supervised, addresses);
 
-        let told_to_stop = self.told_to_stop;
+        let stop_signal = self.stop_signal;
         let stop = async {
-            let reason = told_to_stop.await;
+            let reason = stop_signal.await;
             tracing::info!(reason, "draining");
             readiness.draining();
         };

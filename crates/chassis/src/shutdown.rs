@@ -15,7 +15,7 @@ use tokio::{
 ///
 /// Signals count from the call on, before the future is first polled. It can be waited for
 /// in several places: while the service starts, and while it serves.
-pub(crate) fn told_to_stop(supervised: bool) -> std::io::Result<ToldToStop> {
+pub(crate) fn stop_signal(supervised: bool) -> std::io::Result<StopSignal> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let supervisor = async move {
@@ -23,18 +23,18 @@ pub(crate) fn told_to_stop(supervised: bool) -> std::io::Result<ToldToStop> {
             std::future::pending::<()>().await;
         }
     };
-    let told = async move {
+    let signalled = async move {
         tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
             () = supervisor => "end of input",
         }
     };
-    Ok(told.boxed().shared())
+    Ok(signalled.boxed().shared())
 }
 
-/// Ends when the service is told to stop, with what told it.
-pub(crate) type ToldToStop = Shared<BoxFuture<'static, &'static str>>;
+/// Ends when the service is to stop, with the reason. Clones end together.
+pub(crate) type StopSignal = Shared<BoxFuture<'static, &'static str>>;
 
 /// Waits in a thread of its own: a blocked read must not keep the process from ending.
 async fn end_of_input() -> Result<(), oneshot::error::RecvError> {

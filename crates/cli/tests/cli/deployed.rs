@@ -1,4 +1,4 @@
-//! Runs against a chain that somebody else has started, as far as no such chain is needed.
+//! Runs against a deployed chain that is not there.
 
 use super::{nines, reserved};
 use std::fs;
@@ -10,7 +10,7 @@ const SCENARIO: &str = "title = \"t\"\n[load]\nrate = 10\nrequests = 10\n[chain]
 fn a_run_against_a_deployed_chain_does_not_say_that_it_stops_services() {
     let sandbox = Sandbox::new().unwrap();
     fs::write(sandbox.path().join("s.toml"), SCENARIO).unwrap();
-    let (_nobody, address) = reserved();
+    let (_unused, address) = reserved();
     let url = format!("http://{address}");
     let mut run = nines(&sandbox);
     run.args(["run", "s.toml", "--target", &url, "--traces", &url]);

@@ -106,9 +106,9 @@ fn a_service_whose_store_comes_late_is_alive_and_not_ready_and_then_ready() {
 }
 
 #[test]
-fn a_service_that_waits_for_its_store_ends_at_once_when_it_is_told_to_stop() {
+fn a_service_that_waits_for_its_store_ends_at_once_on_sigterm() {
     let sandbox = Sandbox::new().unwrap();
-    let (_nobody, store) = nowhere();
+    let (_unused, store) = nowhere();
     let auth = Auth::start(&sandbox, &store, "1h");
     auth.waits(&sandbox);
     let ended = auth.stop();
@@ -121,7 +121,7 @@ fn a_service_that_waits_for_its_store_ends_at_once_when_it_is_told_to_stop() {
 #[test]
 fn a_store_that_does_not_come_within_the_limit_is_exit_code_3_and_named_with_the_setting() {
     let sandbox = Sandbox::new().unwrap();
-    let (_nobody, store) = nowhere();
+    let (_unused, store) = nowhere();
     let auth = Auth::start(&sandbox, &store, "300ms");
     let ended = finish(auth.child).unwrap();
     let log = log(&sandbox);

@@ -9,8 +9,8 @@ use tokio::{
     net::TcpListener,
 };
 
-/// A server that answers whoever connects with an error of this `code` (or closes the
-/// connection at once), as a real one does before it looks at a password; and its URL.
+/// A server that answers each connection with an error of this `code`, as a real one does
+/// before it checks a password, or that closes each connection at once; and its URL.
 async fn refusing(code: Option<&'static str>) -> (tokio::task::JoinHandle<io::Result<()>>, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -69,10 +69,10 @@ async fn a_server_that_closes_the_connection_at_once_is_waited_for() {
 }
 
 #[tokio::test]
-async fn nobody_at_the_port_and_a_name_that_is_not_known_are_waited_for() {
-    let nobody = tokio::net::TcpSocket::new_v4().unwrap();
-    nobody.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = nobody.local_addr().unwrap();
+async fn a_port_without_a_listener_a_missing_socket_and_an_unknown_name_are_waited_for() {
+    let unused = tokio::net::TcpSocket::new_v4().unwrap();
+    unused.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = unused.local_addr().unwrap();
     for url in [
         format!("postgres://nines@{address}/nines"),
         // RFC 6761: no resolver knows it.
