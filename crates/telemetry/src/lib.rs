@@ -6,6 +6,7 @@
 //! | [`metrics`](Metrics) | one set of instruments, read by Prometheus and pushed by OTLP |
 //! | [`logs`] | log lines (logfmt) that carry the trace they belong to |
 //! | [`propagation`] | W3C Trace Context in and out of HTTP headers |
+//! | [`request`] | the tracer in a request's context, for spans far below the HTTP layers |
 //!
 //! Nothing here is global but the log subscriber, which a process can have only once: two
 //! services, or a service and a load generator, can live side by side in a test.
@@ -17,6 +18,7 @@
 pub mod logs;
 mod metrics;
 pub mod propagation;
+pub mod request;
 mod spans;
 
 use opentelemetry::KeyValue;

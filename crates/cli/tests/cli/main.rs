@@ -14,6 +14,7 @@ mod load;
 mod readme;
 mod scenarios;
 mod service;
+mod statements;
 mod up;
 
 use serde_json::Value;
