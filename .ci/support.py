@@ -1,5 +1,6 @@
 """What the checks share: tools that may be missing, and a chain that is kept running."""
 
+import atexit
 import json
 import os
 import pathlib
@@ -88,17 +89,43 @@ class Busy(Exception):
     """What may be the fault of the host, if that was too busy: requests that were lost, each of them to a time-out."""
 
 
-def once_more(step, *arguments):
-    """Carries a step out; up to twice again if the host was too busy."""
-    for _ in range(2):
-        try:
-            return step(*arguments)
-        except Busy as told:
-            print(f"  inconclusive: this host was too busy; once more ({told})", flush=True)
+# How often a step is repeated that was disturbed, before the check fails.
+REPEATS = 2
+_repeats = []
+_repeating = False
+
+
+def note_repeat(name, number, reason, limit=REPEATS):
+    """Shows a repeat, and adds it to the file that NINES_REPEATS names, in which a whole build counts them."""
+    line = f"repeated: {name} {number} of {limit}: {' '.join(str(reason).split())}"
+    print(line, flush=True)
+    if not _repeats:
+        atexit.register(lambda: print(f"repeats in all: {len(_repeats)}", flush=True))
+    _repeats.append(line)
+    if file := os.environ.get("NINES_REPEATS"):
+        with open(file, "a") as lines:
+            lines.write(line + "\n")
+
+
+def once_more(step, *arguments, name=None):
+    """Carries a step out, and repeats it while the host disturbed it (`Busy`), at most twice. A failure is never
+    repeated. This is the only level of repeats: a step that is repeated must not repeat a part of itself."""
+    global _repeating
+    if _repeating:
+        raise RuntimeError("repeats within repeats multiply: keep one of them")
+    name = name or f"{pathlib.Path(sys.argv[0]).stem} {step.__name__}"
+    number, _repeating = 0, True
     try:
-        return step(*arguments)
-    except Busy as told:
-        sys.exit(str(told))
+        while True:
+            try:
+                return step(*arguments)
+            except Busy as busy:
+                if number == REPEATS:
+                    sys.exit(f"{name}: disturbed again after {REPEATS} repeats: {busy}")
+                number += 1
+                note_repeat(name, number, busy)
+    finally:
+        _repeating = False
 
 
 class Chain:

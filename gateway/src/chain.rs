@@ -47,6 +47,9 @@ pub(crate) struct Chain {
     pub soft: Vec<Soft>,
 }
 
+/// The path of a profile.
+const PROFILE: &str = "/v1/profiles/{user}";
+
 impl Chain {
     /// `auth.register`: the identifier of the new user, or of the one who was registered so
     /// before. Whatever auth has against the request is passed on.
@@ -140,13 +143,13 @@ impl Chain {
         new: &PutProfile,
     ) -> Result<Profile, Refusal> {
         let path = format!("/v1/profiles/{user}");
-        let call = Call::put("profile.create", &path).json(new);
+        let call = Call::put("profile.create", PROFILE).at(&path).json(new);
         let call = call.header(IF_NONE_MATCH.as_str(), "*");
         let answer = self.profile.call(context, call).await?;
         if answer.status() != StatusCode::PRECONDITION_FAILED {
             return Ok(answer.json()?);
         }
-        let call = Call::get("profile.read", &path);
+        let call = Call::get("profile.read", PROFILE).at(&path);
         Ok(self.profile.call(context, call).await?.json()?)
     }
 
@@ -189,7 +192,8 @@ impl Chain {
     ) -> Result<Got<Vec<Record>>, Refusal> {
         let keys = view.keys.join(",");
         let path = format!("/v1/records/{}?keys={keys}", view.collection);
-        let call = Call::get("database.records", &path).cacheable();
+        let call = Call::get("database.records", "/v1/records/{collection}");
+        let call = call.at(&path).cacheable();
         let answer = self.database.call(context, call).await?;
         let Records { records, .. } = answer.json()?;
         Ok(got(&answer, records))
@@ -215,7 +219,8 @@ impl Chain {
         record: &PutRecord,
     ) -> Result<Record, Refusal> {
         let path = format!("/v1/records/{collection}/{key}");
-        let call = Call::put("database.put", &path).json(record);
+        let call = Call::put("database.put", "/v1/records/{collection}/{key}");
+        let call = call.at(&path).json(record);
         let call = call.header(IDEMPOTENCY_KEY, once).header(ACTOR, actor);
         let answer = self.database.call(context, call).await?;
         pass_on(&answer, |problem| problem.code == "idempotency-key-reused")?;
@@ -281,16 +286,16 @@ impl Chain {
             ));
         };
         let path = format!("/v1/events?after={after}&limit={limit}");
-        let answer = audit
-            .call(context, Call::get("audit.events", &path))
-            .await?;
+        let call = Call::get("audit.events", "/v1/events").at(&path);
+        let answer = audit.call(context, call).await?;
         pass_on(&answer, |problem| problem.code == "bad-request")?;
         Ok(answer.json()?)
     }
 }
 
 fn view_of(user: &str) -> Call {
-    Call::get("profile.view", &format!("/v1/profiles/{user}/view"))
+    let path = format!("/v1/profiles/{user}/view");
+    Call::get("profile.view", "/v1/profiles/{user}/view").at(&path)
 }
 
 fn got<T>(answer: &Answer, value: T) -> Got<T> {

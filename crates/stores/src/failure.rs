@@ -46,6 +46,19 @@ impl Failure {
         }
     }
 
+    /// A word for it, as `error.type` in spans.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::TimedOut => "timeout",
+            Self::Unavailable => "unavailable",
+            Self::Full => "full",
+            Self::ReadOnly => "read_only",
+            Self::Conflict => "conflict",
+            Self::Other => "other",
+        }
+    }
+
     /// What a client is told. Nothing about the store itself; but whether trying again can
     /// help, and how to do so without writing twice.
     ///

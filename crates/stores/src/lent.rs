@@ -8,7 +8,10 @@
 //! is tried first, however long that takes, and keeps its place in the pool meanwhile. Here
 //! giving back has a limit as well.
 
-use crate::write::Begun;
+use crate::{
+    statement::{traced, traced_executor},
+    write::Begun,
+};
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream, stream::BoxStream};
 use sqlx::{
     Either, Error, Execute, Executor, Postgres, SqlStr,
@@ -28,6 +31,8 @@ use tokio::{
 
 /// The limit on an answer, above that of the server on a statement (5 s).
 pub(crate) const ANSWER: Duration = Duration::from_secs(6);
+
+const COMMIT: &str = "COMMIT";
 
 type Step = Either<PgQueryResult, PgRow>;
 
@@ -57,11 +62,11 @@ impl Lent {
         self.limit = limit;
     }
 
-    /// Begins a transaction with the statement `begin`.
+    /// Begins a transaction with the statement `begin`, which gets no span here.
     pub(crate) async fn begin(mut self, begin: &'static str) -> Result<InTransaction, Error> {
         // Given up midway, it may have begun all the same.
         self.is_in_transaction = true;
-        self.execute(begin).await?;
+        Answering(&mut self).execute(begin).await?;
         Ok(InTransaction(self))
     }
 
@@ -84,7 +89,13 @@ async fn answer<T>(
     })
 }
 
-impl<'c> Executor<'c> for &'c mut Lent {
+traced_executor!('c, &'c mut Lent, Postgres, |lent| Answering(lent));
+
+/// Executes statements without spans, each answer in time.
+#[derive(Debug)]
+pub(crate) struct Answering<'c>(pub &'c mut Lent);
+
+impl<'c> Executor<'c> for Answering<'c> {
     type Database = Postgres;
 
     fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Step, Error>>
@@ -92,7 +103,7 @@ impl<'c> Executor<'c> for &'c mut Lent {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let (connection, limit, is_silent) = match self.parts() {
+        let (connection, limit, is_silent) = match self.0.parts() {
             Ok(parts) => parts,
             Err(error) => return stream::iter([Err(error)]).boxed(),
         };
@@ -113,7 +124,7 @@ impl<'c> Executor<'c> for &'c mut Lent {
         E: 'q + Execute<'q, Postgres>,
     {
         async move {
-            let (connection, limit, is_silent) = self.parts()?;
+            let (connection, limit, is_silent) = self.0.parts()?;
             answer(connection.fetch_optional(query), limit, is_silent).await?
         }
         .boxed()
@@ -128,7 +139,7 @@ impl<'c> Executor<'c> for &'c mut Lent {
         'c: 'e,
     {
         async move {
-            let (connection, limit, is_silent) = self.parts()?;
+            let (connection, limit, is_silent) = self.0.parts()?;
             answer(connection.prepare_with(sql, parameters), limit, is_silent).await?
         }
         .boxed()
@@ -168,7 +179,8 @@ pub struct InTransaction(Lent);
 
 impl Begun for InTransaction {
     async fn commit(mut self) -> Result<(), Error> {
-        self.0.execute("COMMIT").await?;
+        let committed = Answering(&mut self.0).execute(COMMIT);
+        traced::<Postgres, _>(COMMIT, committed).await?;
         self.0.is_in_transaction = false;
         Ok(())
     }

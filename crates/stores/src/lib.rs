@@ -11,6 +11,7 @@
 //! | `sqlite` | the connections to SQLite: several that read, one that writes |
 //! | `postgres` | the connections to PostgreSQL, with limits on every wait |
 //! | `lent` | one of these, with a limit on each answer |
+//! | `statement` | a span for each statement that is executed for a request |
 //! | `reach` | whether the server is busy, or gone |
 //! | `write` | a transaction that writes, and the crash points around its commit |
 //! | `migrate` | the steps that bring a database to the form a service expects |
@@ -32,6 +33,7 @@ mod migrate;
 mod postgres;
 mod reach;
 mod sqlite;
+mod statement;
 mod url;
 mod write;
 
@@ -39,7 +41,7 @@ pub use failure::{Failure, problem};
 pub use lent::{InTransaction, Lent};
 pub use migrate::MigrateError;
 pub use postgres::{Connections, Postgres};
-pub use sqlite::Sqlite;
+pub use sqlite::{Readers, Sqlite, SqliteLent, SqliteTransaction};
 pub use url::{NotAStore, PostgresUrl, SqliteUrl, StoreUrl};
 pub use write::{Begun, PostgresWrite, SqliteWrite, Write};
 

@@ -6,8 +6,8 @@
 //! SQLite has a place for it (`user_version`). PostgreSQL gets a table, with a row for each
 //! service, so that those of a small installation can share one database.
 
-use crate::lent::Lent;
-use sqlx::{AssertSqlSafe, SqliteConnection, query, query_scalar, raw_sql};
+use crate::{lent::Lent, sqlite::SqliteLent};
+use sqlx::{AssertSqlSafe, query, query_scalar, raw_sql};
 use std::time::Duration;
 
 /// Why a database could not be brought to the form expected.
@@ -39,7 +39,7 @@ const ANSWER: Duration = Duration::from_mins(11);
 
 /// Does those of `steps` that are not done yet, within the transaction of `connection`.
 pub(crate) async fn sqlite(
-    connection: &mut SqliteConnection,
+    connection: &mut SqliteLent,
     steps: &[&'static str],
 ) -> Result<(), MigrateError> {
     let found = query_scalar("PRAGMA user_version").fetch_one(&mut *connection);

@@ -2,9 +2,10 @@
 
 use crate::{
     OpenError, PostgresUrl,
-    lent::{InTransaction, Lent},
+    lent::{Answering, InTransaction, Lent},
     migrate,
     reach::Reach,
+    statement::{traced, traced_executor},
     write::{PostgresWrite, Write},
 };
 use futures_util::{
@@ -104,7 +105,9 @@ impl Postgres {
 
     /// Begins a transaction with the statement `begin`, to read several things in it.
     pub async fn begin_with(&self, begin: &'static str) -> Result<InTransaction, Error> {
-        self.0.acquire().await?.begin(begin).await
+        // The wait for a connection is a part of the span: there it shows that all are in use.
+        let begun = async { self.0.acquire().await?.begin(begin).await };
+        traced::<sqlx::Postgres, _>(begin, begun).await
     }
 
     async fn begin(&self) -> Result<InTransaction, Error> {
@@ -168,7 +171,13 @@ impl Connections {
     }
 }
 
-impl<'p> Executor<'p> for &'p Connections {
+traced_executor!('p, &'p Connections, sqlx::Postgres, |connections| Lending(connections));
+
+/// Executes statements without spans, each on a connection that is lent for it.
+#[derive(Debug)]
+struct Lending<'p>(&'p Connections);
+
+impl<'p> Executor<'p> for Lending<'p> {
     type Database = sqlx::Postgres;
 
     /// All rows are read before the first is handed on: a connection is not kept for whoever
@@ -182,8 +191,9 @@ impl<'p> Executor<'p> for &'p Connections {
         E: 'q + Execute<'q, sqlx::Postgres>,
     {
         let steps = async move {
-            let mut connection = self.acquire().await?;
-            let steps: Vec<_> = connection.fetch_many(query).try_collect().await?;
+            let mut connection = self.0.acquire().await?;
+            let steps = Answering(&mut connection).fetch_many(query);
+            let steps: Vec<_> = steps.try_collect().await?;
             Ok::<_, Error>(stream::iter(steps.into_iter().map(Ok)))
         };
         stream::once(steps).try_flatten().boxed()
@@ -194,7 +204,11 @@ impl<'p> Executor<'p> for &'p Connections {
         'p: 'e,
         E: 'q + Execute<'q, sqlx::Postgres>,
     {
-        async move { self.acquire().await?.fetch_optional(query).await }.boxed()
+        async move {
+            let mut connection = self.0.acquire().await?;
+            Answering(&mut connection).fetch_optional(query).await
+        }
+        .boxed()
     }
 
     fn prepare_with<'e>(
@@ -205,6 +219,10 @@ impl<'p> Executor<'p> for &'p Connections {
     where
         'p: 'e,
     {
-        async move { self.acquire().await?.prepare_with(sql, parameters).await }.boxed()
+        async move {
+            let mut connection = self.0.acquire().await?;
+            connection.prepare_with(sql, parameters).await
+        }
+        .boxed()
     }
 }

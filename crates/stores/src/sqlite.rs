@@ -2,15 +2,22 @@
 
 use crate::{
     OpenError, SqliteUrl, migrate,
-    write::{SqliteWrite, Write},
+    statement::{traced, traced_executor},
+    write::{Begun, SqliteWrite, Write},
 };
 use sqlx::{
-    Connection, SqliteConnection, SqlitePool, Transaction,
+    Connection, Error, SqliteConnection, SqlitePool, Transaction,
     error::DatabaseError,
+    pool::PoolConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::{
-    fs::OpenOptions, io::ErrorKind, os::unix::fs::OpenOptionsExt, path::Path, sync::Mutex,
+    fs::OpenOptions,
+    io::ErrorKind,
+    ops::{Deref, DerefMut},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    sync::Mutex,
     time::Duration,
 };
 use tokio::time::{Instant, sleep};
@@ -23,6 +30,7 @@ const BUSY: Duration = Duration::from_secs(5);
 const ACQUIRE: Duration = Duration::from_secs(5);
 /// How soon an opening that found the database busy is tried again.
 const AGAIN: Duration = Duration::from_millis(20);
+const BEGIN: &str = "BEGIN IMMEDIATE";
 
 /// The connections to a SQLite database: several that read, one that writes.
 ///
@@ -31,7 +39,7 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// last commit and wait for nobody (write-ahead log, <https://www.sqlite.org/wal.html>).
 #[derive(Debug, Clone)]
 pub struct Sqlite {
-    readers: SqlitePool,
+    readers: Readers,
     writer: SqlitePool,
 }
 
@@ -46,11 +54,11 @@ impl Sqlite {
         let store = match url.path() {
             // Each connection would have a database of its own.
             None => Self {
-                readers: writer.clone(),
+                readers: Readers(writer.clone()),
                 writer,
             },
             Some(path) => Self {
-                readers: open_readers(path).await?,
+                readers: Readers(open_readers(path).await?),
                 writer,
             },
         };
@@ -59,30 +67,32 @@ impl Sqlite {
     }
 
     /// The connections for reading.
-    pub const fn readers(&self) -> &SqlitePool {
+    pub const fn readers(&self) -> &Readers {
         &self.readers
     }
 
     /// Begins a transaction that writes what a client asked for. Once it is committed, its
     /// writes are on the disk.
-    pub async fn write(&self) -> Result<SqliteWrite, sqlx::Error> {
+    pub async fn write(&self) -> Result<SqliteWrite, Error> {
         self.begin().await.map(Write::asked_for)
     }
 
     /// Begins a transaction that writes what no client asked for: seeds, tidying up.
-    pub async fn write_of_its_own(&self) -> Result<SqliteWrite, sqlx::Error> {
+    pub async fn write_of_its_own(&self) -> Result<SqliteWrite, Error> {
         self.begin().await.map(Write::of_its_own)
     }
 
     /// It takes the right to write at once: a transaction that took it later could find that
     /// another had written in between, and would have to fail.
-    async fn begin(&self) -> Result<Transaction<'static, sqlx::Sqlite>, sqlx::Error> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await
+    async fn begin(&self) -> Result<SqliteTransaction, Error> {
+        // The wait for the writer before is a part of the span.
+        let begun = traced::<sqlx::Sqlite, _>(BEGIN, self.writer.begin_with(BEGIN));
+        begun.await.map(SqliteTransaction::new)
     }
 
     /// Closes all connections, once they are no longer in use.
     pub async fn close(&self) {
-        self.readers.close().await;
+        self.readers.0.close().await;
         self.writer.close().await;
     }
 
@@ -90,6 +100,84 @@ impl Sqlite {
         let mut write = self.write_of_its_own().await?;
         migrate::sqlite(&mut write, steps).await?;
         Ok(write.commit().await?)
+    }
+}
+
+/// The connections for reading, to be lent one at a time. As an executor it lends one for one
+/// statement.
+#[derive(Debug, Clone)]
+pub struct Readers(SqlitePool);
+
+impl Readers {
+    /// A connection, as soon as one is free.
+    pub async fn acquire(&self) -> Result<SqliteLent, Error> {
+        let connection = self.0.acquire().await?;
+        Ok(SqliteLent(Held::Connection(connection)))
+    }
+
+    /// Begins a transaction, to read several things as they are at one moment.
+    pub async fn begin(&self) -> Result<SqliteTransaction, Error> {
+        let begun = traced::<sqlx::Sqlite, _>("BEGIN", self.0.begin());
+        begun.await.map(SqliteTransaction::new)
+    }
+}
+
+traced_executor!('p, &'p Readers, sqlx::Sqlite, |readers| &readers.0);
+
+/// A connection to SQLite for a while. It goes back to the pool by itself.
+#[derive(Debug)]
+pub struct SqliteLent(Held);
+
+#[derive(Debug)]
+enum Held {
+    Connection(PoolConnection<sqlx::Sqlite>),
+    Transaction(Transaction<'static, sqlx::Sqlite>),
+}
+
+impl SqliteLent {
+    fn connection(&mut self) -> &mut SqliteConnection {
+        match &mut self.0 {
+            Held::Connection(connection) => connection,
+            Held::Transaction(transaction) => transaction,
+        }
+    }
+}
+
+traced_executor!('c, &'c mut SqliteLent, sqlx::Sqlite, |lent| lent.connection());
+
+/// A transaction that has begun. Dropped before its commit, it never was.
+#[derive(Debug)]
+pub struct SqliteTransaction(SqliteLent);
+
+impl SqliteTransaction {
+    const fn new(transaction: Transaction<'static, sqlx::Sqlite>) -> Self {
+        Self(SqliteLent(Held::Transaction(transaction)))
+    }
+}
+
+impl Begun for SqliteTransaction {
+    async fn commit(self) -> Result<(), Error> {
+        match self.0.0 {
+            Held::Transaction(transaction) => {
+                traced::<sqlx::Sqlite, _>("COMMIT", transaction.commit()).await
+            }
+            // Without a transaction every statement is committed already.
+            Held::Connection(_) => Ok(()),
+        }
+    }
+}
+
+impl Deref for SqliteTransaction {
+    type Target = SqliteLent;
+
+    fn deref(&self) -> &SqliteLent {
+        &self.0
+    }
+}
+
+impl DerefMut for SqliteTransaction {
+    fn deref_mut(&mut self) -> &mut SqliteLent {
+        &mut self.0
     }
 }
 
@@ -111,7 +199,7 @@ fn create_if_missing(path: &Path) -> std::io::Result<()> {
 
 /// Two replicas may open a new database at once. One of them turns on the write-ahead log,
 /// and the other is told that the database is busy without having waited.
-async fn open_writer(url: &SqliteUrl) -> Result<SqlitePool, sqlx::Error> {
+async fn open_writer(url: &SqliteUrl) -> Result<SqlitePool, Error> {
     let give_up = Instant::now() + BUSY;
     loop {
         let pool = pool(1).after_release(|connection, _| Box::pin(is_clean(connection)));
@@ -122,7 +210,7 @@ async fn open_writer(url: &SqliteUrl) -> Result<SqlitePool, sqlx::Error> {
     }
 }
 
-async fn open_readers(path: &Path) -> Result<SqlitePool, sqlx::Error> {
+async fn open_readers(path: &Path) -> Result<SqlitePool, Error> {
     let options = options(Some(path)).pragma("query_only", "ON");
     pool(READERS).connect_with(options).await
 }
@@ -154,14 +242,14 @@ fn options(path: Option<&Path>) -> SqliteConnectOptions {
 /// among them, SQLite ends it by itself (<https://www.sqlite.org/lang_transaction.html>,
 /// section 3). The driver's ROLLBACK then fails, and it believes to be in a transaction for
 /// good: no other could ever begin. Such a connection is closed, and a new one made.
-async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+async fn is_clean(connection: &mut SqliteConnection) -> Result<bool, Error> {
     // The rollback was asked for, and is done once this is.
     connection.ping().await?;
     Ok(!connection.is_in_transaction())
 }
 
 /// `SQLITE_BUSY` (5) and its extended codes, whose low byte it is.
-fn is_busy(error: &sqlx::Error) -> bool {
+fn is_busy(error: &Error) -> bool {
     let code = error.as_database_error().and_then(DatabaseError::code);
     code.and_then(|code| code.parse::<u32>().ok())
         .is_some_and(|code| code & 0xff == 5)

@@ -1,8 +1,7 @@
 //! The one place where writes are begun and committed.
 
-use crate::lent::InTransaction;
+use crate::{lent::InTransaction, sqlite::SqliteTransaction};
 use faults::{CrashPoint, crash_point};
-use sqlx::{Sqlite, Transaction};
 use std::{
     future::Future,
     ops::{Deref, DerefMut},
@@ -11,18 +10,12 @@ use std::{
 /// A transaction that writes to PostgreSQL.
 pub type PostgresWrite = Write<InTransaction>;
 /// A transaction that writes to SQLite.
-pub type SqliteWrite = Write<Transaction<'static, Sqlite>>;
+pub type SqliteWrite = Write<SqliteTransaction>;
 
 /// A transaction of some engine, which was begun. Dropped before its commit, it never was.
 pub trait Begun: DerefMut {
     /// Commits it.
     fn commit(self) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
-}
-
-impl Begun for Transaction<'_, Sqlite> {
-    async fn commit(self) -> Result<(), sqlx::Error> {
-        Self::commit(self).await
-    }
 }
 
 /// A transaction that writes. Dropped before its commit, it never was.

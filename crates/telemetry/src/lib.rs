@@ -6,6 +6,7 @@
 //! | [`metrics`](Metrics) | one set of instruments, read by Prometheus and pushed by OTLP |
 //! | [`logs`] | log lines (logfmt) that carry the trace they belong to |
 //! | [`propagation`] | W3C Trace Context in and out of HTTP headers |
+//! | [`request`] | the tracer in a request's context, for spans far below the HTTP layers |
 //!
 //! Nothing here is global but the log subscriber, which a process can have only once: two
 //! services, or a service and a load generator, can live side by side in a test.
@@ -17,12 +18,13 @@
 pub mod logs;
 mod metrics;
 pub mod propagation;
+pub mod request;
 mod spans;
 
 use opentelemetry::KeyValue;
 use opentelemetry_sdk::{Resource, trace::SdkTracer};
 use std::{
-    sync::mpsc::{self, Receiver, RecvTimeoutError},
+    sync::mpsc::{self, RecvTimeoutError},
     thread,
     time::Duration,
 };
@@ -124,7 +126,7 @@ impl Telemetry {
                 self.metrics.shutdown();
                 let _ = closed.send(());
             });
-            let totals = wait(&ended, &watched, patience)?;
+            let totals = wait(|| ended.recv_timeout(patience), || watched.totals())?;
             // Metrics that nobody takes in time are lost, as those are of a process that is killed.
             let _ = all_closed.recv_timeout(patience);
             Some(totals)
@@ -138,23 +140,64 @@ impl Telemetry {
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Waits for the end of the export, as long as there is some progress; none if there is not.
+/// `end` waits for a while: for as long as a receiver may take nothing.
 fn wait(
-    ended: &Receiver<SpanTotals>,
-    counts: &SpanCounts,
-    patience: Duration,
+    mut end: impl FnMut() -> Result<SpanTotals, RecvTimeoutError>,
+    totals: impl Fn() -> SpanTotals,
 ) -> Option<SpanTotals> {
-    let mut exported = counts.totals().exported;
+    let mut exported = totals().exported;
     loop {
-        match ended.recv_timeout(patience) {
+        match end() {
             Ok(totals) => return Some(totals),
-            Err(RecvTimeoutError::Timeout) if counts.totals().exported > exported => {
-                exported = counts.totals().exported;
+            Err(RecvTimeoutError::Timeout) if totals().exported > exported => {
+                exported = totals().exported;
             }
             Err(_) => {
-                let lost = counts.totals().lost();
+                let lost = totals().lost();
                 tracing::warn!(lost, "the last spans could not be exported");
                 return None;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// Waits for a receiver that takes `each` spans in each of 15 waits, and then has all; how
+    /// often it was waited for.
+    fn wait_for_one_that_takes(each: u64) -> (Option<SpanTotals>, u64) {
+        let (waits, exported) = (Cell::new(0), Cell::new(0));
+        let totals = || SpanTotals {
+            ended: 100,
+            exported: exported.get(),
+            failed: 0,
+        };
+        let end = || {
+            waits.set(waits.get() + 1);
+            exported.set(exported.get() + each);
+            if waits.get() > 15 {
+                Ok(totals())
+            } else {
+                Err(RecvTimeoutError::Timeout)
+            }
+        };
+        (wait(end, totals), waits.get())
+    }
+
+    #[test]
+    fn a_receiver_that_takes_one_batch_after_the_other_is_waited_for_until_it_has_all() {
+        let (totals, waits) = wait_for_one_that_takes(2);
+        assert_eq!(
+            (totals.map(|totals| totals.exported), waits),
+            (Some(32), 16)
+        );
+    }
+
+    #[test]
+    fn a_receiver_that_takes_nothing_is_waited_for_once() {
+        assert_eq!(wait_for_one_that_takes(0), (None, 1));
     }
 }

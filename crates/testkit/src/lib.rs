@@ -6,11 +6,16 @@
 )]
 
 pub mod chain;
+#[cfg(feature = "clock")]
+mod clock;
 mod engines;
 pub mod jaeger;
 pub mod postgres;
+pub mod repeat;
 mod service;
 
+#[cfg(feature = "clock")]
+pub use clock::HeldClock;
 pub use engines::Database;
 
 use std::{

@@ -88,5 +88,5 @@ fn a_cluster_ends_with_its_process_also_when_that_is_killed() {
     child.kill().unwrap();
     child.wait().unwrap();
     let gone = || !folder.exists() && !std::path::Path::new(&server).exists();
-    assert!(wait_until(Duration::from_secs(20), gone));
+    assert!(wait_until(Duration::from_mins(1), gone));
 }

@@ -40,7 +40,8 @@ pub struct Trace<'a> {
     pub children: Vec<Vec<usize>>,
     /// Spans with no span above them, by start: true roots, orphans and cut circles.
     pub tops: Vec<usize>,
-    /// How many spans name a parent that is not there.
+    /// How many spans name a parent that is not there. Statements do not count: the attempt
+    /// that their request belongs to says already that its span is missing.
     pub orphans: u64,
     /// How many spans came more than once and were left out.
     pub duplicates: u64,
@@ -103,8 +104,8 @@ fn parents(spans: &[&Span], places: &Places) -> Vec<Option<usize>> {
 }
 
 fn is_orphan(span: &Span, places: &Places) -> bool {
-    span.parent
-        .is_some_and(|parent| !places.contains_key(&parent))
+    let is_missing = |parent| !places.contains_key(&parent);
+    !span.is_statement && span.parent.is_some_and(is_missing)
 }
 
 fn skewed(spans: &[&Span], parents: &[Option<usize>]) -> u64 {

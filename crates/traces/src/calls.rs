@@ -69,6 +69,8 @@ pub struct Request<'a> {
     pub cause: Option<Cause>,
     /// The calls made for it, by start.
     pub calls: Vec<usize>,
+    /// The statements executed for it, by start.
+    pub statements: Vec<&'a Span>,
 }
 
 impl<'a> Calls<'a> {
@@ -123,6 +125,12 @@ impl<'a> Calls<'a> {
                 let attempt = self.add_attempt(span, call);
                 self.add_request(span, attempt)
             }
+            Role::Statement => {
+                if let Some(request) = above.request {
+                    self.requests[request].statements.push(span);
+                }
+                above
+            }
             Role::Detached => Above::default(),
             Role::Detail => above,
         }
@@ -130,6 +138,7 @@ impl<'a> Calls<'a> {
 
     fn role(&self, span: &Span, above: Above) -> Role {
         match (span.kind, above.call, above.attempt) {
+            _ if span.is_statement => Role::Statement,
             (Kind::Server, Some(_), Some(_)) => Role::Request,
             (Kind::Server, ..) if self.is_inside_own_request(span, above) => Role::Detail,
             (Kind::Server, ..) => Role::UntoldRequest,
@@ -199,6 +208,7 @@ impl<'a> Calls<'a> {
             outcome,
             cause,
             calls: Vec::new(),
+            statements: Vec::new(),
         });
         if let Some(attempt) = above.attempt {
             self.attempts[attempt].request.get_or_insert(place);
@@ -230,6 +240,8 @@ enum Role {
     Request,
     /// A request received whose caller told of no attempt.
     UntoldRequest,
+    /// A statement that a service had its own database execute.
+    Statement,
     /// Work on a message taken from a queue: nobody waits for it.
     Detached,
     Detail,

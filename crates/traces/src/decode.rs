@@ -160,10 +160,12 @@ fn kind(kind: i32) -> Kind {
 fn read_attributes(span: &mut Span, attributes: &[KeyValue], names: &mut Names) {
     let mut peer = Peer::default();
     let mut guess = None;
+    let mut is_of_database = false;
     for attribute in attributes {
         let Some(value) = value(attribute) else {
             continue;
         };
+        is_of_database |= DATABASE_KEYS.contains(&attribute.key.as_str());
         match attribute.key.as_str() {
             "error.type" => guess = text(value).and_then(cause_of_error_type),
             key if peer.note(key, value) => {}
@@ -171,6 +173,9 @@ fn read_attributes(span: &mut Span, attributes: &[KeyValue], names: &mut Names) 
         }
     }
     span.cause = span.cause.or(guess);
+    // Our services say how each statement ended. The database of a foreign service, which does
+    // not, stays a hop that is called.
+    span.is_statement = is_of_database && span.kind == Kind::Client && span.outcome.is_some();
     if span.kind != Kind::Server {
         span.peer = peer.name.map(|name| names.get(name));
         span.peer_is_address = peer.is_address();
@@ -210,9 +215,11 @@ const PEER_KEYS: [&str; 6] = [
     attribute::PEER_OLD,
     "server.address",
     "net.peer.name",
-    "db.system.name",
-    "db.system",
+    DATABASE_KEYS[0],
+    DATABASE_KEYS[1],
 ];
+/// What marks a span as one of a database: by today's conventions, and by older ones.
+const DATABASE_KEYS: [&str; 2] = ["db.system.name", "db.system"];
 
 impl<'a> Peer<'a> {
     /// Whether `key` names a callee; keeps the better of two names.
@@ -316,6 +323,19 @@ mod tests {
             (span.peer.as_deref(), span.peer_is_address),
             (Some("10.0.0.1"), true)
         );
+    }
+
+    #[test]
+    fn a_span_of_a_database_is_a_statement_where_it_says_how_it_ended() {
+        for key in DATABASE_KEYS {
+            let database = pair(key, string("postgresql"));
+            let foreign = span_with(std::slice::from_ref(&database));
+            assert!(!foreign.is_statement);
+            assert_eq!(foreign.peer.as_deref(), Some("postgresql"));
+            let ours = [database, pair(attribute::OUTCOME, string("ok"))];
+            assert!(span_with(&ours).is_statement);
+            assert!(!span_with(&ours[1..]).is_statement);
+        }
     }
 
     #[test]

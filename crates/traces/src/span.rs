@@ -148,6 +148,9 @@ pub struct Span {
     pub error: bool,
     /// Whether `peer` is an address or a product rather than the name of a service.
     pub peer_is_address: bool,
+    /// Whether it is a statement that one of our services had its own database execute. That
+    /// is a detail of the request, and no call: the database is no hop.
+    pub is_statement: bool,
     /// Call: how it ended. Its presence marks the span as a call.
     pub call_outcome: Option<Outcome>,
     /// Call: the last underlying failure.
@@ -243,6 +246,7 @@ impl Span {
             kind,
             error: false,
             peer_is_address: false,
+            is_statement: false,
             call_outcome: None,
             call_cause: None,
             stopped_by: None,

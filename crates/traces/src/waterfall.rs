@@ -29,7 +29,7 @@ pub struct Waterfall {
     pub outcome: Outcome,
     /// How long its root request took, in nanoseconds.
     pub nanos: u64,
-    /// Its calls, attempts and requests received, callers before the called.
+    /// Its calls, attempts, requests received and statements, callers before the called.
     pub bars: Vec<Bar>,
     /// How many more there are.
     pub left_out: usize,
@@ -65,7 +65,7 @@ pub enum Why {
     },
 }
 
-/// One call, attempt or request received.
+/// One call, attempt, request received or statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Bar {
     /// How many bars stand above it.
@@ -74,7 +74,7 @@ pub struct Bar {
     pub role: Role,
     /// Who made the span.
     pub by: String,
-    /// Who was called.
+    /// Who was called; of a statement, what it does to which table.
     pub callee: String,
     /// When it began, in nanoseconds after the root request.
     pub start: u64,
@@ -109,6 +109,8 @@ pub enum Role {
     Attempt(u32),
     /// What the callee saw of it.
     Request,
+    /// A statement that the callee had its own database execute for it.
+    Statement,
 }
 
 /// Chooses the most telling traces: one that went well; one that failed in the most frequent
@@ -276,7 +278,8 @@ struct Drawing<'a, N> {
 }
 
 /// What is still to be drawn, and how deep it stands.
-enum Open {
+enum Open<'a> {
+    Statement(&'a Span, usize),
     Call(usize, usize),
     Attempt(usize, u32, usize),
     Request(usize, usize),
@@ -309,11 +312,33 @@ impl<'a, N: Fn(usize) -> &'a str> Drawing<'a, N> {
                 Open::Request(place, depth) => {
                     let request = &self.calls.requests[place];
                     self.bars.push(self.of_request(request, depth));
-                    let calls = request.calls.iter();
-                    open.extend(calls.map(|call| Open::Call(*call, depth + 1)));
+                    open.extend(self.below(request, depth + 1));
                 }
+                Open::Statement(span, depth) => self.bars.push(self.of_statement(span, depth)),
             }
             open[first..].reverse();
+        }
+    }
+
+    /// What was done for a request, by start.
+    fn below(&self, request: &Request<'a>, depth: usize) -> Vec<Open<'a>> {
+        let calls = request.calls.iter();
+        let calls = calls.map(|call| {
+            let start = self.calls.calls[*call].span.start;
+            (start, Open::Call(*call, depth))
+        });
+        let statements = request.statements.iter();
+        let statements = statements.map(|span| (span.start, Open::Statement(span, depth)));
+        let mut all: Vec<_> = calls.chain(statements).collect();
+        all.sort_by_key(|(start, _)| *start);
+        all.into_iter().map(|(_, open)| open).collect()
+    }
+
+    fn of_statement(&self, span: &Span, depth: usize) -> Bar {
+        Bar {
+            outcome: span.outcome.unwrap_or(Outcome::Ok),
+            cause: span.cause,
+            ..self.bar(span, Role::Statement, &span.name, depth)
         }
     }
 

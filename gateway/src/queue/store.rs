@@ -1,6 +1,7 @@
 //! The queue on the disk.
 
 use chassis::Refusal;
+use opentelemetry::{Context, trace::FutureExt};
 use sqlx::{query, query_as, query_scalar};
 use std::sync::Arc;
 use stores::{OpenError, Sqlite, SqliteUrl};
@@ -93,6 +94,8 @@ type Kept = Result<(), Arc<sqlx::Error>>;
 
 struct Unwritten {
     event: NewEvent,
+    /// That of the request that sent it.
+    context: Context,
     kept: oneshot::Sender<Kept>,
 }
 
@@ -112,7 +115,12 @@ impl Writer {
     pub(super) async fn write(&self, event: NewEvent) -> Result<(), Refusal> {
         let (kept, answer) = oneshot::channel();
         let full = |_| busy("too many events wait to be kept");
-        self.0.try_send(Unwritten { event, kept }).map_err(full)?;
+        let unwritten = Unwritten {
+            event,
+            context: Context::current(),
+            kept,
+        };
+        self.0.try_send(unwritten).map_err(full)?;
         match answer.await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
@@ -132,9 +140,13 @@ fn busy(detail: &'static str) -> Refusal {
 async fn write_all(store: QueueStore, wake: Arc<Notify>, mut unwritten: mpsc::Receiver<Unwritten>) {
     let mut batch = Vec::with_capacity(BATCH);
     while unwritten.recv_many(&mut batch, BATCH).await > 0 {
+        // A commit for many requests is seen in the trace of the first: a span has one parent.
+        let context = batch.first().map(|first| first.context.clone());
         let (events, senders): (Vec<_>, Vec<_>) =
             batch.drain(..).map(|one| (one.event, one.kept)).unzip();
-        let kept = store.add(&events).await.map_err(Arc::new);
+        let added = store.add(&events);
+        let added = added.with_context(context.unwrap_or_default()).await;
+        let kept = added.map_err(Arc::new);
         // Here, and not where an event is told: whoever did that may have left meanwhile.
         wake.notify_one();
         for sender in senders {

@@ -27,7 +27,7 @@ pub(super) async fn until(what: impl Fn() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), waiting)
+    tokio::time::timeout(Duration::from_mins(1), waiting)
         .await
         .unwrap();
 }

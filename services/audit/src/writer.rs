@@ -6,6 +6,7 @@
 //! 1984). Nobody is answered before their event is on the disk.
 
 use crate::store::{Appended, Store, StoreError};
+use opentelemetry::{Context, trace::FutureExt};
 use std::{
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -40,6 +41,8 @@ type Answer = Result<Appended, AppendError>;
 
 struct Waiting {
     event: NewEvent,
+    /// That of the request that sent it.
+    context: Context,
     answer: oneshot::Sender<Answer>,
 }
 
@@ -62,7 +65,12 @@ impl Writer {
 
     fn send(&self, event: NewEvent) -> Result<oneshot::Receiver<Answer>, AppendError> {
         let (answer, answered) = oneshot::channel();
-        match self.0.try_send(Waiting { event, answer }) {
+        let waiting = Waiting {
+            event,
+            context: Context::current(),
+            answer,
+        };
+        match self.0.try_send(waiting) {
             Ok(()) => Ok(answered),
             Err(TrySendError::Full(_)) => Err(AppendError::Full),
             Err(TrySendError::Closed(_)) => Err(AppendError::Ended),
@@ -75,8 +83,10 @@ async fn write(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<Waiting>) {
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
         // Whoever has left was not told that their event is recorded, and it need not be.
         batch.retain(|one| !one.answer.is_closed());
-        if !batch.is_empty() {
-            commit(&*store, batch.drain(..)).await;
+        // A commit for many requests is seen in the trace of the first: a span has one parent.
+        if let Some(first) = batch.first() {
+            let context = first.context.clone();
+            commit(&*store, batch.drain(..)).with_context(context).await;
         }
     }
 }

@@ -140,7 +140,7 @@ impl Record {
         let parent = telemetry::propagation::extract(request.headers());
         let span = server_span(&shared.replica, request, method, route.as_ref());
         let span = shared.tracer.build_with_context(span, &parent);
-        let context = parent.with_span(span);
+        let context = telemetry::request::carry(parent.with_span(span), &shared.tracer);
         let begin = Instant::now();
         Self {
             shared,

@@ -254,13 +254,20 @@ impl Drop for Record {
     }
 }
 
-/// The span of an attempt, as the semantic conventions for HTTP clients ask for.
+/// The span of an attempt, as the semantic conventions for HTTP clients ask for
+/// (<https://opentelemetry.io/docs/specs/semconv/http/http-spans/>): named by method and
+/// template, of which there are few, and never by the path.
 fn client_span(shared: &Shared, request: &Request<Bytes>, number: u32) -> SpanBuilder {
     let uri = request.uri();
-    let method = request.method().as_str().to_owned();
+    let method = request.method().as_str();
+    let mut name = method.to_owned();
     let mut attributes = Vec::with_capacity(14);
+    if let Some(CallInfo { template, .. }) = request.extensions().get() {
+        name = format!("{method} {template}");
+        attributes.push(KeyValue::new(semconv::URL_TEMPLATE, template.clone()));
+    }
     attributes.extend([
-        KeyValue::new(semconv::HTTP_REQUEST_METHOD, method.clone()),
+        KeyValue::new(semconv::HTTP_REQUEST_METHOD, method.to_owned()),
         KeyValue::new(
             semconv::SERVER_ADDRESS,
             uri.host().unwrap_or_default().to_owned(),
@@ -280,7 +287,7 @@ fn client_span(shared: &Shared, request: &Request<Bytes>, number: u32) -> SpanBu
     if number > 0 {
         attributes.push(KeyValue::new(attribute::RESEND_COUNT, i64::from(number)));
     }
-    SpanBuilder::from_name(method)
+    SpanBuilder::from_name(name)
         .with_kind(SpanKind::Client)
         .with_attributes(attributes)
 }

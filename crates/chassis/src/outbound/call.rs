@@ -10,6 +10,7 @@ use opentelemetry::{
 };
 use opentelemetry_sdk::trace::SdkTracer;
 use std::{
+    borrow::Cow,
     future::Future,
     pin::Pin,
     sync::{
@@ -28,6 +29,8 @@ use types::{Cause, Outcome, StoppedBy, attribute};
 pub(super) struct CallInfo {
     /// The call's name, for example `auth.introspect`.
     pub name: &'static str,
+    /// The path with placeholders for what differs from call to call, without the query.
+    pub template: Cow<'static, str>,
     /// The request for which it is made.
     pub context: RequestContext,
     /// How many calls to the same service were made for it before.

@@ -7,6 +7,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_T
 use resilience::{Failure, balance::Tried, cache::CacheKey, deadline::Deadline, retry::Repeatable};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -54,6 +55,10 @@ impl Upstream {
     /// An answer below 500 is an answer, whatever it says; everything else is an error.
     pub async fn call(&self, context: &RequestContext, call: Call) -> Result<Answer, CallError> {
         let mut request = call.request;
+        if call.cacheable {
+            let key = CacheKey(request.uri().to_string().into());
+            request.extensions_mut().insert(key);
+        }
         let patience = call
             .patience
             .and_then(|patience| Deadline::after(Instant::now(), patience));
@@ -62,6 +67,7 @@ impl Upstream {
         }
         request.extensions_mut().insert(CallInfo {
             name: call.name,
+            template: call.template,
             context: context.clone(),
             number: context.count_call(&self.callee),
             scheduled: call.scheduled,
@@ -86,45 +92,67 @@ impl Upstream {
 #[derive(Debug)]
 pub struct Call {
     name: &'static str,
+    template: Cow<'static, str>,
     request: Request<Bytes>,
+    cacheable: bool,
     scheduled: Option<SystemTime>,
     patience: Option<Duration>,
 }
 
 impl Call {
-    /// A call named `name` (`service.verb`) of `method` on `path`, which begins with `/`.
-    pub fn new(name: &'static str, method: Method, path: &str) -> Self {
+    /// A call named `name` (`service.verb`) of `method` on `template`, which begins with `/`.
+    ///
+    /// The template names the spans of all attempts, so it must not differ from request to
+    /// request. One with placeholders, such as `/v1/profiles/{user}`, needs [`at`](Self::at).
+    pub fn new(name: &'static str, method: Method, template: &'static str) -> Self {
         let mut request = Request::new(Bytes::new());
         *request.method_mut() = method;
-        if let Ok(uri) = path.parse() {
-            *request.uri_mut() = uri;
-        }
-        Self::of(name, request)
+        let call = Self {
+            name,
+            template: without_query(template).into(),
+            request,
+            cacheable: false,
+            scheduled: None,
+            patience: None,
+        };
+        call.at(template)
     }
 
-    /// A call named `name` that is exactly `request`, whose URI is a path.
-    pub const fn of(name: &'static str, request: Request<Bytes>) -> Self {
+    /// A call named `name` that is exactly `request`, whose URI is a path. The path is its own
+    /// template: for senders who ask for the same again and again.
+    pub fn of(name: &'static str, request: Request<Bytes>) -> Self {
         Self {
             name,
+            template: request.uri().path().to_owned().into(),
             request,
+            cacheable: false,
             scheduled: None,
             patience: None,
         }
     }
 
     /// A GET call.
-    pub fn get(name: &'static str, path: &str) -> Self {
-        Self::new(name, Method::GET, path)
+    pub fn get(name: &'static str, template: &'static str) -> Self {
+        Self::new(name, Method::GET, template)
     }
 
     /// A POST call.
-    pub fn post(name: &'static str, path: &str) -> Self {
-        Self::new(name, Method::POST, path)
+    pub fn post(name: &'static str, template: &'static str) -> Self {
+        Self::new(name, Method::POST, template)
     }
 
     /// A PUT call.
-    pub fn put(name: &'static str, path: &str) -> Self {
-        Self::new(name, Method::PUT, path)
+    pub fn put(name: &'static str, template: &'static str) -> Self {
+        Self::new(name, Method::PUT, template)
+    }
+
+    /// Sets the path: the template with its placeholders filled in, and the query.
+    #[must_use]
+    pub fn at(mut self, path: &str) -> Self {
+        if let Ok(uri) = path.parse() {
+            *self.request.uri_mut() = uri;
+        }
+        self
     }
 
     /// Adds a JSON body.
@@ -159,10 +187,7 @@ impl Call {
     #[must_use]
     pub fn cacheable(mut self) -> Self {
         // Two writes to the same path are two writes.
-        if self.request.method() == Method::GET {
-            let key = CacheKey(self.request.uri().to_string().into());
-            self.request.extensions_mut().insert(key);
-        }
+        self.cacheable = self.request.method() == Method::GET;
         self
     }
 
@@ -181,6 +206,10 @@ impl Call {
         self.scheduled = Some(at);
         self
     }
+}
+
+fn without_query(path: &'static str) -> &'static str {
+    path.split_once('?').map_or(path, |(path, _)| path)
 }
 
 /// An answer with a status below 500.

@@ -6,6 +6,7 @@
 use crate::{
     chain::{Chain, Ground, Kind, SERVICES},
     load::Sender,
+    rounds::Rounds,
     spread::Spread,
     trouble::Trouble,
 };
@@ -22,8 +23,9 @@ const TARGET_OF_REPLICAS: f64 = 1.10;
 pub const RATE: f64 = 1000.0;
 /// Spans wait half a second for their batch to fill; sending them is part of the cost.
 pub const SETTLE: Duration = Duration::from_secs(1);
-/// Four spans of requests received, three of calls and three of attempts.
-const SPANS_PER_REQUEST: u64 = 10;
+/// Four spans of requests received, three of calls, three of attempts, and one statement each of
+/// profile and database.
+const SPANS_PER_REQUEST: u64 = 12;
 
 /// How long to measure.
 #[derive(Debug)]
@@ -62,31 +64,29 @@ pub async fn measure(ground: &Ground, size: &Size) -> Result<(), Trouble> {
     for chain in chains {
         chain.stop().await;
     }
-    print(&rounds?, size);
-    Ok(())
+    rounds?.show(|rounds| print(rounds, size))
 }
 
 /// CPU per request in microseconds: for every round, every chain and every service.
 type Round = [[f64; SERVICES.len()]; Kind::ALL.len()];
 
-async fn rounds(chains: &[Chain], ground: &Ground, size: &Size) -> Result<Vec<Round>, Trouble> {
+async fn rounds(chains: &[Chain], ground: &Ground, size: &Size) -> Result<Rounds<Round>, Trouble> {
     // The first chain is a real one: a bare one has no login.
     let sender = Sender::log_in(&chains[0]).await?;
     for chain in chains {
         eprintln!("warming up the {}", chain.kind().name());
-        sender.send(chain, size.warm_up, RATE).await?;
+        sender.warm_up(chain, size.warm_up, RATE).await?;
     }
     sleep(SETTLE).await;
-    let mut rounds = Vec::new();
-    for number in 1..=size.rounds {
+    Rounds::measure(size.rounds, async |number| {
         let mut round = Round::default();
         for (costs, chain) in round.iter_mut().zip(chains) {
             eprintln!("round {number} of {}: {}", size.rounds, chain.kind().name());
             *costs = one(chain, &sender, ground, size.requests).await?;
         }
-        rounds.push(round);
-    }
-    Ok(rounds)
+        Ok(round)
+    })
+    .await
 }
 
 /// One turn of a chain: CPU per request in microseconds, for every service.
@@ -125,7 +125,8 @@ fn print(rounds: &[Round], size: &Size) {
     println!();
     println!(
         "CPU per request in µs, user and system: medians of {} rounds of {} requests, {RATE} a second",
-        size.rounds, size.requests
+        rounds.len(),
+        size.requests
     );
     println!(
         "{:10}{:>10}{:>10}{:>10}{:>12}{:>13}{:>10}{:>14}",

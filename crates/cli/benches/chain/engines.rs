@@ -7,6 +7,7 @@ use crate::{
     cpu::{RATE, SETTLE, Size, one},
     load::Sender,
     process::family_cpu_us,
+    rounds::Rounds,
     spread::Spread,
     trouble::Trouble,
 };
@@ -32,8 +33,7 @@ pub async fn measure(mut ground: Ground, size: &Size) -> Result<(), Trouble> {
     let rounds = rounds([&sqlite, &postgres], &cluster, &ground, size).await;
     sqlite.stop().await;
     postgres.stop().await;
-    print(&rounds?, size);
-    Ok(())
+    rounds?.show(|rounds| print(rounds, size))
 }
 
 async fn rounds(
@@ -41,28 +41,27 @@ async fn rounds(
     cluster: &Cluster,
     ground: &Ground,
     size: &Size,
-) -> Result<Vec<Round>, Trouble> {
+) -> Result<Rounds<Round>, Trouble> {
     let senders = [
         Sender::log_in(sqlite).await?,
         Sender::log_in(postgres).await?,
     ];
-    senders[0].send(sqlite, size.warm_up, RATE).await?;
-    senders[1].send(postgres, size.warm_up, RATE).await?;
+    senders[0].warm_up(sqlite, size.warm_up, RATE).await?;
+    senders[1].warm_up(postgres, size.warm_up, RATE).await?;
     sleep(SETTLE).await;
     let server = || family_cpu_us(cluster.server_pid()).ok_or_else(no_server);
-    let mut rounds = Vec::new();
-    for number in 1..=size.rounds {
+    Rounds::measure(size.rounds, async |number| {
         eprintln!("round {number} of {}: SQLite, then PostgreSQL", size.rounds);
         let costs = one(sqlite, &senders[0], ground, size.requests).await?;
         let before = server()?;
-        rounds.push(Round {
+        Ok(Round {
             sqlite: costs,
             postgres: one(postgres, &senders[1], ground, size.requests).await?,
             // The turn has a tenth more requests than are counted, to open connections.
             server: (server()? - before) / (size.requests + size.requests / 10) as f64,
-        });
-    }
-    Ok(rounds)
+        })
+    })
+    .await
 }
 
 fn no_server() -> Trouble {
@@ -73,7 +72,8 @@ fn print(rounds: &[Round], size: &Size) {
     println!();
     println!(
         "CPU per request in µs by engine: medians of {} rounds of {} requests, {RATE} a second",
-        size.rounds, size.requests
+        rounds.len(),
+        size.requests
     );
     println!("{:10}{:>10}{:>12}", "", "SQLite", "PostgreSQL");
     let row = |name: &str, cost: &dyn Fn(&[f64; SERVICES.len()]) -> f64| {

@@ -70,6 +70,14 @@ impl Sender {
         all_ok(chain, counts.offered, counts.ok)
     }
 
+    /// The same before anything is measured: it does no harm if some are not answered.
+    pub async fn warm_up(&self, chain: &Chain, requests: u64, rate: f64) -> Result<(), Trouble> {
+        match self.send(chain, requests, rate).await {
+            Err(trouble) if trouble.is_disturbance() => Ok(()),
+            done => done,
+        }
+    }
+
     /// Sends `requests` for the page to `chain`, as fast as it answers. All must be answered.
     pub async fn send_at_once(&self, chain: &Chain, requests: u64) -> Result<(), Trouble> {
         let mut lanes = JoinSet::new();

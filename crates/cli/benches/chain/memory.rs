@@ -3,6 +3,7 @@
 use crate::{
     chain::{Chain, Ground, Kind, SERVICES},
     load::Sender,
+    rounds::Rounds,
     trouble::Trouble,
 };
 use std::time::Duration;
@@ -17,6 +18,8 @@ const TARGET_GROWTH: f64 = 0.10;
 /// default cost of 19,456 KiB, in megabytes. It is bounded by a setting and not part of the
 /// target, which is about requests.
 const HASHING_MB: f64 = 19_456.0 * 1024.0 / 1e6;
+/// One is enough: memory does not depend on what else the machine does.
+const ROUNDS: usize = 1;
 /// Until the last spans are sent.
 const SETTLE: Duration = Duration::from_secs(1);
 
@@ -41,12 +44,17 @@ impl Size {
 
 /// Measures and prints.
 pub async fn measure(ground: &Ground, size: &Size) -> Result<(), Trouble> {
-    let chain = Chain::start(Kind::Real, ground).await?;
-    let looks = looks(&chain, size).await;
-    chain.stop().await;
-    let (first, second) = looks?;
-    print(&first, &second, size);
-    Ok(())
+    let rounds = Rounds::measure(ROUNDS, async |_| {
+        let chain = Chain::start(Kind::Real, ground).await?;
+        let looks = looks(&chain, size).await;
+        chain.stop().await;
+        looks
+    });
+    rounds.await?.show(|rounds| {
+        for (first, second) in rounds {
+            print(first, second, size);
+        }
+    })
 }
 
 type Look = [f64; SERVICES.len()];

@@ -7,6 +7,7 @@ use crate::{
     chain::{ANY_PORT, Ground, environment},
     cpu::{SETTLE, Size},
     process::cpu_us,
+    rounds::Rounds,
     spread::Spread,
     trouble::Trouble,
 };
@@ -27,8 +28,7 @@ pub async fn measure(ground: &Ground, size: &Size) -> Result<(), Trouble> {
     for process in [serving, refusing] {
         process.stop().await;
     }
-    print(&rounds?, size);
-    Ok(())
+    rounds?.show(|rounds| print(rounds, size))
 }
 
 async fn start(name: &str, args: &[&str], ground: &Ground) -> Result<Process, Trouble> {
@@ -49,7 +49,11 @@ async fn start(name: &str, args: &[&str], ground: &Ground) -> Result<Process, Tr
 /// CPU of one request that is served, and of one that is refused, in microseconds.
 type Round = [f64; 2];
 
-async fn rounds(serving: &Process, refusing: &Process, size: &Size) -> Result<Vec<Round>, Trouble> {
+async fn rounds(
+    serving: &Process,
+    refusing: &Process,
+    size: &Size,
+) -> Result<Rounds<Round>, Trouble> {
     let client = chassis::outbound::client()?;
     // It takes the only place, for an hour.
     let url = url(refusing);
@@ -58,22 +62,17 @@ async fn rounds(serving: &Process, refusing: &Process, size: &Size) -> Result<Ve
         _ = &mut hanging => return Err(Trouble::Gone(refusing.name().to_owned())),
         () = sleep(SETTLE) => {}
     }
-    let mut rounds = Vec::new();
-    for number in 1..=size.rounds {
+    let busy = StatusCode::SERVICE_UNAVAILABLE;
+    let rounds = Rounds::measure(size.rounds, async |number| {
         eprintln!("round {number} of {}: refusals", size.rounds);
-        rounds.push([
+        Ok([
             one(&client, serving, StatusCode::OK, size.requests).await?,
-            one(
-                &client,
-                refusing,
-                StatusCode::SERVICE_UNAVAILABLE,
-                size.requests,
-            )
-            .await?,
-        ]);
-    }
+            one(&client, refusing, busy, size.requests).await?,
+        ])
+    });
+    let rounds = rounds.await;
     drop(hanging);
-    Ok(rounds)
+    rounds
 }
 
 /// CPU per request in microseconds; all must be answered with `status`.
@@ -122,7 +121,8 @@ fn print(rounds: &[Round], size: &Size) {
     println!();
     println!(
         "CPU per request in µs of a relay, medians of {} rounds of {} requests, one at a time",
-        size.rounds, size.requests
+        rounds.len(),
+        size.requests
     );
     println!(
         "{:32}{:>8.1}",

@@ -54,4 +54,23 @@ pub enum Trouble {
         /// What each request makes at least.
         least: u64,
     },
+    /// Too many rounds were disturbed.
+    #[error("this machine is too busy: {whole} of {wanted} rounds could be measured")]
+    TooBusy {
+        /// The rounds that were measured.
+        whole: usize,
+        /// The rounds that were wanted.
+        wanted: usize,
+        /// What disturbed the last one.
+        #[source]
+        last: Box<Trouble>,
+    },
+}
+
+impl Trouble {
+    /// Whether it is what a machine does that is busy with something else: requests that time
+    /// out, and spans that come late.
+    pub const fn is_disturbance(&self) -> bool {
+        matches!(self, Self::NotOk { .. } | Self::SpansMissing { .. })
+    }
 }

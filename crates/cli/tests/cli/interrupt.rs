@@ -45,7 +45,7 @@ fn a_run_that_is_interrupted_at_any_moment_leaves_nothing_behind() {
         wait_for_processes(&sandbox, processes);
         if processes == 1 {
             // Before it listens for signals there is nothing to clean up, and it just dies.
-            assert!(wait_until(Duration::from_secs(20), || sandbox
+            assert!(wait_until(Duration::from_mins(1), || sandbox
                 .path()
                 .join("out")
                 .exists()));
@@ -70,7 +70,7 @@ fn services_end_by_themselves_when_the_lab_is_killed() {
     wait_for_processes(&sandbox, 5);
     send(&child, Signal::KILL);
     finish(child).unwrap();
-    assert!(wait_until(Duration::from_secs(30), || sandbox
+    assert!(wait_until(Duration::from_mins(1), || sandbox
         .processes()
         .is_empty()));
 }

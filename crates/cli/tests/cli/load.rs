@@ -114,7 +114,8 @@ async fn a_server_that_stalls_shows_in_the_open_model_and_hides_from_the_closed_
     assert!(p90(&open) > stall / 4.0, "{open}");
     let flags = ["--workers", "1", "--requests", "400"];
     let closed = measured(Server::default().start().await, "/stall", &flags).await;
-    assert!(p90(&closed) < stall / 4.0, "{closed}");
+    // One request of 400 shows the stall, and no more than that.
+    assert!(p90(&closed) < stall, "{closed}");
     assert!(closed["slowest_ms"].as_f64().unwrap() >= stall, "{closed}");
     let caveats = closed["caveats"].to_string();
     assert!(caveats.contains("closed model"), "{caveats}");

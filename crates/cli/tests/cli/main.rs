@@ -15,14 +15,13 @@ mod load;
 mod readme;
 mod scenarios;
 mod service;
+mod statements;
 mod store_wait;
 mod up;
-#[path = "../shared/verdict.rs"]
-mod verdict;
 
 use serde_json::Value;
 use std::{fs, net::SocketAddr, process::Command};
-use testkit::{Ended, Sandbox};
+use testkit::{Ended, Sandbox, repeat::to_a_verdict};
 use tokio::net::TcpSocket;
 
 /// `nines`, to be given arguments.
@@ -39,9 +38,9 @@ fn run_scenario(sandbox: &Sandbox, text: &str, flags: &[&str]) -> (Ended, Value)
     (ended, serde_json::from_str(&result).unwrap())
 }
 
-/// The same, and again where it was inconclusive.
+/// The same, repeated where it was inconclusive.
 fn run_to_a_verdict(sandbox: &Sandbox, text: &str, flags: &[&str]) -> (Ended, Value) {
-    verdict::to_a_verdict(|| run_scenario(sandbox, text, flags))
+    to_a_verdict(|| run_scenario(sandbox, text, flags))
 }
 
 /// A port on which nobody listens, and which nobody else is given while the socket is kept;
@@ -57,7 +56,7 @@ fn reserved() -> (TcpSocket, SocketAddr) {
 /// Nothing that a run started or made is left.
 fn assert_clean(sandbox: &Sandbox) {
     let gone = || sandbox.processes().is_empty() && sandbox.left_behind().is_empty();
-    let clean = testkit::wait_until(std::time::Duration::from_secs(20), gone);
+    let clean = testkit::wait_until(std::time::Duration::from_mins(1), gone);
     assert!(
         clean,
         "left: {:?} {:?}",

@@ -4,18 +4,9 @@ mod kept;
 
 use super::{assert_clean, nines, reserved};
 use kept::{Kept, ask, get};
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
-use std::{
-    collections::BTreeSet,
-    fs::{self, File},
-    io::{Read, Write},
-    net::TcpStream,
-    os::unix::fs::PermissionsExt,
-    process::Child,
-    time::Duration,
-};
-use testkit::{Ended, Sandbox, finish, wait_until};
+use rustix::process::{Signal, kill_process};
+use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, time::Duration};
+use testkit::wait_until;
 use traces::{Receiver, ReceiverOptions};
 
 const START: Duration = Duration::from_mins(1);
@@ -158,15 +149,15 @@ fn a_service_that_hangs_changes_no_probe_but_its_own() {
 fn a_chain_of_which_a_service_dies_names_it_and_stops_the_others() {
     let kept = Kept::start(&[]);
     kill_process(kept.process("database"), Signal::KILL).unwrap();
-    let ended = finish(kept.child).unwrap();
+    let (sandbox, ended) = kept.finish();
     assert_eq!(ended.code, Some(3), "{}", ended.stderr);
     assert!(
         ended.stderr.contains("database ended by itself (signal: 9"),
         "{}",
         ended.stderr
     );
-    assert!(!kept.sandbox.path().join("out/chain.json").exists());
-    assert_clean(&kept.sandbox);
+    assert!(!sandbox.path().join("out/chain.json").exists());
+    assert_clean(&sandbox);
 }
 
 #[test]

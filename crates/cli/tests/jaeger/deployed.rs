@@ -1,10 +1,10 @@
 //! Runs against a chain that somebody else has started.
 
-use super::{Kept, START, first, nines, run, verdict::to_a_verdict};
+use super::{Kept, START, first, nines, run};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{ffi::OsStr, fs, process::Command};
-use testkit::{Sandbox, finish, jaeger, wait_until};
+use testkit::{Sandbox, finish, jaeger, repeat::to_a_verdict, wait_until};
 
 /// Who fails is decided by the seed alone, so that two runs of it must agree to the request.
 const SCENARIO: &str = r#"

@@ -3,8 +3,6 @@
 mod deployed;
 mod forwarded;
 mod pods;
-#[path = "../shared/verdict.rs"]
-mod verdict;
 
 use serde_json::Value;
 use std::{

@@ -113,6 +113,7 @@ fn what(bar: &Bar) -> Markup {
             Role::Attempt(0) => "attempt",
             Role::Attempt(nth) => { "retry " (nth) }
             Role::Request => { "in " bdi { (bar.callee) } }
+            Role::Statement => { bdi { (bar.callee) } }
         }
     }
 }
@@ -149,6 +150,7 @@ fn drawn(bar: &Bar, length: f64) -> Markup {
         Role::Call => "call",
         Role::Attempt(_) => "attempt",
         Role::Request => "request",
+        Role::Statement => "statement",
     };
     let ending = if bar.outcome.is_available() {
         ""

@@ -5,6 +5,7 @@ mod connections;
 mod failures;
 mod migrations;
 mod silence;
+mod spans;
 mod waits;
 
 use stores::{OpenError, Postgres, PostgresUrl, StoreUrl};

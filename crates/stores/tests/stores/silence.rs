@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 const CONNECTIONS: u32 = 4;
 /// The store's own limit is 6 s; the rest is for a busy machine. Without that limit it would be
 /// for ever.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// What those have who do not wait that long.
 const PATIENCE: Duration = Duration::from_millis(10);

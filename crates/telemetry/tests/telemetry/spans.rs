@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use telemetry::{SpanTotals, Telemetry, propagation};
 use tokio::{
     net::TcpListener,
-    time::{Duration, Instant, sleep},
+    time::{Duration, Instant},
 };
 use traces::{Kind, Span, SpanId};
 
@@ -132,21 +132,6 @@ async fn a_receiver_that_never_answers_is_not_waited_for() {
     assert_eq!(totals.lost(), 10);
     // The exporter itself would wait for ten seconds, for each of two attempts.
     assert!(begin.elapsed() < Duration::from_secs(9));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_takes_one_batch_after_the_other_gets_all() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let telemetry = start(format!("http://{}", listener.local_addr().unwrap()));
-    let slow = async || {
-        sleep(Duration::from_millis(300)).await;
-    };
-    let app = axum::Router::new().route("/v1/traces", axum::routing::post(slow));
-    tokio::spawn(async { axum::serve(listener, app).await });
-    // Fifteen batches take longer in all than the patience, and each takes far less.
-    make_spans(&telemetry, 15 * 2_048);
-    let totals = telemetry.shutdown_within(Duration::from_secs(3)).await;
-    assert_eq!((totals.exported, totals.lost()), (15 * 2_048, 0));
 }
 
 #[tokio::test]

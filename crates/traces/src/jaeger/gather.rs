@@ -253,7 +253,11 @@ fn without(known: &[Span], mut spans: ExportTraceServiceRequest) -> ExportTraceS
 
 /// What the spans of a trace say of those that are not there.
 fn state(known: &[Span], fetched: &[Span]) -> State {
-    let spans = || known.iter().chain(fetched);
+    // A statement tells of no other span but its request's, whose attempt tells of it too.
+    let spans = || {
+        let all = known.iter().chain(fetched);
+        all.filter(|span| !span.is_statement)
+    };
     let ids: HashSet<_> = spans().map(|span| span.id).collect();
     let mut attempts: BTreeMap<SpanId, u32> = BTreeMap::new();
     let mut received = HashSet::new();
@@ -322,6 +326,13 @@ mod tests {
         let server = span(3, 2, Kind::Server);
         assert_eq!(state(&known, &[]), State::Broken, "it was answered");
         assert_eq!(state(&known, std::slice::from_ref(&server)), State::Whole);
+        let statement = Span {
+            is_statement: true,
+            ..attempt(6, 3, None)
+        };
+        let with_statement = [server.clone(), statement.clone()];
+        assert_eq!(state(&known, &with_statement), State::Whole);
+        assert_eq!(state(&known, &[statement]), State::Broken, "3 is not there");
         let below = [server.clone(), attempt(5, 4, None)];
         assert_eq!(state(&known, &below), State::Broken, "4 made 5");
         let below = [server, call(4, 3, 2), attempt(5, 4, Some(Cause::Refused))];

@@ -2,7 +2,7 @@
 
 use crate::story::{self, Call, End, OK, attempted, call, failed, fault, served, tell};
 use traces::{
-    AnalysisOptions, Span, Waterfall,
+    AnalysisOptions, Kind, Span, SpanId, Waterfall, analyse,
     waterfall::{MOST, MOST_BARS, Role, Why},
     waterfalls,
 };
@@ -126,6 +126,72 @@ fn bars_tell_calls_attempts_and_requests_with_all_that_befell_them() {
     assert_eq!((bars[0].start, bars[0].by.as_str()), (0, "client"));
     assert!(bars.windows(2).all(|pair| pair[0].start < pair[1].start));
     assert_eq!(found[0].nanos, bars[0].nanos);
+}
+
+/// A statement of `of`, executed for `parent`, as our services tell of it.
+fn statement(parent: &Span, id: u64) -> Span {
+    let id = SpanId::new(id).unwrap();
+    Span {
+        parent: Some(parent.id),
+        start: parent.start + 1,
+        end: parent.end - 1,
+        name: "SELECT records".into(),
+        is_statement: true,
+        outcome: Some(Outcome::Failed),
+        cause: Some(Cause::Timeout),
+        ..Span::new(parent.trace, id, Kind::Client, parent.service.clone())
+    }
+}
+
+/// The requests received in `spans`.
+fn received(spans: &[Span]) -> Vec<Span> {
+    let is_received = |span: &&Span| span.kind == Kind::Server;
+    spans.iter().filter(is_received).cloned().collect()
+}
+
+#[test]
+fn statements_stand_below_their_request_in_the_order_of_time() {
+    let mut spans = tell(1, "r1", &ok());
+    let gateway = received(&spans).remove(0);
+    spans.push(statement(&gateway, 1 << 60));
+    let found = waterfalls(&spans, &AnalysisOptions::default());
+    let bars: Vec<_> = found[0]
+        .bars
+        .iter()
+        .map(|bar| (bar.depth, bar.role, bar.callee.as_str()))
+        .collect();
+    let below = [
+        (3, Role::Statement, "SELECT records"),
+        (3, Role::Call, "auth"),
+    ];
+    assert_eq!(bars[3..5], below);
+    let bar = &found[0].bars[3];
+    assert_eq!(
+        (bar.outcome, bar.cause),
+        (Outcome::Failed, Some(Cause::Timeout))
+    );
+}
+
+#[test]
+fn a_statement_is_neither_a_call_nor_an_attempt_nor_an_orphan() {
+    let told = tell(1, "r1", &ok());
+    let without = analyse(&told, &AnalysisOptions::default());
+    let mut spans = told.clone();
+    for (id, request) in (1 << 60..).zip(received(&told)) {
+        spans.push(statement(&request, id));
+    }
+    // One whose request is lost with the process that served it.
+    let lost = Span {
+        parent: SpanId::new(1 << 61),
+        ..statement(&told[0], 1 << 62)
+    };
+    spans.push(lost);
+    let with = analyse(&spans, &AnalysisOptions::default());
+    assert_eq!((&with.hops, &with.root), (&without.hops, &without.root));
+    assert_eq!(with.completeness.orphans, 0);
+    assert_eq!(with.completeness.missing(), 0);
+    assert!(with.completeness.is_complete());
+    assert_eq!(with.completeness.spans, spans.len() as u64);
 }
 
 #[test]

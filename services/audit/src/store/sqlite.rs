@@ -6,8 +6,8 @@ use super::{
 };
 use crate::chain::{Hash, Head};
 use async_trait::async_trait;
-use sqlx::{SqliteConnection, query, query_as};
-use stores::{OpenError, Sqlite, SqliteUrl};
+use sqlx::{query, query_as};
+use stores::{OpenError, Sqlite, SqliteLent, SqliteUrl};
 use types::audit::{Event, NewEvent, Verification};
 
 pub(super) const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite/0001_events.sql")];
@@ -38,7 +38,7 @@ impl Store for SqliteStore {
 
     async fn verify(&self, noted: Option<Hash>) -> Result<Verification, StoreError> {
         let mut walk = Walk::new(noted);
-        while verify::go_on(&mut *self.0.readers().acquire().await?, &mut walk).await? {}
+        while verify::go_on(&mut self.0.readers().acquire().await?, &mut walk).await? {}
         let mut transaction = self.0.readers().begin().await?;
         Ok(verify::end(&mut *transaction, walk).await?)
     }
@@ -49,7 +49,7 @@ impl Store for SqliteStore {
 }
 
 #[async_trait]
-impl Statements for SqliteConnection {
+impl Statements for SqliteLent {
     async fn head(&mut self) -> Result<Head, sqlx::Error> {
         let row = query_as("SELECT sequence, hash FROM head");
         head(row.fetch_one(self).await?)

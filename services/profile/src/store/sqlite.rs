@@ -6,8 +6,8 @@ use super::{
 };
 use async_trait::async_trait;
 use chassis::conditional::Preconditions;
-use sqlx::{Executor, Sqlite as Engine, SqliteConnection, query, query_as};
-use stores::{OpenError, Sqlite, SqliteUrl, SqliteWrite};
+use sqlx::{Executor, Sqlite as Engine, query, query_as};
+use stores::{OpenError, Sqlite, SqliteLent, SqliteUrl, SqliteWrite};
 use types::profile::{Profile, View};
 
 const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite/0001_profiles.sql")];
@@ -116,7 +116,7 @@ fn kept(rows: Vec<Row>) -> Option<Kept> {
     Some(Kept { view, version })
 }
 
-async fn create_missing(connection: &mut SqliteConnection, view: &View) -> Result<(), sqlx::Error> {
+async fn create_missing(connection: &mut SqliteLent, view: &View) -> Result<(), sqlx::Error> {
     let created = query(
         "INSERT INTO profiles (user, display_name, language, collection, version)
          VALUES (?, ?, ?, ?, 1) ON CONFLICT DO NOTHING",
@@ -133,7 +133,7 @@ async fn create_missing(connection: &mut SqliteConnection, view: &View) -> Resul
     }
 }
 
-async fn write_page(connection: &mut SqliteConnection, view: &View) -> Result<(), sqlx::Error> {
+async fn write_page(connection: &mut SqliteLent, view: &View) -> Result<(), sqlx::Error> {
     for (position, key) in (1_i64..).zip(&view.keys) {
         query("INSERT INTO page_records (user, position, record_key) VALUES (?, ?, ?)")
             .bind(&view.profile.user)

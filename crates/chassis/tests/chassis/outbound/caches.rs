@@ -5,6 +5,7 @@ use chassis::{Answer, Call, CallError};
 use opentelemetry::trace::SpanKind;
 use resilience::cache::{CachePolicy, CacheSettings};
 use std::time::Duration;
+use testkit::HeldClock;
 use types::Outcome;
 
 /// A caller that remembers answers: fresh for so many milliseconds, and then to stand in for
@@ -78,9 +79,10 @@ async fn a_fresh_answer_is_used_again_and_the_span_says_so() {
 
 #[tokio::test]
 async fn an_old_answer_stands_in_for_a_failure_marked_and_with_its_age() {
+    let clock = HeldClock::hold();
     let auth = Asking::start(1, [ok("1"), Reply::answer(500, "", "")]).await;
     auth.ask().await.unwrap();
-    tokio::time::sleep(Duration::from_millis(5)).await;
+    clock.advance(Duration::from_millis(5)).await;
     let answer = auth.ask().await.unwrap();
     assert_eq!(&answer.response().body()[..], b"1");
     assert_eq!(answer.outcome(), Outcome::Degraded);
@@ -94,11 +96,12 @@ async fn an_old_answer_stands_in_for_a_failure_marked_and_with_its_age() {
 
 #[tokio::test]
 async fn a_denial_is_told_and_takes_away_what_was_kept() {
+    let clock = HeldClock::hold();
     for status in [401, 403, 404] {
         let denial = Reply::answer(status, "", "");
         let auth = Asking::start(1, [ok("1"), denial, Reply::answer(500, "", "")]).await;
         auth.ask().await.unwrap();
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        clock.advance(Duration::from_millis(5)).await;
         assert_eq!(auth.ask().await.unwrap().status(), status);
         assert!(auth.ask().await.is_err(), "{status}");
     }

@@ -239,7 +239,7 @@ async fn a_client_that_leaves_ends_the_calls_made_for_it() {
     let request = wrap(&desk, &middle, &callee.url).oneshot(get("/v1/ask"));
     tokio::select! {
         answer = request => panic!("answered by silence: {answer:?}"),
-        () = callee.hears() => {}
+        () = callee.hears(1) => {}
     }
     let server = desk.saw_one(Outcome::Failed, Some(Cause::Cancelled));
     let (call, _) = middle.saw_one(Outcome::Failed, Some(Cause::Cancelled));

@@ -27,7 +27,7 @@ async fn an_answer_is_one_call_of_one_attempt() {
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.response().body(), r#"{"active":true}"#);
     let (call, attempt) = gateway.saw_one(Outcome::Ok, None);
-    assert_eq!((&*call.name, &*attempt.name), ("auth.ask", "GET"));
+    assert_eq!((&*call.name, &*attempt.name), ("auth.ask", "GET /v1/ask"));
     assert_eq!(
         (call.status, attempt.status),
         (Status::Unset, Status::Unset)
@@ -203,7 +203,7 @@ async fn a_call_that_its_caller_drops_is_cancelled_and_counted_once() {
         let mut call = pin!(gateway.ask(&auth));
         tokio::select! {
             answer = &mut call => panic!("answered by silence: {answer:?}"),
-            () = auth.hears() => {}
+            () = auth.hears(1) => {}
         }
     }
     gateway.saw_one(Outcome::Failed, Some(Cause::Cancelled));

@@ -72,6 +72,7 @@ async fn an_attempt_says_where_it_went_and_a_first_one_is_no_resend() {
         ("server.address", "127.0.0.1"),
         ("server.port", &port.to_string()),
         ("url.full", &format!("http://127.0.0.1:{port}/v1/ask")),
+        ("url.template", "/v1/ask"),
     ] {
         assert_eq!(attribute(&attempt, name).as_deref(), Some(value), "{name}");
     }
@@ -83,6 +84,33 @@ async fn an_attempt_says_where_it_went_and_a_first_one_is_no_resend() {
         );
         assert_eq!(attribute(&span, "peer.service").as_deref(), Some("auth"));
     }
+}
+
+#[tokio::test]
+async fn an_attempt_is_named_by_its_template_and_never_by_the_path() {
+    for (user, query) in [("ann", ""), ("bob", "?part=1")] {
+        let (gateway, auth) = (Caller::new(), well().await);
+        let path = format!("/v1/users/{user}{query}");
+        let call = Call::get("auth.user", "/v1/users/{user}").at(&path);
+        let upstream = gateway.upstream("auth", &auth.url);
+        upstream.call(&gateway.context, call).await.unwrap();
+        assert!(auth.heard()[0].starts_with(&format!("get {path} http/1.1\r\n")));
+        let (_, attempt) = gateway.saw_one(Outcome::Ok, None);
+        assert_eq!(attempt.name, "GET /v1/users/{user}");
+        let said = |name| attribute(&attempt, name).unwrap();
+        assert_eq!(said("url.template"), "/v1/users/{user}");
+        assert!(said("url.full").ends_with(&path));
+    }
+}
+
+#[tokio::test]
+async fn the_query_is_no_part_of_a_template() {
+    let (gateway, auth) = (Caller::new(), well().await);
+    let call = Call::get("auth.ask", "/v1/ask?a=b");
+    let upstream = gateway.upstream("auth", &auth.url);
+    upstream.call(&gateway.context, call).await.unwrap();
+    assert!(auth.heard()[0].starts_with("get /v1/ask?a=b http/1.1\r\n"));
+    assert_eq!(gateway.saw_one(Outcome::Ok, None).1.name, "GET /v1/ask");
 }
 
 #[tokio::test]

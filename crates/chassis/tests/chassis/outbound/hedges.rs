@@ -9,12 +9,17 @@ use resilience::{
     retry::BudgetSettings,
 };
 use std::time::Duration;
+use testkit::HeldClock;
 use types::{Cause, Outcome};
 
-/// A caller that asks once more after 10 ms, `capacity` times at most.
+const DELAY: Duration = Duration::from_millis(10);
+/// The time of an attempt, in which nothing will answer.
+const TIME: Duration = Duration::from_millis(300);
+
+/// A caller that asks once more after [`DELAY`], `capacity` times at most.
 fn hedging(capacity: u32) -> Caller {
     let settings = HedgeSettings {
-        delay: Duration::from_millis(10),
+        delay: DELAY,
         budget: BudgetSettings {
             ratio: 0.0,
             floor: 0.0,
@@ -27,11 +32,10 @@ fn hedging(capacity: u32) -> Caller {
     caller
 }
 
-/// The same, which gives an attempt a time in which nothing will answer: long enough for whatever
-/// is sent to be heard.
+/// The same, which gives an attempt [`TIME`].
 fn impatient(capacity: u32) -> Caller {
     let mut caller = hedging(capacity);
-    caller.policy.attempt_timeout = Some(Duration::from_millis(300));
+    caller.policy.attempt_timeout = Some(TIME);
     caller
 }
 
@@ -43,7 +47,13 @@ fn ok() -> Reply {
 async fn the_second_answer_serves_where_the_first_does_not_come_and_both_have_their_spans() {
     let gateway = hedging(1);
     let auth = Callee::start([Reply::silence(), ok()]).await;
-    gateway.ask(&auth).await.unwrap();
+    let clock = HeldClock::hold();
+    let second_is_due = async {
+        auth.hears(1).await;
+        clock.advance(DELAY).await;
+    };
+    let (answer, ()) = tokio::join!(gateway.ask(&auth), second_is_due);
+    answer.unwrap();
     let call = gateway.only_call(Outcome::Ok, None);
     assert_eq!(attribute(&call, "nines.call.attempts").unwrap(), "2");
     let hedges = call
@@ -60,15 +70,27 @@ async fn the_second_answer_serves_where_the_first_does_not_come_and_both_have_th
     assert!(auth.heard()[1].contains("nines-attempt: auth:1\r\n"));
 }
 
+/// The time of one call: a second request is due once the callee has heard `first`, and each has
+/// its whole time once it has heard `last`.
+async fn passes(clock: &HeldClock, callee: &Callee, first: usize, last: usize) {
+    callee.hears(first).await;
+    clock.advance(DELAY).await;
+    callee.hears(last).await;
+    clock.advance(TIME).await;
+}
+
 #[tokio::test]
 async fn once_the_budget_is_spent_there_is_no_second_request() {
     let gateway = impatient(1);
     let auth = Callee::start([Reply::silence()]).await;
     let upstream = gateway.upstream("auth", &auth.url);
-    for heard in [2, 3, 4] {
+    let clock = HeldClock::hold();
+    for (first, heard) in [(1, 2), (3, 3), (4, 4)] {
         let call = Call::get("auth.ask", "/v1/ask");
-        let error = upstream.call(&gateway.context, call).await.unwrap_err();
-        assert_eq!((error.cause, auth.heard().len()), (Cause::Timeout, heard));
+        let asked = upstream.call(&gateway.context, call);
+        let (answer, ()) = tokio::join!(asked, passes(&clock, &auth, first, heard));
+        let cause = answer.unwrap_err().cause;
+        assert_eq!((cause, auth.heard().len()), (Cause::Timeout, heard));
     }
 }
 
@@ -78,6 +100,9 @@ async fn what_must_not_be_done_twice_is_not_sent_twice() {
     let auth = Callee::start([Reply::silence(), ok()]).await;
     let call = Call::new("auth.do", Method::POST, "/v1/do");
     let upstream = gateway.upstream("auth", &auth.url);
-    assert!(upstream.call(&gateway.context, call).await.is_err());
+    let clock = HeldClock::hold();
+    let asked = upstream.call(&gateway.context, call);
+    let (answer, ()) = tokio::join!(asked, passes(&clock, &auth, 1, 1));
+    assert!(answer.is_err());
     assert_eq!(auth.heard().len(), 1);
 }

@@ -7,6 +7,7 @@ use resilience::{
     retry::{BudgetSettings, RetryPolicy, RetrySettings},
 };
 use std::time::Duration;
+use testkit::HeldClock;
 use types::StoppedBy;
 
 /// How often the policy is replaced while calls are under way.
@@ -132,19 +133,28 @@ async fn a_call_keeps_the_policy_it_began_with() {
     let gateway = Caller::new();
     let callee = Callee::start([Reply::silence()]).await;
     let (auth, policy) = upstream(&gateway, &callee);
+    let clock = HeldClock::hold();
+    let patience = Duration::from_millis(300);
+    let limit = Duration::from_millis(1);
     let under_way = async {
-        let call = Call::get("auth.ask", "/v1/ask").patience(Duration::from_millis(300));
+        let call = Call::get("auth.ask", "/v1/ask").patience(patience);
         auth.call(&gateway.context, call).await.unwrap_err()
     };
     let replace = async {
-        callee.hears().await;
+        callee.hears(1).await;
         policy.set(Policy {
-            attempt_timeout: Some(Duration::from_millis(1)),
+            attempt_timeout: Some(limit),
             ..Policy::default()
         });
         let call = Call::get("auth.ask", "/v1/ask").patience(Duration::from_secs(30));
-        let error = auth.call(&gateway.context, call).await.unwrap_err();
+        let time = async {
+            callee.hears(2).await;
+            clock.advance(limit).await;
+        };
+        let (answer, ()) = tokio::join!(auth.call(&gateway.context, call), time);
+        let error = answer.unwrap_err();
         assert_eq!(error.stopped_by, StoppedBy::Attempts, "the new limit");
+        clock.advance(patience).await;
     };
     let (error, ()) = tokio::join!(under_way, replace);
     assert_eq!(error.stopped_by, StoppedBy::Deadline, "its own patience");

@@ -83,10 +83,10 @@ impl Callee {
         self.heard.borrow().clone()
     }
 
-    /// Waits until a request was heard.
-    pub async fn hears(&self) {
+    /// Waits until `count` requests were heard.
+    pub async fn hears(&self, count: usize) {
         let mut heard = self.heard.subscribe();
-        heard.wait_for(|heard| !heard.is_empty()).await.unwrap();
+        heard.wait_for(|heard| heard.len() >= count).await.unwrap();
     }
 
     /// The value of the header `name` in the only request heard.

@@ -125,6 +125,11 @@ impl Kept {
     pub(super) fn stop(self, signal: Signal) -> (Sandbox, Ended) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
+        self.finish()
+    }
+
+    /// Waits until it ends by itself; how it ended.
+    pub(super) fn finish(self) -> (Sandbox, Ended) {
         (self.sandbox, finish(self.child).unwrap())
     }
 }
