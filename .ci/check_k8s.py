@@ -19,8 +19,6 @@ import tempfile
 from k8s.python import kustomize, with_packages
 from support import ROOT
 
-# The newest whose schemas the pinned kubernetes-validate has.
-KUBERNETES = "1.37"
 KINDS = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamespace: nines\n"
 OWN_SECRETS = """secretGenerator:
   - name: admin-token
@@ -40,9 +38,9 @@ def combinations(folder):
         return f"{KINDS}resources:\n  - ../{up}/{on}\n" + (f"components:\n{listed}" if components else "") + more
 
     return {
-        "everything at once": built("overlays/kind", "autoscaling", "gateway-api", "chaos", "load-test"),
+        "everything at once": built("overlays/kind", "gateway-api", "chaos", "load-test"),
         "the chain with CloudNativePG": built(
-            "base", "cloudnative-pg", "network-policy", "autoscaling", more=OWN_SECRETS
+            "base", "cloudnative-pg", "network-policy", more=OWN_SECRETS
         ),
         "five hops with CloudNativePG, observed": built(
             "base", "audit", "cloudnative-pg", "observability", "network-policy", more=OWN_SECRETS
@@ -79,6 +77,7 @@ def invalid(document):
     """What is wrong with a document by itself."""
     import kubernetes_validate
     from k8s import schemas
+    from k8s.documents import KUBERNETES
 
     own = schemas.errors(document)
     if own is not None:
@@ -140,26 +139,38 @@ def planned(nines):
 
 def misfits(chain, documents):
     """Where the chain of the scenario is not the one that is rendered."""
-    pods = {pod.name: pod.document["spec"].get("replicas", 1) for pod in documents.services()}
-    for name in sorted(pods.keys() | chain.keys()):
-        if pods.get(name, 0) != chain.get(name, 0):
-            yield f"k8s/chain.toml: {chain.get(name, 0)} of {name}, and overlays/kind has {pods.get(name, 0)}"
+    scaled = documents.autoscalers()
+    for name in sorted(scaled.keys() | chain.keys()):
+        pods = scaled[name]["minReplicas"] if name in scaled else 0
+        if pods != chain.get(name, 0):
+            yield f"k8s/chain.toml: {chain.get(name, 0)} of {name}, and overlays/kind has {pods}"
+    for name, spec in scaled.items():
+        for way in ("scaleUp", "scaleDown"):
+            if spec["behavior"][way].get("selectPolicy") != "Disabled":
+                yield f"overlays/kind: the autoscaler of {name} may change the number that k8s/chain.toml states"
 
 
 def misfits_notice(chain, documents):
-    """One pod more of any service, and any service less, must be noticed."""
+    """One pod more of any service, any service less, and a number that may change must be noticed."""
     for name in chain:
-        more = type(documents)(copy.deepcopy(documents.all))
-        more.named("Deployment", name)["spec"]["replicas"] += 1
-        less = type(documents)([one for one in documents.all if one is not documents.named("Deployment", name)])
-        for what, broken in (("one more pod", more), ("no pod", less)):
+        for what, change in (
+            ("one more pod", lambda spec: spec.update(minReplicas=3)),
+            ("a number that grows", lambda spec: spec["behavior"]["scaleUp"].pop("selectPolicy")),
+            ("a number that shrinks", lambda spec: spec["behavior"]["scaleDown"].pop("selectPolicy")),
+        ):
+            broken = type(documents)(copy.deepcopy(documents.all))
+            change(broken.autoscalers()[name])
             if not list(misfits(chain, broken)):
                 yield f"not noticed by the scenario: {what} of {name}"
+        scaler = documents.named("HorizontalPodAutoscaler", name)
+        less = type(documents)([one for one in documents.all if one is not scaler])
+        if not list(misfits(chain, less)):
+            yield f"not noticed by the scenario: no pod of {name}"
 
 
 def main():
     with_packages()
-    from k8s import network, objects, pods, rules  # noqa: F401
+    from k8s import apply, network, objects, pods, room, rules, spread  # noqa: F401
 
     if len(sys.argv) != 2:
         sys.exit(__doc__)
@@ -186,6 +197,11 @@ def main():
         print(f"k8s/chain.toml: {', '.join(f'{count} of {name}' for name, count in chain.items())}")
         bad += misfits(chain, everything["overlays/kind"])
         bad += misfits_notice(chain, everything["overlays/kind"])
+    minikube, load_test = everything["overlays/minikube"], alone["components/load-test"]
+    for what, asked in room.asked_for(minikube, load_test):
+        print(f"overlays/minikube: {asked}m of {room.ROOM}m of CPU: {what}")
+    bad += room.misfits(minikube, load_test)
+    bad += room.misfits_notice(minikube, load_test)
     whole = everything["everything at once"]
     bad += rules.blind(whole)
     bad += schemas_notice(whole)

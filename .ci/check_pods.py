@@ -60,14 +60,18 @@ class Postgres:
 
     def __enter__(self):
         try:
-            self.start()
+            self.make()
+            # As the image does: nobody gets in before the databases are there.
+            self.start("")
             self.make_databases()
+            self.run("pg_ctl", "-D", "data", "-w", "-m", "fast", "stop")
+            self.start(self.address)
         except BaseException:
             self.__exit__()
             raise
         return self
 
-    def start(self):
+    def make(self):
         os.mkdir(self.folder)
         # PostgreSQL refuses to be run by root.
         owner = pwd.getpwnam("postgres")
@@ -87,7 +91,9 @@ class Postgres:
         )
         with open(f"{self.folder}/data/pg_hba.conf", "a") as hba:
             hba.write("host all all 10.90.0.0/16 scram-sha-256\n")
-        options = f"-c listen_addresses={self.address} -c fsync=off -k {self.folder}"
+
+    def start(self, address):
+        options = f"-c listen_addresses='{address}' -c fsync=off -k {self.folder}"
         self.run("pg_ctl", "-D", "data", "-l", "log", "-w", "-t", "300", "-o", options, "start")
 
     def make_databases(self):
@@ -259,14 +265,25 @@ def asked(pod):
         )
 
 
-def come_up(node):
-    """Two pods of each service, in any order: whoever comes too early tries again."""
-    begin = time.monotonic()
+def come_up(node, start_store):
+    """Two pods of each service, and their store last: those that need it wait, alive and not ready, and
+    none of them ends."""
     for service in SERVICES:
         for _ in range(2):
             node.start(service)
+    waiting = [pod for pod in node.pods.values() if pod.service != "gateway"]
+    for pod in waiting:
+        wait_for(f"{pod.name} to be alive", lambda pod=pod: pod.get(9090, "/livez") == 200)
+        if pod.get(9090, "/readyz") != 503:
+            sys.exit(f"{pod.name}: ready without its store")
+    processes = {pod.name: pod.process for pod in waiting}
+    begin = time.monotonic()
+    start_store()
     wait_for("all pods ready", lambda: all(len(node.of(service)) == 2 for service in SERVICES))
-    print(f"  {len(node.pods)} pods ready after {time.monotonic() - begin:.1f} s")
+    print(f"  {len(node.pods)} pods, ready {time.monotonic() - begin:.1f} s after the start of their store")
+    for pod in waiting:
+        if pod.current_process() != processes[pod.name]:
+            sys.exit(f"{pod.name} has ended instead of waiting for its store\n{pod.log()}")
 
 
 def replicas_share(node, edge):
@@ -360,12 +377,11 @@ def run(options, program):
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
         os.chmod(folder, 0o755)
-        stack.enter_context(Postgres(folder, NODE, password))
         podman = stack.enter_context(Podman(program, folder))
         image = image_of(podman, options.nines, options.image, folder)
         node = stack.enter_context(Node(podman, documents, image))
         edge = Edge(node)
-        come_up(node)
+        come_up(node, lambda: stack.enter_context(Postgres(folder, NODE, password)))
         for pod in list(node.pods.values()):
             restricted(pod)
         once_more(replicas_share, node, edge)

@@ -8,6 +8,8 @@ import subprocess
 import yaml
 
 NAMESPACE = "nines"
+# The newest whose schemas the pinned kubernetes-validate has.
+KUBERNETES = "1.37"
 TEMPLATES = {"Deployment", "StatefulSet", "Job"}
 # The one in C is ten times as fast, where there is one.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -42,6 +44,12 @@ class Documents:
     def services(self):
         """The pods of our own services."""
         return [pod for pod in self.pods() if pod.is_service]
+
+    def autoscalers(self):
+        """What decides how many pods there are: the Deployment's name → the autoscaler's specification."""
+        return {
+            one["spec"]["scaleTargetRef"]["name"]: one["spec"] for one in self.of("HorizontalPodAutoscaler")
+        }
 
     def pods_of(self, selector):
         """The pods that have all labels of a selector."""
@@ -114,6 +122,10 @@ class Pod:
         self.container = self.spec["containers"][0]
         self.is_service = self.labels.get("app.kubernetes.io/component") == "service"
 
+    def asks_for(self):
+        """The CPU that the pod asks for, in thousandths."""
+        return sum(thousandths(one["resources"]["requests"]["cpu"]) for one in self.containers)
+
     def port(self, target):
         """The number of a container port, by number or name; none if there is none."""
         for port in (port for one in self.containers for port in one.get("ports", [])):
@@ -139,6 +151,11 @@ class Pod:
             if "secret" in volume:
                 found.add(("Secret", volume["secret"]["secretName"]))
         return sorted(found)
+
+
+def thousandths(cpu):
+    """A quantity of CPU in its normal form, in thousandths."""
+    return int(cpu[:-1]) if cpu.endswith("m") else int(cpu) * 1000
 
 
 def matches(selector, labels):

@@ -207,6 +207,20 @@ def budgets(documents):
             yield f"{pod.name}: the budget is {spec}"
 
 
+@rule("no budget holds the only pod of its kind: its node could not be drained")
+def budgets_of_many(documents):
+    for budget in documents.of("PodDisruptionBudget"):
+        for pod in documents.pods_of(budget["spec"]["selector"]):
+            if not pod.is_service:
+                yield f"{budget['metadata']['name']}: holds {pod.kind} {pod.name}"
+
+
+@breaks(budgets_of_many)
+def a_budget_for_the_only_postgres(documents):
+    labels = documents.named("StatefulSet", "postgres")["spec"]["selector"]["matchLabels"]
+    documents.named("PodDisruptionBudget", "auth")["spec"]["selector"]["matchLabels"] = labels
+
+
 @breaks(budgets)
 def no_budget_for_auth(documents):
     documents.all.remove(documents.named("PodDisruptionBudget", "auth"))
@@ -217,24 +231,30 @@ def a_sick_pod_that_blocks_a_node(documents):
     documents.named("PodDisruptionBudget", "auth")["spec"].pop("unhealthyPodEvictionPolicy")
 
 
-@rule("somebody owns the number of pods, and only one: a manifest that states two or more, or an autoscaler")
+# The CPU in use, in thousandths and for each pod, above which there are to be more.
+BUSY = 70
+
+
+@rule("an autoscaler alone says how many pods of a service there are, in every overlay, and at least two")
 def replicas(documents):
-    scaled = {
-        one["spec"]["scaleTargetRef"]["name"]: one["spec"] for one in documents.of("HorizontalPodAutoscaler")
-    }
+    # A number in a manifest would reset the autoscaler's with every apply; one that another overlay has
+    # stated would, when this one is applied, be taken away, and one pod be left for a while.
+    scaled = documents.autoscalers()
     for pod in documents.services():
-        stated = pod.document["spec"].get("replicas")
-        if (pod.name in scaled) == (stated is not None):
-            yield f"{pod.name}: states {stated}, autoscaler {pod.name in scaled}"
-        if stated is not None and stated < 2:
-            yield f"{pod.name}: {stated} replica"
+        if "replicas" in pod.document["spec"]:
+            yield f"{pod.name}: states {pod.document['spec']['replicas']}"
+        if pod.name not in scaled:
+            yield f"{pod.name}: no autoscaler"
     for name, spec in scaled.items():
-        if documents.named("Deployment", name) is None:
+        pod = next((one for one in documents.services() if one.name == name), None)
+        if pod is None:
             yield f"{name}: is scaled, and not there"
+            continue
         if not 2 <= spec["minReplicas"] < spec["maxReplicas"]:
             yield f"{name}: from {spec['minReplicas']} to {spec['maxReplicas']}"
-        if [one["resource"]["target"].get("averageUtilization") for one in spec["metrics"]] != [70]:
-            yield f"{name}: metrics {spec['metrics']}"
+        share = [one["resource"]["target"].get("averageUtilization", 0) for one in spec["metrics"]]
+        if [one * pod.asks_for() for one in share] != [BUSY * 100]:
+            yield f"{name}: more pods at {share} % of {pod.asks_for()}m; wanted: at {BUSY}m"
         behavior = spec.get("behavior", {})
         if behavior.get("scaleUp", {}).get("stabilizationWindowSeconds") != 0:
             yield f"{name}: is slow to grow"
@@ -245,6 +265,26 @@ def replicas(documents):
 @breaks(replicas)
 def two_owners_of_a_number(documents):
     documents.named("Deployment", "auth")["spec"]["replicas"] = 2
+
+
+@breaks(replicas)
+def a_number_without_an_owner(documents):
+    documents.all.remove(documents.named("HorizontalPodAutoscaler", "audit"))
+
+
+@breaks(replicas)
+def an_autoscaler_of_nothing(documents):
+    documents.of("HorizontalPodAutoscaler")[0]["spec"]["scaleTargetRef"]["name"] = "nothing"
+
+
+@breaks(replicas)
+def one_pod_at_night(documents):
+    documents.of("HorizontalPodAutoscaler")[0]["spec"]["minReplicas"] = 1
+
+
+@breaks(replicas)
+def less_asked_for_and_the_same_share(documents):
+    documents.services()[0].container["resources"]["requests"]["cpu"] = "50m"
 
 
 @breaks(replicas)
@@ -289,13 +329,10 @@ def connections(documents):
     each = int(
         re.search(r"const CONNECTIONS: .*?new\((\d+)\)", (root() / "crates/stores/src/url.rs").read_text())[1]
     )
-    scaled = {
-        one["spec"]["scaleTargetRef"]["name"]: one["spec"]["maxReplicas"]
-        for one in documents.of("HorizontalPodAutoscaler")
-    }
+    scaled = documents.autoscalers()
     users = [pod for pod in documents.services() if "NINES_STORE" in documents.environment(pod)]
     # One pod more of each while a release is rolled out; a few connections are kept for administrators.
-    wanted = sum(scaled.get(pod.name, pod.document["spec"].get("replicas", 2)) + 1 for pod in users) * each + 5
+    wanted = sum(scaled[pod.name]["maxReplicas"] + 1 for pod in users if pod.name in scaled) * each + 5
     yield from (f"{wanted} are wanted, {one} allowed" for one in allowed if int(one) < wanted)
 
 

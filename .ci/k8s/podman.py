@@ -194,12 +194,15 @@ class Running:
         manifest = pathlib.Path(node.podman.folder, f"{name}.yaml")
         manifest.write_text(yaml.safe_dump_all([self.pod(), *self.configuration()]))
         node.podman("play", "kube", "--network", node.podman.network, str(manifest))
-        state = json.loads(node.podman("inspect", f"{name}-nines"))[0]
-        self.process = state["State"]["Pid"]
+        self.process = self.current_process()
         infra = json.loads(node.podman("pod", "inspect", name))
         infra = (infra[0] if isinstance(infra, list) else infra)["InfraContainerID"]
         networks = json.loads(node.podman("inspect", infra))[0]["NetworkSettings"]["Networks"]
         self.address = networks[node.podman.network]["IPAddress"]
+
+    def current_process(self):
+        """The number of its process, another one after each restart."""
+        return json.loads(self.node.podman("inspect", f"{self.name}-nines"))[0]["State"]["Pid"]
 
     def pod(self):
         """The pod, as its Deployment would make it."""

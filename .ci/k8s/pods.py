@@ -1,5 +1,6 @@
 """Rules of pods: probes, drain, rights, resources, settings."""
 
+import json
 import re
 
 from .documents import root, settings_known
@@ -200,27 +201,6 @@ def a_mount_without_its_volume(documents):
     documents.services()[0].spec["volumes"] = []
 
 
-@rule("the pods of a service spread over nodes, release by release")
-def spread(documents):
-    for pod in documents.services():
-        constraints = pod.spec.get("topologySpreadConstraints", [])
-        wanted = [
-            one
-            for one in constraints
-            if one["topologyKey"] == "kubernetes.io/hostname"
-            and one["maxSkew"] == 1
-            and {"app.kubernetes.io/name", "pod-template-hash"} == set(one.get("matchLabelKeys", []))
-            and one["labelSelector"]["matchLabels"].items() <= pod.labels.items()
-        ]
-        if not wanted:
-            yield f"{pod.name}: {constraints}"
-
-
-@breaks(spread)
-def pods_that_lie_together(documents):
-    documents.services()[0].spec.pop("topologySpreadConstraints")
-
-
 @rule("every setting of a service is one that it knows")
 def known_settings(documents):
     for pod in documents.services():
@@ -236,6 +216,90 @@ def known_settings(documents):
 @breaks(known_settings)
 def a_setting_with_a_slip_of_the_pen(documents):
     documents.services()[0].container["env"].append({"name": "NINES_DEADLIN", "value": "1s"})
+
+
+@rule("a service waits for its store as long as an image may take to be fetched, and not as long as a rollout")
+def waits(documents):
+    for pod in documents.services():
+        variables = documents.environment(pod)
+        if "NINES_STORE" not in variables:
+            continue
+        minutes = re.fullmatch(r"(\d+)m", variables.get("NINES_STORE_WAIT", ""))
+        longest = pod.document["spec"].get("progressDeadlineSeconds", 600) / 60
+        if not minutes or not 2 <= int(minutes[1]) < longest:
+            yield f"{pod.name}: NINES_STORE_WAIT is {variables.get('NINES_STORE_WAIT')}; wanted: 2 m or more, below {longest:.0f} m"
+
+
+def with_a_wait(documents, value):
+    for pod in documents.services():
+        for variable in pod.container["env"]:
+            if variable["name"] == "NINES_STORE_WAIT":
+                variable["value"] = value
+
+
+@breaks(waits)
+def a_store_that_is_given_up_soon(documents):
+    with_a_wait(documents, "10s")
+
+
+@breaks(waits)
+def a_store_that_is_waited_for_longer_than_a_rollout(documents):
+    with_a_wait(documents, "20m")
+
+
+# How long a slow commit of PostgreSQL took on a real cluster, for how many of them an event of the audit
+# log mostly waits at most, and how long the load test waits for an answer; all in seconds.
+SLOW_COMMIT, COMMITS, PATIENCE = 1.1, 2, 5
+
+
+@rule("an attempt outlasts slow commits, a second one fits a client's patience, and all of them the deadline")
+def time_outs(documents):
+    for pod in documents.services():
+        variables = documents.environment(pod)
+        attempt, deadline = (seconds(variables.get(f"NINES_{name}", "0s")) for name in ("ATTEMPT_TIMEOUT", "DEADLINE"))
+        attempts = 1 + json.loads(variables.get("NINES_RETRY", '{"retries":0}'))["retries"]
+        if not COMMITS * SLOW_COMMIT < attempt:
+            yield f"{pod.name}: an attempt ends after {attempt} s, and {COMMITS} commits may take {COMMITS * SLOW_COMMIT} s"
+        if not attempt + SLOW_COMMIT < PATIENCE:
+            yield f"{pod.name}: after an attempt of {attempt} s a second one takes longer than {PATIENCE} s"
+        if attempts < 2 or not attempts * attempt < deadline:
+            yield f"{pod.name}: {attempts} attempts of {attempt} s in {deadline} s"
+    for route in documents.of("HTTPRoute"):
+        limits = [seconds(one["timeouts"]["request"]) for one in route["spec"]["rules"]]
+        deadlines = [seconds(documents.environment(pod)["NINES_DEADLINE"]) for pod in documents.services()]
+        if min(limits) <= max(deadlines):
+            yield f"HTTPRoute {route['metadata']['name']}: ends after {min(limits)} s, before the services' {max(deadlines)} s"
+
+
+def with_setting(documents, name, value):
+    for one in documents.of("ConfigMap"):
+        one["data"].update({name: value} if name in one["data"] else {})
+
+
+@breaks(time_outs)
+def attempts_shorter_than_slow_commits(documents):
+    with_setting(documents, "NINES_ATTEMPT_TIMEOUT", "1s")
+
+
+@breaks(time_outs)
+def attempts_longer_than_a_client_waits(documents):
+    with_setting(documents, "NINES_ATTEMPT_TIMEOUT", "4s")
+    with_setting(documents, "NINES_DEADLINE", "13s")
+
+
+@breaks(time_outs)
+def a_deadline_for_one_attempt(documents):
+    with_setting(documents, "NINES_DEADLINE", "4s")
+
+
+@breaks(time_outs)
+def no_second_attempt(documents):
+    with_setting(documents, "NINES_RETRY", '{"retries":0}')
+
+
+@breaks(time_outs)
+def an_edge_that_gives_up_first(documents):
+    documents.of("HTTPRoute")[0]["spec"]["rules"][0]["timeouts"]["request"] = "4s"
 
 
 @rule("every replica knows its name, its admin token, and where to listen")
@@ -310,5 +374,4 @@ def a_grafana_that_anybody_can_edit(documents):
 
 @breaks(like_compose)
 def another_deadline(documents):
-    for one in documents.of("ConfigMap"):
-        one["data"].update({"NINES_DEADLINE": "4s"} if "NINES_DEADLINE" in one["data"] else {})
+    with_setting(documents, "NINES_DEADLINE", "4s")

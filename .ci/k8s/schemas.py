@@ -86,7 +86,9 @@ SPECS = {
         ),
     ),
     ("gateway.networking.k8s.io/v1", "HTTPRoute"): fields(
-        parentRefs=listed(fields(name=TEXT, sectionName=TEXT)),
+        parentRefs=listed(
+            fields(group=one_of("gateway.networking.k8s.io"), kind=one_of("Gateway"), name=TEXT, sectionName=TEXT)
+        ),
         hostnames=listed(TEXT),
         rules=listed(
             fields(
@@ -96,7 +98,9 @@ SPECS = {
                     )
                 ),
                 timeouts=fields(request=DURATION),
-                backendRefs=listed(fields(name=TEXT, port=WHOLE)),
+                backendRefs=listed(
+                    fields(group=one_of(""), kind=one_of("Service"), name=TEXT, port=WHOLE, weight=WHOLE)
+                ),
             )
         ),
     ),

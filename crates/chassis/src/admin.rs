@@ -1,7 +1,8 @@
 //! Probes, metrics, faults, policy, replicas of callees, and the description of the routes, on a listener of their own that no fault ever touches.
 //!
 //! Liveness and readiness say nothing about other services: a dependency that is down must
-//! not get its callers restarted or taken out of rotation one after the other.
+//! not get its callers restarted or taken out of rotation one after the other. A service that
+//! starts is alive before it is ready, however long it waits for its store.
 
 use crate::{
     Json, Policy, PolicyControl, Refusal,
@@ -19,26 +20,42 @@ use axum::{
 use faults::{FaultControl, FaultSet};
 use http::{HeaderMap, HeaderValue, header};
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicU8, Ordering::Relaxed},
 };
 use subtle::ConstantTimeEq;
 use telemetry::Telemetry;
+use tower::ServiceExt;
 use types::Problem;
 
 /// Whether the service takes requests.
 ///
 /// ```text
-/// starting => ready      it serves
-/// ready    => draining   it is told to stop
+/// starting => (waiting | ready)   its store is not there yet | it serves
+/// waiting  => starting            its store is there
+/// ready    => draining            it is told to stop
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Readiness(Arc<AtomicU8>);
 
 const STARTING: u8 = 0;
-const READY: u8 = 1;
+const WAITING: u8 = 1;
+const READY: u8 = 2;
+const DRAINING: u8 = 3;
 
+// Relaxed: nothing else is published by the state, and a probe that comes a moment earlier
+// would have seen the one before as well.
 impl Readiness {
+    /// Its own part is being set up.
+    pub(crate) fn starting(&self) {
+        self.0.store(STARTING, Relaxed);
+    }
+
+    /// It waits for its store.
+    pub(crate) fn waiting(&self) {
+        self.0.store(WAITING, Relaxed);
+    }
+
     /// It serves from now on.
     pub(crate) fn ready(&self) {
         self.0.store(READY, Relaxed);
@@ -46,7 +63,7 @@ impl Readiness {
 
     /// It is told to stop.
     pub(crate) fn draining(&self) {
-        self.0.store(READY + 1, Relaxed);
+        self.0.store(DRAINING, Relaxed);
     }
 
     /// What whoever asks is told.
@@ -54,6 +71,7 @@ impl Readiness {
         let (code, title) = match self.0.load(Relaxed) {
             READY => return Ok("ready\n"),
             STARTING => ("starting", "The service is starting"),
+            WAITING => ("waiting-for-store", "The service is waiting for its store"),
             _ => ("draining", "The service is stopping"),
         };
         Err(Problem::new(503, code, title).retryable(true).into())
@@ -69,13 +87,23 @@ pub(crate) struct Admin {
     pub policy: PolicyControl,
     pub callees: Callees,
     pub telemetry: Arc<Telemetry>,
-    pub token: Option<Secret>,
-    pub document: Arc<str>,
+    pub guard: Guard,
+    pub late: Late,
 }
 
+/// The routes that are known once the service is set up. Until then it is starting for them, too.
+///
+/// They must not hold [`Admin`], which holds them: neither would ever be dropped, and the
+/// telemetry in it never be flushed.
+pub(crate) type Late = Arc<OnceLock<Router>>;
+
+/// Lets a request change things if it carries the admin token.
+#[derive(Debug, Clone)]
+pub(crate) struct Guard(pub Option<Secret>);
+
 impl Admin {
-    /// The routes that every service has, and `own`, for which the admin token is needed.
-    pub(crate) fn router(self, own: Router) -> Router {
+    /// The routes that every service has, from its first moment on.
+    pub(crate) fn router(self) -> Router {
         Router::new()
             .route("/livez", get(async || "alive\n"))
             .route("/readyz", get(ready))
@@ -83,23 +111,37 @@ impl Admin {
             .route("/faults", get(read_faults).put(write_faults))
             .route("/policy", get(read_policy).put(write_policy))
             .route("/replicas", get(read_replicas).put(write_replicas))
-            .route("/openapi.json", get(document))
+            .fallback(late)
             .with_state(self.clone())
-            .merge(self.guarded(own))
             .layer(map_response_with_state(self, render))
     }
+}
 
+/// The routes of a service that is set up: what describes it, and `own`, for which the admin
+/// token is needed.
+pub(crate) fn late_routes(document: String, guard: Guard, own: Router) -> Router {
+    let document: Arc<str> = document.into();
+    let describe = async move || {
+        let kind = [(header::CONTENT_TYPE, "application/json")];
+        (kind, document.to_string()).into_response()
+    };
+    Router::new()
+        .route("/openapi.json", get(describe))
+        .merge(guard.before(own))
+}
+
+impl Guard {
     /// `routes`, each of which now needs the admin token.
-    fn guarded(&self, routes: Router) -> Router {
+    fn before(self, routes: Router) -> Router {
         if !routes.has_routes() {
             return routes;
         }
-        routes.route_layer(from_fn_with_state(self.clone(), guard))
+        routes.route_layer(from_fn_with_state(self, guarded))
     }
 
     /// Whether `headers` carry the token; compared in constant time.
     fn authorize(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let Some(token) = &self.token else {
+        let Some(token) = &self.0 else {
             return Err(Refusal::forbidden(
                 "no admin token is configured (NINES_ADMIN_TOKEN)",
             ));
@@ -118,6 +160,16 @@ impl Admin {
     }
 }
 
+/// Hands a request to the late routes; until they are set, the answer is that the service
+/// starts.
+async fn late(State(admin): State<Admin>, request: Request) -> Result<Response, Refusal> {
+    let Some(routes) = admin.late.get() else {
+        return admin.readiness.told().map(IntoResponse::into_response);
+    };
+    let Ok(answer) = routes.clone().oneshot(request).await;
+    Ok(answer)
+}
+
 async fn render(State(admin): State<Admin>, response: Response) -> Response {
     refusal::render(response, &admin.service, "admin")
 }
@@ -131,17 +183,12 @@ async fn metrics(State(admin): State<Admin>) -> Response {
     (kind, admin.telemetry.metrics().render()).into_response()
 }
 
-async fn document(State(admin): State<Admin>) -> Response {
-    let kind = [(header::CONTENT_TYPE, "application/json")];
-    (kind, admin.document.to_string()).into_response()
-}
-
-async fn guard(
-    State(admin): State<Admin>,
+async fn guarded(
+    State(guard): State<Guard>,
     request: Request,
     next: Next,
 ) -> Result<Response, Refusal> {
-    admin.authorize(request.headers())?;
+    guard.authorize(request.headers())?;
     Ok(next.run(request).await)
 }
 
@@ -155,7 +202,7 @@ async fn write_faults(
     headers: HeaderMap,
     body: Result<Json<FaultSet>, Refusal>,
 ) -> Result<Json<FaultSet>, Refusal> {
-    admin.authorize(&headers)?;
+    admin.guard.authorize(&headers)?;
     let Json(faults) = body?;
     tracing::info!(
         faults = faults.faults.len(),
@@ -176,7 +223,7 @@ async fn write_policy(
     headers: HeaderMap,
     body: Result<Json<Policy>, Refusal>,
 ) -> Result<Json<Policy>, Refusal> {
-    admin.authorize(&headers)?;
+    admin.guard.authorize(&headers)?;
     let Json(policy) = body?;
     tracing::info!(?policy, "policy replaced");
     admin.policy.set(policy);
@@ -193,7 +240,7 @@ async fn write_replicas(
     headers: HeaderMap,
     body: Result<Json<Written>, Refusal>,
 ) -> Result<Json<Written>, Refusal> {
-    admin.authorize(&headers)?;
+    admin.guard.authorize(&headers)?;
     let Json(told) = body?;
     admin.callees.set(&told)?;
     Ok(read_replicas(State(admin)).await)
@@ -211,6 +258,10 @@ mod tests {
                 .told()
                 .map_err(|refusal| refusal.0.code.to_string())
         };
+        assert_eq!(code(), Err("starting".to_owned()));
+        readiness.waiting();
+        assert_eq!(code(), Err("waiting-for-store".to_owned()));
+        readiness.starting();
         assert_eq!(code(), Err("starting".to_owned()));
         readiness.ready();
         assert_eq!(code(), Ok("ready\n"));

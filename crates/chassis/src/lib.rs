@@ -5,6 +5,7 @@
 //! | [`run`] | a process: arguments, runtime, exit code |
 //! | [`options`] | configuration: flags, environment, TOML file, in this order |
 //! | [`Chassis`] | the life of a service: listen, serve, drain, flush |
+//! | [`StoreWait`] | the start of a service whose store is not there yet |
 //! | [`inbound`] | the layers that every request received passes |
 //! | [`outbound`] | the layers that every call to another service passes |
 //! | [`PolicyControl`] | what is done about time and failures, replaced while the service runs |
@@ -35,6 +36,7 @@ mod request;
 mod run;
 mod service;
 mod shutdown;
+mod store_wait;
 
 pub use connections::PeerAddress;
 pub use extract::Json;
@@ -46,3 +48,4 @@ pub use refusal::{Degraded, Refusal};
 pub use request::RequestContext;
 pub use run::{EXIT_BAD_INPUT, EXIT_ENVIRONMENT, raise_file_limit, run};
 pub use service::{Addresses, Chassis, Error};
+pub use store_wait::StoreWait;

@@ -205,7 +205,7 @@ pub fn positive(text: &str) -> Result<Duration, String> {
 }
 
 /// A duration such as `250ms`, which may be none at all.
-fn time(text: &str) -> Result<Duration, String> {
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
     let wrong = |error| format!("{error}; allowed: a duration such as 0s, 250ms or 1m 30s");
     humantime::parse_duration(text).map_err(wrong)
 }

@@ -32,8 +32,12 @@ where
         Err(error) => return fail(&error),
     };
     raise_file_limit();
-    match runtime.block_on(serve(parsed)) {
-        Ok(()) => ExitCode::SUCCESS,
+    let ended = runtime.block_on(serve(parsed));
+    // A name that is just being looked up can't be given up, and would keep the process for as
+    // long as the resolver takes.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) | Err(Error::Stopped) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
 }

@@ -1,21 +1,21 @@
 //! The life of a service: listen, serve, drain, flush.
 
 use crate::{
-    Instruments, Options, PolicyControl, Upstream,
-    admin::{Admin, Readiness},
+    Instruments, Options, PolicyControl, StoreWait, Upstream,
+    admin::{Admin, Guard, Late, Readiness, late_routes},
     callees::Callees,
     connections::{self, Limits},
     inbound::{Inbound, Standby},
     openapi,
     outbound::{self, Outbound},
-    shutdown::told_to_stop,
+    shutdown::{StopSignal, stop_signal},
 };
 use axum::Router;
 use faults::FaultControl;
 use serde::{Deserialize, Serialize};
-use std::{future::Future, mem, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{fmt, future::Future, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 use telemetry::{Export, Identity, Telemetry, TelemetryError, logs};
-use tokio::{net::TcpListener, sync::oneshot};
+use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 use utoipa_axum::router::OpenApiRouter;
@@ -58,6 +58,9 @@ pub enum Error {
         /// What is wrong with it.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The service was stopped while it was still starting: no failure.
+    #[error("stopped before it served")]
+    Stopped,
 }
 
 impl Error {
@@ -83,14 +86,17 @@ pub struct Addresses {
     pub admin: SocketAddr,
 }
 
-/// A service that listens and does not serve yet.
+/// A service that listens and does not serve yet. Its admin listener answers already: it is
+/// alive, and not ready.
 #[derive(Debug)]
 pub struct Chassis {
     service: Arc<str>,
     replica: Arc<str>,
     options: Options,
     public: TcpListener,
-    admin: TcpListener,
+    admin: AdminServer,
+    readiness: Readiness,
+    stop_signal: StopSignal,
     telemetry: Arc<Telemetry>,
     instruments: Instruments,
     faults: FaultControl,
@@ -100,8 +106,17 @@ pub struct Chassis {
     admin_routes: Router,
 }
 
+/// The task that serves the admin listener. It ends when this is dropped.
+#[derive(Debug)]
+struct AdminServer {
+    address: SocketAddr,
+    late: Late,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<usize>,
+}
+
 impl Chassis {
-    /// Binds the listeners of `service` and sets up its telemetry.
+    /// Binds the listeners of `service`, sets up its telemetry, and answers probes from then on.
     pub async fn start(service: &str, options: Options) -> Result<Self, Error> {
         let policy = policy(&options)?;
         if let Some(crash) = options.crash_at {
@@ -122,19 +137,75 @@ impl Chassis {
         if let Some(given) = options.faults.clone() {
             faults.set(given);
         }
-        Ok(Self {
+        let stop_signal = stop_signal(options.supervised)?;
+        let about = Admin {
             service: service.into(),
-            replica: replica.into(),
-            options,
-            public,
-            admin,
-            telemetry: Arc::new(telemetry),
-            instruments,
+            readiness: Readiness::default(),
             faults,
             policy,
             callees: Callees::default(),
+            telemetry: Arc::new(telemetry),
+            guard: Guard(options.admin_token.clone()),
+            late: Late::default(),
+        };
+        Ok(Self {
+            service: about.service.clone(),
+            replica: replica.into(),
+            options,
+            public,
+            readiness: about.readiness.clone(),
+            stop_signal,
+            telemetry: about.telemetry.clone(),
+            instruments,
+            faults: about.faults.clone(),
+            policy: about.policy.clone(),
+            callees: about.callees.clone(),
             client: outbound::client()?,
             admin_routes: Router::new(),
+            admin: AdminServer::start(admin, about)?,
+        })
+    }
+
+    /// The result of `work`, which sets up the service's own part; [`Error::Stopped`] if the
+    /// service is stopped before that is done.
+    pub async fn set_up<T>(
+        &self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        tokio::select! {
+            done = work => done,
+            reason = self.stop_signal.clone() => {
+                tracing::info!(reason, "stopped before it served");
+                Err(Error::Stopped)
+            }
+        }
+    }
+
+    /// Opens the store at `url` by `open`. As long as an error says that the store is not
+    /// there yet (`is_absent`), it is opened again, until `wait` is over. Meanwhile the
+    /// service is alive and not ready.
+    pub async fn store<T, E>(
+        &self,
+        url: &impl fmt::Display,
+        wait: StoreWait,
+        open: impl AsyncFnMut() -> Result<T, E>,
+        is_absent: fn(&E) -> bool,
+    ) -> Result<T, Error>
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        let opened = wait.until_open(url, &self.readiness, open, is_absent).await;
+        self.readiness.starting();
+        opened.map_err(|error| {
+            let what = if is_absent(&error) {
+                format!(
+                    "--store {url}: the store was not there within --store-wait {:?}",
+                    wait.limit
+                )
+            } else {
+                format!("--store {url}: the store cannot be opened")
+            };
+            Error::setup(|| what)(error)
         })
     }
 
@@ -183,7 +254,7 @@ impl Chassis {
     /// Serves `routes` until told to stop, then in this order: says that it is not ready,
     /// lets the requests under way end, runs `close` (stores and pools), flushes telemetry.
     pub async fn serve<F>(
-        mut self,
+        self,
         routes: impl Into<OpenApiRouter>,
         close: impl FnOnce() -> F,
     ) -> Result<(), Error>
@@ -191,21 +262,19 @@ impl Chassis {
         F: Future<Output = ()>,
     {
         let routes = routes.into();
-        let readiness = Readiness::default();
-        let admin = self.admin_router(&readiness, openapi::text(&self.service, &routes));
+        let document = openapi::text(&self.service, &routes);
+        let readiness = self.readiness.clone();
         let served = self.inbound().serve(routes.into(), readiness.clone());
         let addresses = self.addresses()?;
-        let (stop_admin, stopped) = oneshot::channel::<()>();
-        let admin = connections::serve(self.admin, admin, stopped, ADMIN_LIMITS);
-        let admin = tokio::spawn(admin);
-        let supervised = self.options.supervised;
-        // Whoever reads the announcement may stop the service at once.
-        let told_to_stop = told_to_stop(supervised)?;
+        let guard = Guard(self.options.admin_token);
+        self.admin
+            .add(late_routes(document, guard, self.admin_routes));
         readiness.ready();
-        announce(supervised, addresses);
+        announce(self.options.supervised, addresses);
 
+        let stop_signal = self.stop_signal;
         let stop = async {
-            let reason = told_to_stop.await;
+            let reason = stop_signal.await;
             tracing::info!(reason, "draining");
             readiness.draining();
         };
@@ -221,9 +290,7 @@ impl Chassis {
             );
         }
         close().await;
-        drop(stop_admin);
-        // An admin connection that panicked has nothing to add to the drain.
-        let _ = admin.await;
+        self.admin.end().await;
         flush(self.telemetry).await;
         Ok(())
     }
@@ -243,26 +310,39 @@ impl Chassis {
         }
     }
 
-    fn admin_router(&mut self, readiness: &Readiness, document: String) -> Router {
-        let admin = Admin {
-            service: self.service.clone(),
-            readiness: readiness.clone(),
-            faults: self.faults.clone(),
-            policy: self.policy.clone(),
-            callees: self.callees.clone(),
-            telemetry: self.telemetry.clone(),
-            token: self.options.admin_token.clone(),
-            document: document.into(),
-        };
-        admin.router(mem::take(&mut self.admin_routes))
-    }
-
     /// Where the service can be reached, which only the system knows where it chose the port.
     pub fn addresses(&self) -> Result<Addresses, Error> {
         Ok(Addresses {
             public: self.public.local_addr()?,
-            admin: self.admin.local_addr()?,
+            admin: self.admin.address,
         })
+    }
+}
+
+impl AdminServer {
+    fn start(listener: TcpListener, about: Admin) -> Result<Self, Error> {
+        let address = listener.local_addr()?;
+        let late = about.late.clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = connections::serve(listener, about.router(), stopped, ADMIN_LIMITS);
+        Ok(Self {
+            address,
+            late,
+            stop,
+            task: tokio::spawn(serving),
+        })
+    }
+
+    /// Serves `routes` besides, from now on.
+    fn add(&self, routes: Router) {
+        // It is called once, when the service is set up.
+        let _ = self.late.set(routes);
+    }
+
+    async fn end(self) {
+        drop(self.stop);
+        // An admin connection that panicked has nothing to add to the drain.
+        let _ = self.task.await;
     }
 }
 

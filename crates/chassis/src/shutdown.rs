@@ -1,6 +1,10 @@
 //! When a service is told to stop.
 
-use std::{future::Future, io::Read};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use std::io::Read;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::oneshot,
@@ -9,10 +13,9 @@ use tokio::{
 /// Ends with SIGTERM or SIGINT, or, `supervised`, when standard input ends: whoever started
 /// the service has closed it, or is no more.
 ///
-/// Signals count from the call on, before the future is first polled.
-pub(crate) fn told_to_stop(
-    supervised: bool,
-) -> std::io::Result<impl Future<Output = &'static str>> {
+/// Signals count from the call on, before the future is first polled. It can be waited for
+/// in several places: while the service starts, and while it serves.
+pub(crate) fn stop_signal(supervised: bool) -> std::io::Result<StopSignal> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let supervisor = async move {
@@ -20,14 +23,18 @@ pub(crate) fn told_to_stop(
             std::future::pending::<()>().await;
         }
     };
-    Ok(async move {
+    let signalled = async move {
         tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
             () = supervisor => "end of input",
         }
-    })
+    };
+    Ok(signalled.boxed().shared())
 }
+
+/// Ends when the service is to stop, with the reason. Clones end together.
+pub(crate) type StopSignal = Shared<BoxFuture<'static, &'static str>>;
 
 /// Waits in a thread of its own: a blocked read must not keep the process from ending.
 async fn end_of_input() -> Result<(), oneshot::error::RecvError> {

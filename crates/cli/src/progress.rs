@@ -119,6 +119,7 @@ impl Progress for Bar {
             }
             Step::Settling => "the last requests end".to_owned(),
             Step::Stopping => "services drain and stop".to_owned(),
+            Step::Restoring => "restoring the faults and policies of the deployed chain".to_owned(),
             Step::Analysing => "putting spans together".to_owned(),
         };
         self.shown.set_message(text.clone());

@@ -37,6 +37,8 @@ pub enum Step {
     },
     /// Services drain and stop.
     Stopping,
+    /// A deployed chain, which goes on, gets back the faults and policies that it had before.
+    Restoring,
     /// Spans are put together.
     Analysing,
 }

@@ -70,8 +70,8 @@ pub async fn run(
         measured = measure(plan, &site, &receiver, progress) => measured,
         () = setup.stop.cancelled() => Err(LabError::Interrupted),
     };
-    progress.step(Step::Stopping);
     let mut site = site.into_inner();
+    progress.step(site.last_step());
     for complaint in site.stop().await {
         progress.warn(&complaint);
     }

@@ -2,7 +2,7 @@
 //! else has deployed. Whoever drives the load need not know which.
 
 use crate::{
-    LabError, Progress,
+    LabError, Progress, Step,
     chain::{Chain, Ground},
     deployed::Deployed,
     member::Member,
@@ -155,6 +155,14 @@ impl Site {
                 Ok(process.map(Process::member))
             }
             Self::Deployed(deployed) => deployed.restart(place).await,
+        }
+    }
+
+    /// What [`stop`](Self::stop) does here.
+    pub(crate) const fn last_step(&self) -> Step {
+        match self {
+            Self::Started { .. } => Step::Stopping,
+            Self::Deployed(_) => Step::Restoring,
         }
     }
 

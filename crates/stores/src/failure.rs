@@ -99,6 +99,35 @@ pub fn problem(error: &Error) -> Problem {
     failure.problem()
 }
 
+/// Whether a PostgreSQL server that can't be opened so may only not be there yet. Then it can
+/// come right by itself; a wrong password or name, a certificate or another protocol can't.
+pub(crate) fn is_absence(error: &Error) -> bool {
+    match error {
+        // Refused, reset, silent, without a route; or a name that is not known, which has no
+        // kind of its own: in a cluster a name comes with its first pod.
+        Error::Io(error) => !matches!(
+            error.kind(),
+            ErrorKind::PermissionDenied
+                | ErrorKind::InvalidInput
+                | ErrorKind::InvalidData
+                | ErrorKind::Unsupported
+        ),
+        // There is a server, and all of its connections are in use.
+        Error::PoolTimedOut => true,
+        Error::Database(error) => error.code().is_some_and(|code| comes_right(&code)),
+        _ => false,
+    }
+}
+
+/// Too many connections; shutting down, crashed, starting; a connection that was lost. Not
+/// 08004 and 08P01: by these a proxy refuses what it will refuse again.
+fn comes_right(code: &str) -> bool {
+    const CODES: [&str; 8] = [
+        "53300", "57P01", "57P02", "57P03", "08000", "08001", "08003", "08006",
+    ];
+    CODES.contains(&code)
+}
+
 fn of_io(error: &io::Error) -> Failure {
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Failure::Full,

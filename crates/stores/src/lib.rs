@@ -56,12 +56,35 @@ pub enum OpenError {
         "the database cannot be written to; the file and its folder must exist and be writable"
     )]
     ReadOnly(#[source] sqlx::Error),
-    /// The database refused it, or could not be reached.
+    /// The server is not there yet: its name is not known, it can't be reached, or it is
+    /// starting, stopping, or full. It may come up by itself.
+    #[error("the database server is not there, or takes no connection now")]
+    Absent(#[source] sqlx::Error),
+    /// The database refused it, or is not as it should be.
     #[error("the database cannot be opened")]
     Database(#[source] sqlx::Error),
     /// It could not be brought to the form expected.
     #[error(transparent)]
     Migrate(MigrateError),
+}
+
+impl OpenError {
+    /// Whether the store may come up by itself, so that it makes sense to wait for it.
+    pub const fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent(_))
+    }
+
+    /// The same of a PostgreSQL server, where it may come up by itself.
+    fn or_absent(self) -> Self {
+        match self {
+            Self::Database(error) | Self::Migrate(MigrateError::Database(error))
+                if failure::is_absence(&error) =>
+            {
+                Self::Absent(error)
+            }
+            other => other,
+        }
+    }
 }
 
 impl From<sqlx::Error> for OpenError {

@@ -59,8 +59,17 @@ pub struct Postgres(Connections);
 
 impl Postgres {
     /// Opens the database at `url`, and does those of the migrations `steps` of `service`
-    /// that are not done yet.
+    /// that are not done yet. A server that may come up by itself is [`OpenError::Absent`].
     pub async fn open(
+        url: &PostgresUrl,
+        service: &str,
+        steps: &[&'static str],
+    ) -> Result<Self, OpenError> {
+        let opened = Self::open_at_once(url, service, steps).await;
+        opened.map_err(OpenError::or_absent)
+    }
+
+    async fn open_at_once(
         url: &PostgresUrl,
         service: &str,
         steps: &[&'static str],
@@ -71,6 +80,7 @@ impl Postgres {
             pool: pool(url.connections().get(), options.clone()),
             reach: Arc::new(Reach::new(options)),
         });
+        store.0.reach.first().await?;
         let mut write = store.write_of_its_own().await?;
         migrate::postgres(&mut write, service, steps).await?;
         write.commit().await?;
@@ -96,8 +106,8 @@ impl Postgres {
     /// Begins a transaction with the statement `begin`, to read several things in it.
     pub async fn begin_with(&self, begin: &'static str) -> Result<InTransaction, Error> {
         // The wait for a connection is a part of the span: there it shows that all are in use.
-        let work = async { self.0.acquire().await?.begin(begin).await };
-        traced::<sqlx::Postgres, _>(begin, work).await
+        let begun = async { self.0.acquire().await?.begin(begin).await };
+        traced::<sqlx::Postgres, _>(begin, begun).await
     }
 
     async fn begin(&self) -> Result<InTransaction, Error> {

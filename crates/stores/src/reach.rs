@@ -16,7 +16,9 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// How long the server has to accept a connection.
+/// How long the server has to accept the first connection of all.
+const FIRST: Duration = Duration::from_secs(3);
+/// How long it has later.
 const ATTEMPT: Duration = Duration::from_secs(1);
 /// How long an answer holds.
 const FRESH: Duration = Duration::from_millis(500);
@@ -34,6 +36,25 @@ impl Reach {
             options,
             last: Mutex::default(),
         }
+    }
+
+    /// Makes one connection, to learn what is wrong if it fails: the pool would only say that
+    /// its time was over, after having tried for all of it.
+    pub(crate) async fn first(&self) -> Result<(), Error> {
+        self.connect(FIRST).await
+    }
+
+    async fn connect(&self, limit: Duration) -> Result<(), Error> {
+        let attempt = async {
+            PgConnection::connect_with(&self.options)
+                .await?
+                .close()
+                .await
+        };
+        timeout(limit, attempt).await.unwrap_or_else(|_| {
+            let silent = "the server does not answer";
+            Err(io::Error::new(ErrorKind::TimedOut, silent).into())
+        })
     }
 
     /// What it really was that `error` says.
@@ -59,16 +80,9 @@ impl Reach {
 
     /// One that has no room for another connection is there.
     async fn try_it(&self) -> bool {
-        let attempt = async {
-            PgConnection::connect_with(&self.options)
-                .await?
-                .close()
-                .await
-        };
-        match timeout(ATTEMPT, attempt).await {
-            Ok(Err(error)) => Failure::of(&error) != Failure::Unavailable,
-            Ok(Ok(())) => true,
-            Err(_) => false,
+        match self.connect(ATTEMPT).await {
+            Ok(()) => true,
+            Err(error) => Failure::of(&error) != Failure::Unavailable,
         }
     }
 }

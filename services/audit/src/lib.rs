@@ -12,10 +12,10 @@ mod routes;
 mod store;
 mod writer;
 
-use chassis::{Chassis, Error};
+use chassis::{Chassis, Error, StoreWait};
 use std::sync::Arc;
 use store::Store;
-use stores::StoreUrl;
+use stores::{OpenError, StoreUrl};
 use tokio::sync::Semaphore;
 use types::service;
 use writer::Writer;
@@ -30,6 +30,9 @@ pub struct Options {
     /// Where events are kept: sqlite:PATH, `sqlite::memory:`, or <postgres://user@host/database>
     #[arg(long, env = "NINES_STORE", hide_env_values = true, value_name = "URL")]
     pub store: StoreUrl,
+    /// How long the store is waited for.
+    #[command(flatten)]
+    pub store_wait: StoreWait,
 }
 
 impl AsRef<chassis::Options> for Options {
@@ -60,9 +63,10 @@ impl Audit {
 /// Runs the audit service until it is told to stop.
 pub async fn serve(options: Options) -> Result<(), Error> {
     let chassis = Chassis::start(service::AUDIT, options.chassis).await?;
-    let url = options.store;
-    let what = || format!("--store {url}: the store cannot be opened");
-    let store = store::open(&url).await.map_err(Error::setup(what))?;
+    let url = &options.store;
+    let open = async || store::open(url).await;
+    let store = chassis.store(url, options.store_wait, open, OpenError::is_absent);
+    let store = chassis.set_up(store).await?;
     let audit = Audit::new(store.clone());
     let routes = routes::router().with_state(Arc::new(audit));
     chassis

@@ -42,13 +42,13 @@ mod threads;
 mod tokens;
 mod upkeep;
 
-use chassis::{Chassis, Error};
+use chassis::{Chassis, Error, StoreWait};
 use limit::Limits;
 use moment::Moment;
 use password::Passwords;
 use std::{sync::Arc, time::Duration};
 use store::{Store, Terms};
-use stores::StoreUrl;
+use stores::{OpenError, StoreUrl};
 use tokens::{Rotation, Tokens};
 use types::service;
 
@@ -66,6 +66,9 @@ pub struct Options {
     /// Where accounts and keys are kept: sqlite:PATH, `sqlite::memory:`, or postgres://…
     #[arg(long, env = "NINES_STORE", hide_env_values = true, value_name = "URL")]
     pub store: StoreUrl,
+    /// How long the store is waited for.
+    #[command(flatten)]
+    pub store_wait: StoreWait,
     /// Creates the users `user-1` to `user-N` with the passwords `password-1` to `password-N`, where missing
     #[arg(long, env = "NINES_SEED_USERS", default_value = "0", value_parser = clap::value_parser!(u32).range(..=10_000), value_name = "N")]
     pub seed_users: u32,
@@ -149,7 +152,8 @@ pub(crate) struct Auth {
 /// Runs the auth service until it is told to stop.
 pub async fn serve(options: Options) -> Result<(), Error> {
     let chassis = Chassis::start(service::AUTH, options.chassis.clone()).await?;
-    let auth = Arc::new(set_up(&options).await?);
+    let auth = chassis.set_up(set_up(&chassis, &options)).await?;
+    let auth = Arc::new(auth);
     let routes = routes::router().with_state(auth.clone());
     let upkeep = upkeep::start(auth.clone(), options.keys.rotate_every);
     let chassis = chassis.admin_routes(admin::router(auth.clone()));
@@ -160,12 +164,12 @@ pub async fn serve(options: Options) -> Result<(), Error> {
     chassis.serve(routes, close).await
 }
 
-async fn set_up(options: &Options) -> Result<Auth, Error> {
+async fn set_up(chassis: &Chassis, options: &Options) -> Result<Auth, Error> {
     options.check()?;
     let url = &options.store;
-    let store = store::open(url).await.map_err(Error::setup(|| {
-        format!("--store {url}: the store cannot be opened")
-    }))?;
+    let open = async || store::open(url).await;
+    let store = chassis.store(url, options.store_wait, open, OpenError::is_absent);
+    let store = store.await?;
     let tokens = Tokens::join(
         store.clone(),
         options.terms(),

@@ -16,12 +16,12 @@ mod routes;
 mod seed;
 mod store;
 
-use chassis::{Chassis, Error, replicas};
+use chassis::{Chassis, Error, StoreWait, replicas};
 use outbox::Outbox;
 use routes::Database;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 use store::Store;
-use stores::StoreUrl;
+use stores::{OpenError, StoreUrl};
 use types::service;
 use url::Url;
 
@@ -35,6 +35,9 @@ pub struct Options {
     /// Where records are kept: sqlite:PATH, `sqlite::memory:`, or <postgres://user@host/database>
     #[arg(long, env = "NINES_STORE", hide_env_values = true, value_name = "URL")]
     pub store: StoreUrl,
+    /// How long the store is waited for.
+    #[command(flatten)]
+    pub store_wait: StoreWait,
     /// Creates the three records of the page of each of `user-1` to `user-N`, where missing
     #[arg(long, env = "NINES_SEED_USERS", default_value = "0", value_parser = clap::value_parser!(u32).range(..=10_000), value_name = "N")]
     pub seed_users: u32,
@@ -52,7 +55,7 @@ impl AsRef<chassis::Options> for Options {
 /// Runs the database service until it is told to stop.
 pub async fn serve(options: Options) -> Result<(), Error> {
     let chassis = Chassis::start(service::DATABASE, options.chassis.clone()).await?;
-    let store = set_up(&options).await?;
+    let store = chassis.set_up(set_up(&chassis, &options)).await?;
     let outbox = outbox(&chassis, &options, &store);
     let database = Arc::new(Database { store, outbox });
     let routes = routes::router().with_state(database.clone());
@@ -61,11 +64,11 @@ pub async fn serve(options: Options) -> Result<(), Error> {
         .await
 }
 
-async fn set_up(options: &Options) -> Result<Arc<dyn Store>, Error> {
+async fn set_up(chassis: &Chassis, options: &Options) -> Result<Arc<dyn Store>, Error> {
     let url = &options.store;
-    let store = store::open(url).await.map_err(Error::setup(|| {
-        format!("--store {url}: the store cannot be opened")
-    }))?;
+    let open = async || store::open(url).await;
+    let store = chassis.store(url, options.store_wait, open, OpenError::is_absent);
+    let store = store.await?;
     let users = options.seed_users;
     seed::records(&*store, users)
         .await

@@ -14,10 +14,10 @@ mod routes;
 mod seed;
 mod store;
 
-use chassis::{Chassis, Error};
+use chassis::{Chassis, Error, StoreWait};
 use std::sync::Arc;
 use store::Store;
-use stores::StoreUrl;
+use stores::{OpenError, StoreUrl};
 use types::service;
 
 /// Settings of the profile service.
@@ -30,6 +30,9 @@ pub struct Options {
     /// Where profiles are kept: sqlite:PATH, `sqlite::memory:`, or <postgres://user@host/database>
     #[arg(long, env = "NINES_STORE", hide_env_values = true, value_name = "URL")]
     pub store: StoreUrl,
+    /// How long the store is waited for.
+    #[command(flatten)]
+    pub store_wait: StoreWait,
     /// Creates the profiles of `user-1` to `user-N`, each with a page of three records, where missing
     #[arg(long, env = "NINES_SEED_USERS", default_value = "0", value_parser = clap::value_parser!(u32).range(..=10_000), value_name = "N")]
     pub seed_users: u32,
@@ -44,18 +47,18 @@ impl AsRef<chassis::Options> for Options {
 /// Runs the profile service until it is told to stop.
 pub async fn serve(options: Options) -> Result<(), Error> {
     let chassis = Chassis::start(service::PROFILE, options.chassis.clone()).await?;
-    let store = set_up(&options).await?;
+    let store = chassis.set_up(set_up(&chassis, &options)).await?;
     let routes = routes::router().with_state(store.clone());
     chassis
         .serve(routes, async move || store.close().await)
         .await
 }
 
-async fn set_up(options: &Options) -> Result<Arc<dyn Store>, Error> {
+async fn set_up(chassis: &Chassis, options: &Options) -> Result<Arc<dyn Store>, Error> {
     let url = &options.store;
-    let store = store::open(url).await.map_err(Error::setup(|| {
-        format!("--store {url}: the store cannot be opened")
-    }))?;
+    let open = async || store::open(url).await;
+    let store = chassis.store(url, options.store_wait, open, OpenError::is_absent);
+    let store = store.await?;
     let users = options.seed_users;
     seed::profiles(&*store, users)
         .await

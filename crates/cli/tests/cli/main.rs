@@ -6,6 +6,7 @@ mod bad_input;
 mod collector;
 mod compare;
 mod degraded;
+mod deployed;
 mod describe;
 mod determinism;
 mod exit_codes;
@@ -15,6 +16,7 @@ mod readme;
 mod scenarios;
 mod service;
 mod statements;
+mod store_wait;
 mod up;
 
 use serde_json::Value;

@@ -1,5 +1,6 @@
 //! What the stores promise, tried on real databases.
 
+mod absent;
 mod connections;
 mod failures;
 mod migrations;
