@@ -133,7 +133,7 @@ def planned(nines):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode != 0:
         sys.exit(f"nines predict k8s/chain.toml ended with {done.returncode}: {done.stderr}")
-    topologies = [one["plan"]["topology"] for one in json.loads(done.stdout)]
+    topologies = [one["plan"]["topology"] for one in json.loads(done.stdout)["scenarios"]]
     return [dict.fromkeys(["gateway", *one["hops"]], 1) | one["replicas"] for one in topologies]
 
 

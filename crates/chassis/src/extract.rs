@@ -2,7 +2,7 @@
 
 use crate::{Refusal, body::BodyRules};
 use axum::{
-    extract::{FromRequest, Request, rejection::JsonRejection},
+    extract::{FromRequest, Request},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, header::CONTENT_TYPE};
@@ -11,7 +11,10 @@ use serde::{
     de::{DeserializeOwned, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use std::{fmt, marker::PhantomData};
-use types::Problem;
+use types::{
+    Problem,
+    read::{self, ReadError},
+};
 
 /// A JSON body. As an extractor it answers a bad one with a problem that says what is wrong:
 /// 415 for another content type, 413 for too much of it, 408 for too slow a sender, 400 for no
@@ -28,9 +31,9 @@ impl<S: Sync + Send, T: DeserializeOwned> FromRequest<S> for Json<T> {
         }
         let rules = request.extensions().get::<BodyRules>().cloned();
         let whole = rules.unwrap_or_default().read(request.into_body()).await?;
-        let parsed = axum::Json::from_bytes(&whole.bytes);
+        let parsed = read::from_slice(&whole.bytes);
         parsed
-            .map(|axum::Json(Object(value))| Self(value))
+            .map(|Object(value)| Self(value))
             .map_err(|wrong| refuse(&wrong))
     }
 }
@@ -84,15 +87,13 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-fn refuse(rejection: &JsonRejection) -> Refusal {
-    let status = rejection.status().as_u16();
-    let (code, title) = match status {
-        422 => (
-            "wrong-shape",
-            "The JSON body does not have the expected shape",
-        ),
-        _ => ("not-json", "The body is not valid JSON"),
+fn refuse(wrong: &ReadError) -> Refusal {
+    let (status, code, title) = if wrong.is_syntax() {
+        (400, "not-json", "The body is not valid JSON")
+    } else {
+        let title = "The JSON body does not have the expected shape";
+        (422, "wrong-shape", title)
     };
     let problem = Problem::new(status, code, title);
-    problem.detail(rejection.body_text()).into()
+    problem.detail(wrong.to_string()).into()
 }

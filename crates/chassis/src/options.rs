@@ -4,27 +4,22 @@
 //! the key `deadline` of the file are the same setting, checked by the same parser, so that
 //! an error reads the same wherever the value came from; it names the key and the source.
 
+mod file;
 mod secrets;
 mod wrong;
 
 use crate::Policy;
 use clap::{Arg, ArgAction, Command, error::ErrorKind, parser::ValueSource};
 use faults::{CrashAt, FaultSet};
+use file::ConfigFile;
 use resilience::{
     balance::BalancePolicy, bulkhead::LimitPolicy, cache::CachePolicy,
     circuit_breaker::BreakerPolicy, hedge::HedgePolicy, retry::RetryPolicy,
 };
 use serde::de::DeserializeOwned;
-use std::{
-    ffi::OsString,
-    fmt,
-    net::SocketAddr,
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-    time::Duration,
-};
-use toml::{Table, Value};
+use std::{ffi::OsString, fmt, net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
 use tracing_subscriber::EnvFilter;
+use types::read::{self, ReadError};
 
 /// What every service can be told.
 #[derive(Debug, Clone, clap::Args)]
@@ -228,8 +223,9 @@ fn filter(text: &str) -> Result<String, String> {
     }
 }
 
-fn json<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_str(text).map_err(|error| error.to_string())
+/// A setting of many parts.
+fn json<T: DeserializeOwned>(text: &str) -> Result<T, ReadError> {
+    read::from_str(text)
 }
 
 /// The options in `args` (the first is the program's name), the environment, and the file
@@ -243,61 +239,22 @@ pub fn parse<O: clap::Parser>(args: &[OsString]) -> Result<O, clap::Error> {
         .try_get_matches_from(args)?;
     let mut all = args.to_vec();
     secrets::refuse_shown(&command, &given)?;
-    let file = given.try_get_one::<PathBuf>("config").ok().flatten();
-    if let Some(path) = file {
+    let path = given.try_get_one::<PathBuf>("config").ok().flatten();
+    let file = path.map(|path| ConfigFile::read(path)).transpose();
+    let file = file.map_err(|wrong| command.clone().error(ErrorKind::ValueValidation, wrong))?;
+    if let Some(file) = &file {
         let already = |id: &str| {
             matches!(
                 given.value_source(id),
                 Some(ValueSource::CommandLine | ValueSource::EnvVariable)
             )
         };
-        all.extend(from_file(&command, path, &already)?);
+        let flags = file.flags(&command, &already);
+        all.extend(
+            flags.map_err(|wrong| command.clone().error(ErrorKind::ValueValidation, wrong))?,
+        );
     }
-    O::try_parse_from(all).map_err(|error| wrong::explain(error, &command, args, file))
-}
-
-/// The settings in the file at `path` that are not `already` given, as flags.
-fn from_file(
-    command: &Command,
-    path: &Path,
-    already: &dyn Fn(&str) -> bool,
-) -> Result<Vec<OsString>, clap::Error> {
-    let bad = |what: String| {
-        command.clone().error(
-            ErrorKind::ValueValidation,
-            format!("{}: {what}", path.display()),
-        )
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
-    let table: Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| bad(syntax(&text, &error)))?;
-    let mut flags = Vec::new();
-    for (key, value) in &table {
-        let Some(arg) = setting(command, key) else {
-            return Err(bad(format!(
-                "unknown key `{key}`; allowed: {}",
-                keys(command)
-            )));
-        };
-        let Some(value) = as_text(value, takes_json(arg)) else {
-            let table = if takes_json(arg) { "a table, " } else { "" };
-            return Err(bad(format!(
-                "key `{key}`: allowed: {table}a text, a number, true or false, or a list of texts"
-            )));
-        };
-        if !already(arg.get_id().as_str()) {
-            flags.push(format!("--{key}={value}").into());
-        }
-    }
-    Ok(flags)
-}
-
-/// What is wrong, and where; not what stands there, which may be a secret.
-fn syntax(text: &str, error: &toml::de::Error) -> String {
-    let before = error.span().and_then(|span| text.get(..span.start));
-    let line = before.map_or(1, |before| before.matches('\n').count() + 1);
-    format!("line {line}: {}", error.message())
+    O::try_parse_from(all).map_err(|error| wrong::explain(error, &command, args, file.as_ref()))
 }
 
 fn setting<'a>(command: &'a Command, key: &str) -> Option<&'a Arg> {
@@ -310,30 +267,10 @@ fn settings(command: &Command) -> impl Iterator<Item = &Arg> {
         .filter(|arg| arg.get_action().takes_values() && arg.get_id() != "config")
 }
 
-fn keys(command: &Command) -> String {
-    settings(command)
-        .filter_map(Arg::get_long)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
 /// Whether the setting is written as JSON, for which a file may have a table.
 fn takes_json(arg: &Arg) -> bool {
     let names = arg.get_value_names().unwrap_or_default();
     names.iter().any(|name| name == "JSON")
-}
-
-fn as_text(value: &Value, takes_json: bool) -> Option<String> {
-    match value {
-        Value::Table(table) if takes_json => serde_json::to_string(table).ok(),
-        Value::String(text) => Some(text.clone()),
-        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => Some(value.to_string()),
-        Value::Array(items) => {
-            let texts: Option<Vec<_>> = items.iter().map(Value::as_str).collect();
-            texts.map(|texts| texts.join(","))
-        }
-        Value::Table(_) | Value::Datetime(_) => None,
-    }
 }
 
 #[cfg(test)]
@@ -376,11 +313,23 @@ mod tests {
         let cases = [
             (
                 "deadlin = \"1s\"\nstore = \"s\"",
-                vec!["unknown key `deadlin`", "deadline"],
+                vec!["unknown key `deadlin`: did you mean `deadline`? (line 1, column 1)"],
+            ),
+            (
+                "store = \"s\"\nelephant = 1",
+                vec![
+                    "unknown key `elephant`; allowed: listen, ",
+                    "(line 2, column 1)",
+                ],
             ),
             (
                 "deadline = \"0s\"\nstore = \"s\"",
-                vec!["--deadline", "above zero", "key `deadline` in"],
+                vec![
+                    "--deadline",
+                    "above zero",
+                    "key `deadline` in",
+                    "(line 1, column 1)",
+                ],
             ),
             (
                 "max-in-flight = 0\nstore = \"s\"",
@@ -390,8 +339,11 @@ mod tests {
                 "listen = \"nowhere\"\nstore = \"s\"",
                 vec!["--listen", "nowhere"],
             ),
-            ("store = {}", vec!["key `store`", "a text"]),
-            ("store = ", vec!["line 1"]),
+            (
+                "store = {}",
+                vec!["key `store`", "a text", "(line 1, column 1)"],
+            ),
+            ("store = ", vec!["(line 1, column 9)"]),
             ("", vec!["--store"]),
         ];
         for (file, expected) in cases {
@@ -412,7 +364,30 @@ mod tests {
         assert_eq!(breaker.consecutive, Some(5));
         for (file, expected) in [
             ("store = \"s\"\n[retry]\nretries = 0", "retries: 0 can't be"),
-            ("store = \"s\"\n[retry]\ntries = 1", "unknown field `tries`"),
+            (
+                "store = \"s\"\n[retry]\nretries = \"two\"",
+                "retries: invalid value \"two\", expected a whole number from 0",
+            ),
+            (
+                "store = \"s\"\n[retry]\n\n  tries = 1",
+                "tries: unknown field: did you mean `retries`?",
+            ),
+            (
+                "store = \"s\"\n[retry]\n\n  tries = 1",
+                "key `retry.tries` in ",
+            ),
+            (
+                "store = \"s\"\n[retry]\n\n  tries = 1",
+                "(line 4, column 3)",
+            ),
+            (
+                "store = \"s\"\n[faults]\nseed = 1\n[[faults.faults]]\nid = \"a\"\nkind = \"eror\"\nprobability = 1",
+                "key `faults.faults[0].kind` in ",
+            ),
+            (
+                "store = \"s\"\n[faults]\nseed = 1\n[[faults.faults]]\nid = \"a\"\nkind = \"eror\"\nprobability = 1",
+                "(line 6, column 1)",
+            ),
             (
                 "store = \"s\"\n[deadline]\nfor = 1",
                 "key `deadline`: allowed: a text",
@@ -481,7 +456,7 @@ mod tests {
         ] {
             let error = parse_with(file, &[]).unwrap_err();
             assert!(
-                error.contains("line ") && !error.contains("hush"),
+                error.contains("(line ") && !error.contains("hush"),
                 "{error}"
             );
         }

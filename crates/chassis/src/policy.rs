@@ -5,7 +5,7 @@ use resilience::{
     InvalidPolicy, balance::BalancePolicy, bulkhead::LimitPolicy, cache::CachePolicy,
     circuit_breaker::BreakerPolicy, hedge::HedgePolicy, retry::RetryPolicy,
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 use std::{
     sync::{Arc, PoisonError, RwLock},
@@ -94,21 +94,20 @@ impl From<Policy> for PolicyControl {
     }
 }
 
-/// A policy as it is written in JSON. Its parts are read one by one, so that an error names
-/// the part it is in.
+/// A policy as it is written in JSON.
 #[derive(Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[derive(Default)]
 struct RawPolicy {
     attempt_timeout_ms: Value,
     deadline_ms: Value,
-    retry: Value,
-    breaker: Value,
-    balance: Value,
-    hedge: Value,
-    bulkhead: Value,
-    shed: Value,
-    cache: Value,
+    retry: Option<RetryPolicy>,
+    breaker: Option<BreakerPolicy>,
+    balance: Option<BalancePolicy>,
+    hedge: Option<HedgePolicy>,
+    bulkhead: Option<LimitPolicy>,
+    shed: Option<LimitPolicy>,
+    cache: Option<CachePolicy>,
 }
 
 impl TryFrom<RawPolicy> for Policy {
@@ -118,15 +117,15 @@ impl TryFrom<RawPolicy> for Policy {
         let policy = Self {
             attempt_timeout: duration("attempt_timeout_ms", &raw.attempt_timeout_ms)?,
             deadline: duration("deadline_ms", &raw.deadline_ms)?,
-            retry: part("retry", raw.retry)?,
-            breaker: part("breaker", raw.breaker)?,
-            balance: part("balance", raw.balance)?,
-            hedge: part("hedge", raw.hedge)?,
-            bulkhead: part("bulkhead", raw.bulkhead)?,
-            shed: part("shed", raw.shed)?,
-            cache: part("cache", raw.cache)?,
+            retry: raw.retry,
+            breaker: raw.breaker,
+            balance: raw.balance,
+            hedge: raw.hedge,
+            bulkhead: raw.bulkhead,
+            shed: raw.shed,
+            cache: raw.cache,
         };
-        policy.check().map_err(|wrong| format!("retry: {wrong}"))?;
+        policy.check().map_err(|wrong| format!("retry.{wrong}"))?;
         Ok(policy)
     }
 }
@@ -136,13 +135,13 @@ impl From<Policy> for RawPolicy {
         Self {
             attempt_timeout_ms: millis(policy.attempt_timeout),
             deadline_ms: millis(policy.deadline),
-            retry: written(policy.retry),
-            breaker: written(policy.breaker),
-            balance: written(policy.balance),
-            hedge: written(policy.hedge),
-            bulkhead: written(policy.bulkhead),
-            shed: written(policy.shed),
-            cache: written(policy.cache),
+            retry: policy.retry,
+            breaker: policy.breaker,
+            balance: policy.balance,
+            hedge: policy.hedge,
+            bulkhead: policy.bulkhead,
+            shed: policy.shed,
+            cache: policy.cache,
         }
     }
 }
@@ -164,15 +163,6 @@ fn duration(field: &str, value: &Value) -> Result<Option<Duration>, String> {
              {LONGEST_MS}, or null for none"
         )),
     }
-}
-
-fn part<T: DeserializeOwned>(field: &str, value: Value) -> Result<Option<T>, String> {
-    serde_json::from_value(value).map_err(|wrong| format!("{field}: {wrong}"))
-}
-
-/// Numbers, texts and flags always serialise.
-fn written(part: impl Serialize) -> Value {
-    serde_json::to_value(part).unwrap_or_default()
 }
 
 /// Whole milliseconds without a fraction.

@@ -3,15 +3,20 @@
 mod chain;
 mod deployed;
 mod load;
+mod policy;
+mod serve;
 
+use crate::complete;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use clap_complete::{ArgValueCompleter, Shell};
+use std::{path::PathBuf, time::Duration};
 use url::Url;
 
-pub use chain::{CHAIN, Fault, FaultChange, FaultSet, Policy, PolicyChange, Scope, Up, Where};
+pub use chain::{CHAIN, Fault, FaultChange, FaultSet, Scope, Up, Where};
 pub use deployed::Deployed;
 pub use load::Load;
+pub use policy::{Policy, PolicyChange, PolicyFlags, PolicySet};
+pub use serve::{Serve, Service, described};
 
 /// Nines shows where your nines go: a chain of REST services whose availability is
 /// predicted, measured from OpenTelemetry traces, and explained
@@ -41,7 +46,11 @@ pub enum Verb {
     /// Run scenarios on real processes: predicted beside measured, with a verdict
     Run {
         /// Scenario files, or names of built-in scenarios (see `nines list`)
-        #[arg(required_unless_present = "all", value_name = "SCENARIO")]
+        #[arg(
+            required_unless_present = "all",
+            value_name = "SCENARIO",
+            add = ArgValueCompleter::new(complete::scenarios)
+        )]
         scenarios: Vec<String>,
         /// Run all built-in scenarios: some twenty minutes
         #[arg(long, conflicts_with = "scenarios")]
@@ -53,10 +62,14 @@ pub enum Verb {
         #[command(flatten)]
         lab: Lab,
     },
-    /// Say what a scenario must come to, without running it
+    /// Predict a scenario's result without running it
     Predict {
         /// Scenario files, or names of built-in scenarios (see `nines list`)
-        #[arg(required = true, value_name = "SCENARIO")]
+        #[arg(
+            required = true,
+            value_name = "SCENARIO",
+            add = ArgValueCompleter::new(complete::scenarios)
+        )]
         scenarios: Vec<String>,
         /// Print JSON
         #[arg(long)]
@@ -90,37 +103,49 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Run one service until it is told to stop
-    #[command(disable_help_flag = true)]
-    Serve {
-        /// The service
-        service: Service,
-        /// Its settings; `nines serve SERVICE --help` lists them
-        #[arg(
-            trailing_var_arg = true,
-            allow_hyphen_values = true,
-            value_name = "SETTINGS"
-        )]
-        args: Vec<OsString>,
-    },
+    /// Run one service until it is stopped
+    #[command(arg_required_else_help = true, disable_help_subcommand = true)]
+    Serve(Serve),
     /// Print the layers that every request and every call passes, outermost first
     Stack,
     /// List the built-in scenarios
-    List,
-    /// Write a new scenario that shows every key, with comments
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a scenario to start from: some twenty lines that run as they are
     New {
         /// The file, which must not exist yet
         file: PathBuf,
+        /// Write the file that shows every key, with comments, instead
+        #[arg(long, conflicts_with = "from")]
+        full: bool,
+        /// Write a copy of this built-in scenario instead (see `nines list`)
+        #[arg(
+            long,
+            value_name = "NAME",
+            add = ArgValueCompleter::new(complete::built_in)
+        )]
+        from: Option<String>,
     },
     /// Print the JSON Schema of scenarios, for editors
     Schema,
-    /// Print a script that completes this command line in a shell
+    /// Print a script that completes this command line in a shell: for bash,
+    /// `source <(nines completions bash)` in ~/.bashrc
     Completions {
         /// The shell
         shell: Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print a manual page, or write all of them to a folder
+    Man {
+        /// Whose page, such as `policy set`; that of `nines` if none is named
+        #[arg(value_name = "VERB")]
+        verb: Vec<String>,
+        /// Write the pages of all verbs to this folder; `man -l FOLDER/nines-run.1` shows one
+        #[arg(long, conflicts_with = "verb", value_name = "FOLDER")]
+        dir: Option<PathBuf>,
+    },
 }
 
 /// How scenarios are run.
@@ -163,23 +188,6 @@ pub enum Spans {
     All,
 }
 
-/// The services that this program can be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Service {
-    /// The edge.
-    Gateway,
-    /// Who is it?
-    Auth,
-    /// What is on their page?
-    Profile,
-    /// The records it names.
-    Database,
-    /// The fifth hop.
-    Audit,
-    /// A hop that calls what it is told to.
-    Relay,
-}
-
 /// A duration above zero that is a whole number of milliseconds, as whoever is told of it
 /// counts them.
 fn millis(text: &str) -> Result<Duration, String> {
@@ -193,7 +201,7 @@ fn millis(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Args, millis};
+    use super::{Args, described, millis};
     use clap::CommandFactory;
     use std::time::Duration;
 
@@ -209,5 +217,6 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Args::command().debug_assert();
+        described().debug_assert();
     }
 }

@@ -1,10 +1,10 @@
 //! Where results go: the terminal, and files: `result.json`, `report.html`, `report.csv`,
 //! and the pictures by themselves.
 
-use crate::say;
+use crate::{json, say};
 use lab::LabError;
 use report::{
-    results::{Results, ScenarioResult},
+    results::{self, Results, ScenarioResult},
     terminal::{self, Style},
 };
 use std::{
@@ -140,10 +140,7 @@ pub fn close(results: &Results, out: &Path) {
 
 /// The whole document.
 pub fn print_json(results: &Results) -> Result<(), LabError> {
-    let mut out = io::stdout().lock();
-    let printed = serde_json::to_writer_pretty(&mut out, results).map_err(io::Error::from);
-    let printed = printed.and_then(|()| writeln!(out));
-    printed.map_err(|source| LabError::Output {
+    json::write("run", results::VERSION, results).map_err(|source| LabError::Output {
         path: "standard output".into(),
         source,
     })

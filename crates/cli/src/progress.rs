@@ -15,6 +15,9 @@ use std::{
 /// Plain lines tell of the load, and of spans that are fetched, at every fourth part of it.
 const PARTS: u64 = 4;
 
+/// How often the bar is drawn again.
+const TICK: Duration = Duration::from_millis(100);
+
 /// Shows progress on standard error.
 pub struct Bar {
     shown: ProgressBar,
@@ -35,7 +38,7 @@ impl Bar {
             ProgressBar::new_spinner()
         };
         shown.set_style(style());
-        shown.enable_steady_tick(Duration::from_millis(100));
+        shown.enable_steady_tick(TICK);
         let (begun, heading, last) = Default::default();
         Self {
             shown,
@@ -50,6 +53,20 @@ impl Bar {
     /// Prints a result above the bar.
     pub fn print(&self, text: &str) {
         self.shown.suspend(|| say::out(text));
+    }
+
+    /// Takes the bar away until the next step: nothing is going on that anybody waits for.
+    pub fn rest(&self) {
+        self.shown.disable_steady_tick();
+        self.shown.finish_and_clear();
+    }
+
+    /// Shows the bar again after a rest.
+    fn wake(&self) {
+        if self.shown.is_finished() {
+            self.shown.reset();
+            self.shown.enable_steady_tick(TICK);
+        }
     }
 
     /// A plain line, unless it was the last one already.
@@ -90,6 +107,7 @@ impl Progress for Bar {
     }
 
     fn step(&self, step: Step) {
+        self.wake();
         let text = match step {
             Step::Starting { started, of } => format!("starting services, {started} of {of}"),
             Step::Predicting => "playing it in virtual time".to_owned(),

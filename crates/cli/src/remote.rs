@@ -1,13 +1,14 @@
 //! Finding the services of a chain that runs.
 
-use crate::{args::Where, exit::Failure, say};
+use crate::{args::Where, exit::Failure, json, say};
 use lab::{
     LabError,
     remote::{Remote, RemoteError},
     running::RunningChain,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::{future::Future, io};
+use types::names;
 
 /// Runs `work` to its end.
 pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
@@ -38,18 +39,16 @@ pub async fn find(at: &Where) -> Result<Vec<Remote>, Failure> {
 }
 
 /// Those of `remotes` that are named, or whose service is; all if none is.
-pub fn named(remotes: Vec<Remote>, names: &[String]) -> Result<Vec<Remote>, Failure> {
+pub fn named(remotes: Vec<Remote>, wanted: &[String]) -> Result<Vec<Remote>, Failure> {
     let has = |name: &&String| !remotes.iter().any(|remote| is_of(remote.name(), name));
-    if let Some(missing) = names.iter().find(has) {
-        let there: Vec<_> = remotes.iter().map(Remote::name).collect();
-        return Err(Failure::BadInput(format!(
-            "SERVICE: `{missing}` is not in this chain; allowed: {}",
-            there.join(", ")
-        )));
+    if let Some(missing) = wanted.iter().find(has) {
+        let there = || remotes.iter().map(Remote::name);
+        let reason = names::no_such("service in this chain", missing, there);
+        return Err(Failure::BadInput(format!("SERVICE `{missing}`: {reason}")));
     }
-    let wanted =
-        |remote: &Remote| names.is_empty() || names.iter().any(|name| is_of(remote.name(), name));
-    Ok(remotes.into_iter().filter(wanted).collect())
+    let is_wanted =
+        |remote: &Remote| wanted.is_empty() || wanted.iter().any(|name| is_of(remote.name(), name));
+    Ok(remotes.into_iter().filter(is_wanted).collect())
 }
 
 /// Whether `process` is `name`, or a replica of it: `database-1` is one of `database`.
@@ -93,11 +92,16 @@ pub async fn change(
     Ok(in_force)
 }
 
-/// Shows what is in force at each service: as JSON, or as lines that `line` makes.
-pub fn show(in_force: Vec<(String, Value)>, json: bool, line: impl Fn(&Value) -> Vec<String>) {
-    if json {
-        let all: Map<String, Value> = in_force.into_iter().collect();
-        say::out(format!("{:#}", Value::Object(all)));
+/// Shows what is in force at each service: as JSON of the verb `json`, or as lines that `line`
+/// makes.
+pub fn show(
+    in_force: Vec<(String, Value)>,
+    json: Option<&str>,
+    line: impl Fn(&Value) -> Vec<String>,
+) {
+    if let Some(verb) = json {
+        let services: Map<String, Value> = in_force.into_iter().collect();
+        json::print(verb, 1, &json!({ "services": services }));
         return;
     }
     for (service, value) in in_force {

@@ -2,10 +2,11 @@
 
 use crate::{
     exit::{Done, Failure},
-    say,
+    json, say,
 };
 use scenario::{Plan, builtin, find, warnings};
-use std::{fs, path::Path};
+use serde_json::json;
+use std::{borrow::Cow, fs, path::Path};
 
 /// A scenario to run, and what its files are called.
 pub struct Named {
@@ -61,22 +62,40 @@ pub fn file_name(title: &str) -> String {
 }
 
 fn load_one(argument: &str) -> Result<Named, Failure> {
+    let Source { file, name, text } = source(argument)?;
+    parse(&file, &name, &text)
+}
+
+/// The text of a scenario, or of a part of one.
+pub struct Source {
+    /// What it is called in errors.
+    pub file: String,
+    /// The name, as a part of file names.
+    pub name: String,
+    /// The text.
+    pub text: String,
+}
+
+/// The text that `argument` names: that of a file, or of a built-in scenario.
+pub fn source(argument: &str) -> Result<Source, Failure> {
     let path = Path::new(argument);
     let looks_like_file = path.extension().is_some() || argument.contains('/') || path.is_file();
     if !looks_like_file {
         let scenario = find(argument).map_err(|error| Failure::BadInput(error.to_string()))?;
-        return parse(scenario.name, scenario.name, scenario.text);
+        return Ok(Source {
+            file: scenario.name.to_owned(),
+            name: scenario.name.to_owned(),
+            text: scenario.text.to_owned(),
+        });
     }
     let text = fs::read_to_string(path)
         .map_err(|error| Failure::BadInput(format!("scenario {argument}: {error}")))?;
-    let name = path
-        .file_stem()
-        .map(|stem| stem.to_string_lossy().into_owned());
-    parse(
-        argument,
-        &name.unwrap_or_else(|| "scenario".to_owned()),
-        &text,
-    )
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy());
+    Ok(Source {
+        file: argument.to_owned(),
+        name: stem.map_or_else(|| "scenario".to_owned(), Cow::into_owned),
+        text,
+    })
 }
 
 /// The scenario `text`, of `file`.
@@ -90,16 +109,28 @@ pub fn parse(file: &str, name: &str, text: &str) -> Result<Named, Failure> {
 }
 
 /// Prints the built-in scenarios.
-pub fn list() -> Done {
+pub fn list(as_json: bool) -> Done {
+    if as_json {
+        let scenario = |(name, title)| json!({ "name": name, "title": title });
+        let scenarios: Vec<_> = titles().map(scenario).collect();
+        json::print("list", 1, &json!({ "scenarios": scenarios }));
+        return Done::Fine;
+    }
     let width = builtin().iter().map(|scenario| scenario.name.len()).max();
     let width = width.unwrap_or_default();
-    for scenario in builtin() {
-        let title =
-            scenario::parse(scenario.name, scenario.text).map(|plan| plan.title().to_owned());
-        let (name, title) = (scenario.name, title.unwrap_or_default());
+    for (name, title) in titles() {
         say::out(format!("{name:width$}  {title}"));
     }
     Done::Fine
+}
+
+/// The names and the titles of the built-in scenarios.
+pub fn titles() -> impl Iterator<Item = (&'static str, String)> {
+    builtin().iter().map(|scenario| {
+        let plan = scenario::parse(scenario.name, scenario.text);
+        let title = plan.map(|plan| plan.title().to_owned());
+        (scenario.name, title.unwrap_or_default())
+    })
 }
 
 #[cfg(test)]

@@ -14,7 +14,10 @@ mod serve;
 mod stack;
 mod up;
 
-use crate::{args::Verb, exit, scenarios};
+use crate::{
+    args::{Serve, Verb},
+    exit, scenarios,
+};
 use std::process::ExitCode;
 
 /// Does what `verb` asks for; how it ended.
@@ -38,13 +41,13 @@ pub fn carry_out(verb: Verb) -> ExitCode {
             after,
             json,
         } => compare::compare(&before, &after, json),
-        Verb::Serve { service, args } => return serve::serve(service, args),
+        Verb::Serve(Serve { service }) => return serve::serve(service),
         Verb::Stack => Ok(stack::print()),
-        Verb::List => Ok(scenarios::list()),
-        Verb::New { file } => new::new(&file),
+        Verb::List { json } => Ok(scenarios::list(json)),
+        Verb::New { file, full, from } => new::new(&file, full, from.as_deref()),
         Verb::Schema => Ok(describe::schema()),
-        Verb::Completions { shell } => Ok(describe::completions(shell)),
-        Verb::Man => Ok(describe::man()),
+        Verb::Completions { shell } => describe::completions(shell),
+        Verb::Man { verb, dir } => describe::man(&verb, dir.as_deref()),
     };
     exit::code(done)
 }

@@ -140,7 +140,10 @@ impl FaultSet {
 
 /// A moment as Unix milliseconds.
 mod unix_millis {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+    use serde::{
+        Deserialize, Deserializer, Serialize, Serializer,
+        de::{Error, Unexpected},
+    };
     use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
     #[expect(clippy::ref_option, reason = "the signature serde calls")]
@@ -160,9 +163,7 @@ mod unix_millis {
         let moment = |millis| {
             let moment = UNIX_EPOCH.checked_add(Duration::from_millis(millis));
             moment.ok_or_else(|| {
-                D::Error::custom(format_args!(
-                    "begin_ms: {millis} is no moment; allowed: Unix milliseconds"
-                ))
+                D::Error::invalid_value(Unexpected::Unsigned(millis), &"Unix milliseconds")
             })
         };
         millis.map(moment).transpose()

@@ -3,7 +3,7 @@
 use crate::when::{Law, Renewal, When, Window, millis};
 use serde::{Deserialize, Serialize};
 use std::{fmt, sync::Arc, time::Duration};
-use types::Probability;
+use types::{Probability, names};
 
 /// What happens to a request that a fault hits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,16 +102,16 @@ impl Fault {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum InvalidFault {
     /// The kind is not one of ours.
-    #[error("kind: `{0}` is unknown; allowed: error, hang, delay, reset")]
+    #[error("kind: invalid value \"{0}\", expected {words}{nearest}", words = names::quoted(FaultKind::WORDS.iter().copied()), nearest = names::suggestion(names::nearest(_0, FaultKind::WORDS.iter().copied())))]
     UnknownKind(String),
     /// A delay without a duration.
-    #[error("delay: missing; a fault of kind `delay` needs a duration above zero")]
+    #[error("delay_ms: missing; a fault of kind `delay` needs a duration above zero")]
     MissingDelay,
     /// A delay of nothing.
-    #[error("delay: 0 is no delay; allowed: a duration above zero")]
+    #[error("delay_ms: 0 is no delay; allowed: a duration above zero")]
     ZeroDelay,
     /// A duration that plays no part.
-    #[error("delay: not allowed for a fault of kind `{0}`; only kind `delay` has one")]
+    #[error("delay_ms: not allowed for a fault of kind `{0}`; only kind `delay` has one")]
     NeedlessDelay(&'static str),
     /// A fault that always acts, and no probability.
     #[error(
@@ -331,7 +331,7 @@ mod tests {
             ),
             (
                 r#","windows":[{"at_ms":-1,"for_ms":1}]"#,
-                "-1 is no duration; allowed",
+                "`-1.0`, expected milliseconds from 0",
             ),
             (
                 r#","windows":[{"at_ms":0,"for_ms":9},{"at_ms":5,"for_ms":9}]"#,
@@ -353,7 +353,7 @@ mod tests {
         let cases = [
             (
                 r#"{"id":"x","kind":"explode","probability":1}"#,
-                "kind: `explode` is unknown",
+                "kind: invalid value \"explode\", expected `error`, `hang`",
             ),
             (
                 r#"{"id":"x","kind":"error","probability":2}"#,
@@ -361,11 +361,11 @@ mod tests {
             ),
             (
                 r#"{"id":"x","kind":"delay","probability":1}"#,
-                "delay: missing",
+                "delay_ms: missing",
             ),
             (
                 r#"{"id":"x","kind":"delay","probability":1,"delay_ms":0}"#,
-                "delay: 0 is no delay",
+                "delay_ms: 0 is no delay",
             ),
             (
                 r#"{"id":"x","kind":"hang","probability":1,"delay_ms":5}"#,

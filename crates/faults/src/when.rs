@@ -99,7 +99,10 @@ impl Window {
 
 /// Durations as milliseconds, with what there is behind the point.
 pub(crate) mod millis {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+    use serde::{
+        Deserialize, Deserializer, Serialize, Serializer,
+        de::{Error, Unexpected},
+    };
     use std::time::Duration;
 
     pub(crate) fn serialize<S: Serializer>(
@@ -114,9 +117,7 @@ pub(crate) mod millis {
     ) -> Result<Duration, D::Error> {
         let millis = f64::deserialize(deserializer)?;
         to(millis).ok_or_else(|| {
-            D::Error::custom(format_args!(
-                "{millis} is no duration; allowed: milliseconds from 0"
-            ))
+            D::Error::invalid_value(Unexpected::Float(millis), &"milliseconds from 0")
         })
     }
 

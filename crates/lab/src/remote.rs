@@ -3,7 +3,10 @@
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::Value;
 use std::time::Duration;
-use types::Problem;
+use types::{
+    Problem,
+    read::{self, ReadError},
+};
 
 /// The longest an admin listener may take, which has little to do.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -37,7 +40,7 @@ pub enum RemoteError {
         /// Where it should be.
         base: String,
         /// What went wrong.
-        source: serde_json::Error,
+        source: ReadError,
     },
     /// It answered with JSON that is not what was asked for.
     #[error("{service}: {why}")]
@@ -128,7 +131,7 @@ impl Remote {
                 source,
             };
             let body = answer.bytes().await.map_err(unreachable)?;
-            return serde_json::from_slice(&body).map_err(not_json);
+            return read::from_slice(&body).map_err(not_json);
         }
         let problem: Option<Problem> = answer.json().await.ok();
         let why =

@@ -5,9 +5,10 @@ use chassis::Addresses;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
-    io::{self, Write},
+    io::{self, ErrorKind, Write},
     path::Path,
 };
+use types::read::{self, ReadError};
 
 /// Where a running chain is, and what opens it. It holds secrets, so it can't be printed.
 #[derive(Clone, Serialize, Deserialize)]
@@ -25,7 +26,8 @@ pub struct RunningChain {
 impl RunningChain {
     /// Reads what [`write`](Self::write) wrote.
     pub fn read(path: &Path) -> io::Result<Self> {
-        Ok(serde_json::from_slice(&std::fs::read(path)?)?)
+        let wrong = |wrong: ReadError| io::Error::new(ErrorKind::InvalidData, wrong.in_file());
+        read::from_slice(&std::fs::read(path)?).map_err(wrong)
     }
 
     /// Writes the file at `path`, complete or not at all, for its owner alone.

@@ -34,7 +34,10 @@ pub(crate) fn show(duration: std::time::Duration) -> humantime::FormattedDuratio
 
 /// Durations written as people write them: `250ms`, `1m 30s`.
 pub(crate) mod human {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use serde::{
+        Deserialize, Deserializer, Serializer,
+        de::{Error, Unexpected},
+    };
     use std::time::Duration;
 
     pub(crate) fn serialize<S: Serializer>(
@@ -48,11 +51,9 @@ pub(crate) mod human {
         deserializer: D,
     ) -> Result<Duration, D::Error> {
         let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map_err(|error| {
-            D::Error::custom(format!(
-                "`{text}`: {error}; allowed: a duration such as \"250ms\" or \"1m 30s\""
-            ))
-        })
+        let expected = "a duration such as \"250ms\" or \"1m 30s\"";
+        humantime::parse_duration(&text)
+            .map_err(|_| D::Error::invalid_value(Unexpected::Str(&text), &expected))
     }
 }
 

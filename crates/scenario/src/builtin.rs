@@ -1,6 +1,6 @@
 //! The scenarios that are part of the program.
 
-use crate::names::{nearest, quoted, suggestion};
+use types::names::{nearest, quoted, suggestion};
 
 /// A scenario built into the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,16 +11,28 @@ pub struct Builtin {
     pub text: &'static str,
 }
 
-/// A name that no built-in scenario has.
+/// A name that stands for no built-in scenario, or for more than one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "no built-in scenario `{name}`{}; allowed: {}",
-    suggestion(nearest(name, names())),
-    quoted(names())
-)]
-pub struct NoSuchScenario {
-    /// The name.
-    pub name: String,
+pub enum NoSuchScenario {
+    /// None has this name.
+    #[error(
+        "no built-in scenario is called `{name}`{} `nines list` shows them all; a file needs its \
+         extension, as in my.toml",
+        nearest_name(name).map_or_else(|| ".".to_owned(), |name| suggestion(Some(name)))
+    )]
+    Unknown {
+        /// The name.
+        name: String,
+    },
+    /// The names of several start so.
+    #[error(
+        "`{name}` is the start of {}; name one of them",
+        quoted(starting_with(name))
+    )]
+    Ambiguous {
+        /// The start of the names.
+        name: String,
+    },
 }
 
 /// The name and text of the scenario at a path below the folder of scenarios.
@@ -75,16 +87,30 @@ fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|builtin| builtin.name)
 }
 
-/// The built-in scenario called `name`, in full or by a beginning that only one has: "a1".
+/// The built-in scenario called `name`, in full or by a start that only one has: "a1".
 pub fn find(name: &str) -> Result<&'static Builtin, NoSuchScenario> {
-    let exact = ALL.iter().find(|builtin| builtin.name == name);
-    let mut begins = ALL
-        .iter()
-        .filter(|builtin| is_beginning(name, builtin.name));
-    let only = begins.next().filter(|_| begins.next().is_none());
-    exact.or(only).ok_or_else(|| NoSuchScenario {
-        name: name.to_owned(),
-    })
+    if let Some(exact) = ALL.iter().find(|builtin| builtin.name == name) {
+        return Ok(exact);
+    }
+    let is_meant = |builtin: &&Builtin| is_beginning(name, builtin.name);
+    let mut meant = ALL.iter().filter(is_meant);
+    let name = name.to_owned();
+    match (meant.next(), meant.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => Err(NoSuchScenario::Unknown { name }),
+        (Some(_), Some(_)) => Err(NoSuchScenario::Ambiguous { name }),
+    }
+}
+
+fn starting_with(start: &str) -> impl Iterator<Item = &'static str> {
+    names().filter(move |name| is_beginning(start, name))
+}
+
+/// The scenario that was probably meant by `word`: by its name, or by the number it starts with.
+fn nearest_name(word: &str) -> Option<&'static str> {
+    let numbers = names().filter_map(|name| name.split('-').next());
+    let nearest = nearest(word, names().chain(numbers))?;
+    names().find(|name| *name == nearest || is_beginning(nearest, name))
 }
 
 /// Whether `start` is the first words of `name`.
@@ -97,6 +123,22 @@ fn is_beginning(start: &str, name: &str) -> bool {
 mod tests {
     use super::*;
     use std::{collections::BTreeSet, fs, path::Path};
+
+    #[test]
+    fn a_wrong_name_gets_the_one_that_was_meant_and_where_the_list_is() {
+        for (name, expected) in [
+            ("a1-four-in-serie", "did you mean `a1-four-in-series`?"),
+            ("r99", "did you mean `r9-cache`?"),
+            ("a-hanging-databse", "`nines list` shows them all"),
+            (
+                "r12",
+                "`r12` is the start of `r12-scaling`, `r12-coherence`, `r12-autoscaling`",
+            ),
+        ] {
+            let error = find(name).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
 
     #[test]
     fn every_file_in_the_folder_of_scenarios_is_built_in() {

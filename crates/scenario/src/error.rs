@@ -1,7 +1,7 @@
 //! What is wrong with a scenario.
 
-use crate::names::{quoted, suggestion};
 use std::fmt;
+use types::names::{quoted, suggestion};
 
 /// Everything wrong with a scenario, in the order of its text. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +98,23 @@ pub enum Problem {
         /// What is wrong.
         problem: Box<Problem>,
     },
+}
+
+impl Problem {
+    /// The full path of the key that is wrong, such as `policy.retry.retries`; none where the
+    /// text is no TOML.
+    pub fn key(&self) -> Option<String> {
+        match self {
+            Self::Syntax(_) => None,
+            Self::UnknownKey { key, table, .. } if table.is_empty() => Some(key.clone()),
+            Self::UnknownKey { key, table, .. } => Some(format!("{table}.{key}")),
+            Self::NotYetSupported { key, .. }
+            | Self::Missing { key, .. }
+            | Self::Value { key, .. }
+            | Self::Conflict { key, .. } => Some(key.clone()),
+            Self::InVariant { problem, .. } => problem.key(),
+        }
+    }
 }
 
 /// Where a key stands.

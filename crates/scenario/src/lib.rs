@@ -28,13 +28,13 @@ mod builtin;
 mod check;
 mod error;
 mod json_schema;
-mod names;
 mod place;
 mod plan;
 mod predict;
 mod raw;
 pub mod scale;
 mod schema;
+mod setting;
 pub mod simulate;
 mod source;
 mod topology;
@@ -42,7 +42,7 @@ mod warning;
 
 pub use arrivals::Arrivals;
 pub use builtin::{Builtin, NoSuchScenario, builtin, find};
-pub use check::{DEFAULT_DISTANCE, DEFAULT_PATIENCE, DEFAULT_SEED, parse};
+pub use check::{DEFAULT_DISTANCE, DEFAULT_PATIENCE, DEFAULT_SEED, parse, parse_policy};
 pub use error::{Error, Errors, Problem};
 pub use json_schema::json_schema;
 pub use place::Place;
@@ -54,8 +54,12 @@ pub use predict::{
     Class, Depth, HopPrediction, Limit, OutagePrediction, PhasePrediction, Prediction, Wait,
     predict,
 };
+pub use setting::{Setting, SettingKind, policy_from, policy_settings};
 pub use topology::{Name, Order, Relay, Slots, Topology, Verify, Visit, Work};
 pub use warning::{Code, Futile, Inversion, Warning, warnings};
 
 /// A scenario that shows every key, with comments.
 pub const SHAPE: &str = include_str!("shape.toml");
+
+/// A short scenario that runs as it is, to start from.
+pub const STARTER: &str = include_str!("starter.toml");

@@ -2,7 +2,6 @@
 
 use crate::{
     error::Problem,
-    names,
     schema::{self, Inside, Key},
     source::{Source, Span, path_to},
 };
@@ -13,6 +12,7 @@ use serde::{
 use std::{collections::BTreeMap, fmt};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use types::names;
 
 /// Tables with names of the author's choice.
 pub(crate) type Named<T> = BTreeMap<Spanned<String>, T>;
@@ -358,9 +358,6 @@ fn syntax(error: &toml::de::Error) -> (Span, Problem) {
 fn wrong_type(source: Source<'_>, table: &DeTable<'_>, error: &toml::de::Error) -> (Span, Problem) {
     let span = error.span().unwrap_or_default();
     let path = path_to(table, span.start);
-    if path.is_empty() {
-        return syntax(error);
-    }
     let (key, value) = (path.join("."), source.value(&span));
     (
         span,
@@ -436,3 +433,6 @@ fn unknown_key(path: &[&str], keys: &[Key]) -> Problem {
         known,
     }
 }
+
+#[cfg(test)]
+mod tests;

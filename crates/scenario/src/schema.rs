@@ -5,7 +5,7 @@
 
 mod policy;
 
-use policy::POLICY;
+pub(crate) use policy::POLICY;
 
 /// A key of a table.
 #[derive(Debug)]

@@ -24,10 +24,7 @@ impl<'a> Source<'a> {
 
     /// Line and column of a byte, both from 1; columns count characters.
     pub(crate) fn position(self, byte: usize) -> (usize, usize) {
-        let before = self.text.get(..byte).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
-        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        (line, before[start..].chars().count() + 1)
+        types::read::position(self.text, byte)
     }
 
     /// The text of a value on one line, shortened if it is long.

@@ -32,7 +32,7 @@ fn the_shape_is_a_scenario() {
     let plan = plan(SHAPE);
     assert_eq!(
         (plan.title(), plan.seed()),
-        ("Four 99 % services in series", 42)
+        ("A database that fails one request in a hundred", 42)
     );
     assert_eq!(
         names(&plan.services()),
@@ -234,7 +234,7 @@ fn a_graph_is_started_from_the_called_to_the_callers() {
 fn a_plan_names_the_units_of_its_durations() {
     let json = serde_json::to_value(plan(SHAPE)).unwrap();
     let expected = serde_json::json!({
-        "title": "Four 99 % services in series",
+        "title": "A database that fails one request in a hundred",
         "seed": 42,
         "topology": {"shape": "sequence", "hops": ["auth", "profile", "database"]},
         "phases": [{
@@ -297,7 +297,7 @@ fn a_built_in_scenario_is_found_by_its_name_or_an_unmistakable_beginning() {
     let error = find("a1-four-in-serie").unwrap_err().to_string();
     assert!(
         error.starts_with(
-            "no built-in scenario `a1-four-in-serie`: did you mean `a1-four-in-series`?"
+            "no built-in scenario is called `a1-four-in-serie`: did you mean `a1-four-in-series`?"
         ),
         "{error}"
     );

@@ -386,13 +386,13 @@ const CHAINS: &[Case] = &[
         BASE,
         r#"["auth", "profile", "database"]"#,
         r#"["auth", "profil"]"#,
-        r#"`chain.hops` = "profil": no such hop: did you mean `profile`? Allowed: `auth`, `profile`, `database`, `audit`, `config` (line 6, column 17)"#,
+        r#"`chain.hops` = "profil": no such hop: did you mean `profile`? Allowed: `auth`, `profile`, `database`, `audit`, `config`; others need [service.NAME] in place of [chain] (line 6, column 17)"#,
     ),
     (
         BASE,
         r#"["auth", "profile", "database"]"#,
         r#"["auth", "elephant"]"#,
-        r#"`chain.hops` = "elephant": no such hop; allowed: `auth`, `profile`, `database`, `audit`, `config` (line 6, column 17)"#,
+        r#"`chain.hops` = "elephant": no such hop; allowed: `auth`, `profile`, `database`, `audit`, `config`; others need [service.NAME] in place of [chain] (line 6, column 17)"#,
     ),
     (
         BASE,

@@ -106,8 +106,8 @@ impl Postgres {
     /// Begins a transaction with the statement `begin`, to read several things in it.
     pub async fn begin_with(&self, begin: &'static str) -> Result<InTransaction, Error> {
         // The wait for a connection is a part of the span: there it shows that all are in use.
-        let begun = async { self.0.acquire().await?.begin(begin).await };
-        traced::<sqlx::Postgres, _>(begin, begun).await
+        let work = async { self.0.acquire().await?.begin(begin).await };
+        traced::<sqlx::Postgres, _>(begin, work).await
     }
 
     async fn begin(&self) -> Result<InTransaction, Error> {

@@ -28,7 +28,7 @@ pub use work::Work;
 
 /// Settings of a relay.
 #[derive(Debug, Clone, clap::Parser)]
-#[command(name = service::RELAY, about = "A hop that calls what it is told to")]
+#[command(name = service::RELAY, about = "A configurable test service: works, calls others, answers")]
 pub struct Options {
     /// What every service can be told.
     #[command(flatten)]

@@ -1,11 +1,12 @@
-//! What a user is told of a value that is not valid.
+//! Errors of values that are not valid: where each came from.
 
-use super::{secrets::may_be_secret, setting};
+use super::{file::ConfigFile, secrets::may_be_secret, setting};
 use clap::{
     Arg, Command,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use std::{error::Error, ffi::OsString, path::PathBuf};
+use std::{error::Error, ffi::OsString};
+use types::read::ReadError;
 
 /// Adds where a bad value came from, unless it was a flag, which the user sees; and takes the
 /// value out, if it may be a secret.
@@ -13,14 +14,18 @@ pub(super) fn explain(
     mut error: clap::Error,
     command: &Command,
     args: &[OsString],
-    file: Option<&PathBuf>,
+    file: Option<&ConfigFile>,
 ) -> clap::Error {
     let Some(ContextValue::String(name)) = error.get(ContextKind::InvalidArg) else {
         return error;
     };
     let long = name.trim_start_matches("--").split([' ', '=']).next();
     let long = long.unwrap_or_default().to_owned();
-    let source = source(&long, command, args, file);
+    let inner = error
+        .source()
+        .and_then(|source| source.downcast_ref::<ReadError>());
+    let inner = inner.map(ReadError::path).unwrap_or_default();
+    let source = source(&long, &inner, command, args, file);
     if setting(command, &long).is_some_and(may_be_secret) {
         return without_value(&error, &long, source, command);
     }
@@ -46,11 +51,13 @@ fn without_value(
     command.clone().error(ErrorKind::ValueValidation, what)
 }
 
+/// Where the setting `long` was given, whose part `inner` is wrong; nothing for a flag.
 fn source(
     long: &str,
+    inner: &str,
     command: &Command,
     args: &[OsString],
-    file: Option<&PathBuf>,
+    file: Option<&ConfigFile>,
 ) -> Option<String> {
     let flag = format!("--{long}");
     let is_given = |arg: &OsString| arg.to_string_lossy().split('=').next() == Some(&flag);
@@ -63,10 +70,7 @@ fn source(
             "the value came from the environment variable {}",
             env.to_string_lossy()
         )),
-        (None, Some(file)) => Some(format!(
-            "the value came from the key `{long}` in {}",
-            file.display()
-        )),
+        (None, Some(file)) => Some(format!("the value came from {}", file.place(long, inner))),
         (None, None) => None,
     }
 }

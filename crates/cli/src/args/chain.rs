@@ -1,6 +1,9 @@
 //! What can be asked for of a chain that is kept running.
 
-use clap::{Args, Subcommand, ValueEnum};
+use crate::complete;
+use clap::{Args, Subcommand, ValueEnum, builder::PossibleValuesParser};
+use clap_complete::{ArgValueCandidates, ArgValueCompleter};
+use faults::FaultKind;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use url::Url;
 
@@ -12,7 +15,7 @@ pub const CHAIN: &str = "out/chain.json";
 pub struct Up {
     /// A scenario file, or the name of a built-in scenario: its chain, with the faults and the
     /// policy of its first phase; a healthy chain if not given
-    #[arg(value_name = "SCENARIO")]
+    #[arg(value_name = "SCENARIO", add = ArgValueCompleter::new(complete::scenarios))]
     pub scenario: Option<String>,
     /// Where the edge listens; the system chooses a port if not given
     #[arg(long, value_name = "ADDRESS")]
@@ -67,7 +70,7 @@ pub enum FaultChange {
     /// Take all faults away, from these services or from all
     Clear {
         /// The services; all if none is named
-        #[arg(value_name = "SERVICE")]
+        #[arg(value_name = "SERVICE", add = ArgValueCandidates::new(complete::services))]
         services: Vec<String>,
     },
 }
@@ -76,8 +79,10 @@ pub enum FaultChange {
 #[derive(Debug, Args)]
 pub struct FaultSet {
     /// The service
+    #[arg(add = ArgValueCandidates::new(complete::services))]
     pub service: String,
-    /// What happens to a request that is hit: error, hang, delay or reset
+    /// What happens to a request that is hit
+    #[arg(value_parser = PossibleValuesParser::new(FaultKind::WORDS))]
     pub kind: String,
     /// How often a request is hit, from 0 to 1
     #[arg(long, default_value_t = 1.0, value_name = "SHARE")]
@@ -106,34 +111,4 @@ pub enum Scope {
     Attempt,
     /// All attempts of a request share one draw.
     Request,
-}
-
-/// `nines policy`.
-#[derive(Debug, Args)]
-pub struct Policy {
-    /// What to change; without it, the policies in force are shown.
-    #[command(subcommand)]
-    pub change: Option<PolicyChange>,
-    /// Where.
-    #[command(flatten)]
-    pub at: Where,
-}
-
-/// Changes of the policies in force.
-#[derive(Debug, Subcommand)]
-pub enum PolicyChange {
-    /// Replace the policy by the one of a scenario
-    Set {
-        /// A scenario file, or the name of a built-in scenario: its `[policy]`
-        scenario: String,
-        /// The services; all if none is named
-        #[arg(value_name = "SERVICE")]
-        services: Vec<String>,
-    },
-    /// Take the policy away: no limits, no retries, no breakers
-    Clear {
-        /// The services; all if none is named
-        #[arg(value_name = "SERVICE")]
-        services: Vec<String>,
-    },
 }

@@ -4,7 +4,7 @@ mod document;
 
 use crate::{
     exit::{Done, Failure},
-    say,
+    json, say,
 };
 use availability::{Confidence, Proportion, Verdict, difference::Difference};
 use document::{Between, Document, Run, Scenario};
@@ -26,12 +26,12 @@ pub fn compare(before: &Path, after: &Path, as_json: bool) -> Result<Done, Failu
         ));
     }
     if as_json {
-        let all = json!({
+        let body = json!({
             "scenarios": pairs.iter().map(Pair::json).collect::<Vec<_>>(),
             "only_before": only_before,
             "only_after": only_after,
         });
-        say::out(format!("{all:#}"));
+        json::print("compare", 1, &body);
     } else {
         for pair in &pairs {
             say::out(pair.text());

@@ -21,7 +21,7 @@ pub fn fault(args: &Fault) -> Result<Done, Failure> {
             Some(FaultChange::Set(fault)) => set(remotes, fault).await?,
             Some(FaultChange::Clear { services }) => clear(remotes, services).await?,
         };
-        remote::show(in_force, args.at.json, |set| {
+        remote::show(in_force, args.at.json.then_some("fault"), |set| {
             let faults = set[FAULTS].as_array().into_iter().flatten();
             faults.map(remote::words).collect()
         });

@@ -5,7 +5,7 @@ mod outcome;
 use crate::{
     args::Load,
     exit::{Done, Failure},
-    interrupt,
+    interrupt, json,
     progress::Bar,
     say,
 };
@@ -38,7 +38,7 @@ pub fn load(args: &Load) -> Result<Done, Failure> {
     })?;
     let outcome = outcome::Outcome::new(args, &measured);
     if args.json {
-        say::out(format!("{:#}", outcome.json()));
+        json::print("load", 1, &outcome.json());
     } else {
         say::out(outcome.text());
     }

@@ -4,7 +4,7 @@
 use super::run::{Trial, trials};
 use crate::{
     exit::{Done, Failure},
-    say, scenarios,
+    json, say, scenarios,
 };
 use scenario::{predict as predict_plan, warnings};
 use serde_json::json;
@@ -21,7 +21,11 @@ pub fn predict(arguments: &[String], as_json: bool) -> Result<Done, Failure> {
                 "warnings": warnings(&scenario.plan),
             })
         });
-        say::out(format!("{:#}", json!(all.collect::<Vec<_>>())));
+        json::print(
+            "predict",
+            1,
+            &json!({ "scenarios": all.collect::<Vec<_>>() }),
+        );
         return Ok(Done::Fine);
     }
     for Trial { scenario, .. } in &trials {

@@ -1,17 +1,29 @@
 //! `nines serve`: one service.
 
 use crate::args::Service;
+use chassis::{Error, Options};
+use clap::Parser;
 use std::{ffi::OsString, process::ExitCode};
 
-/// Runs `service` with `args` until it is told to stop.
-pub fn serve(service: Service, args: Vec<OsString>) -> ExitCode {
-    let args = std::iter::once(OsString::from("nines serve")).chain(args);
+/// Runs `service` until it is told to stop.
+pub fn serve(service: Service) -> ExitCode {
     match service {
-        Service::Gateway => chassis::run(args, gateway::serve),
-        Service::Auth => chassis::run(args, auth::serve),
-        Service::Profile => chassis::run(args, profile::serve),
-        Service::Database => chassis::run(args, database::serve),
-        Service::Audit => chassis::run(args, audit::serve),
-        Service::Relay => chassis::run(args, relay::serve),
+        Service::Gateway(settings) => run(settings.args, gateway::serve),
+        Service::Auth(settings) => run(settings.args, auth::serve),
+        Service::Profile(settings) => run(settings.args, profile::serve),
+        Service::Database(settings) => run(settings.args, database::serve),
+        Service::Audit(settings) => run(settings.args, audit::serve),
+        Service::Relay(settings) => run(settings.args, relay::serve),
     }
+}
+
+fn run<O, S, F>(args: Vec<OsString>, serve: S) -> ExitCode
+where
+    O: Parser + AsRef<Options>,
+    S: FnOnce(O) -> F,
+    F: Future<Output = Result<(), Error>>,
+{
+    // The name in its usage and its help.
+    let program = format!("nines serve {}", O::command().get_name());
+    chassis::run(std::iter::once(program.into()).chain(args), serve)
 }

@@ -3,7 +3,7 @@
 use crate::{
     args::{CHAIN, Up},
     exit::{Done, Failure},
-    interrupt, output,
+    interrupt, json, output,
     progress::Bar,
     say, scenarios,
 };
@@ -13,7 +13,7 @@ use lab::{
     up::{Keep, up as keep_up},
 };
 use scenario::Plan;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{fmt::Write, fs, io, path::Path};
 
 /// All services and no faults. The load is of no use here, and a scenario needs one.
@@ -99,11 +99,12 @@ async fn keep(name: &str, plan: &Plan, args: &Up) -> Result<Done, Failure> {
         };
         running.write(&file).map_err(unwritable)?;
         guard = Some(Removed(&file));
-        bar.print(&if args.json {
-            format!("{:#}", as_json(running, &file))
+        bar.rest();
+        if args.json {
+            json::print("up", 1, &as_json(running, &file));
         } else {
-            as_text(plan.title(), running, args, logs)
-        });
+            say::out(as_text(plan.title(), running, args, logs));
+        }
         Ok(())
     });
     kept.await?;
@@ -131,7 +132,7 @@ async fn refuse_second(file: &Path) -> Result<(), Failure> {
     }
 }
 
-fn as_json(running: &RunningChain, file: &Path) -> serde_json::Value {
+fn as_json(running: &RunningChain, file: &Path) -> Value {
     json!({
         "edge": running.edge,
         "services": running.services,

@@ -5,8 +5,9 @@ mod kept;
 use super::{assert_clean, nines, reserved};
 use kept::{Kept, ask, get};
 use rustix::process::{Signal, kill_process};
+use serde_json::Value;
 use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, time::Duration};
-use testkit::wait_until;
+use testkit::{finish, wait_until};
 use traces::{Receiver, ReceiverOptions};
 
 const START: Duration = Duration::from_mins(1);
@@ -266,11 +267,15 @@ fn a_fault_is_set_shown_and_cleared_in_a_running_chain() {
     for (bad, parts) in [
         (
             &["fault", "set", "database", "explode"][..],
-            ["explode", "allowed"],
+            ["explode", "possible values: error, hang, delay, reset"],
         ),
         (
             &["fault", "set", "nowhere", "error"],
             ["`nowhere`", "gateway"],
+        ),
+        (
+            &["fault", "set", "databse", "error"],
+            ["`databse`", "did you mean `database`?"],
         ),
         (
             &["fault", "set", "auth", "error", "--probability", "2"],
@@ -360,6 +365,52 @@ fn a_policy_that_is_set_saves_requests_and_one_that_is_cleared_saves_none() {
     assert!(pages(&kept) > 50);
     kept.json(&["policy", "clear", "gateway", "profile"]);
     assert!(pages(&kept) < 60);
+    assert_eq!(kept.stop(Signal::TERM).1.code, Some(0));
+}
+
+#[test]
+fn a_policy_comes_from_a_bare_table_or_from_flags_and_goes_to_the_services_that_are_named() {
+    let kept = Kept::start(&[]);
+    let bare = "[policy]\ndeadline = \"2s\"\n[policy.retry]\nretries = 1\n";
+    fs::write(kept.sandbox.path().join("bare.toml"), bare).unwrap();
+    let now = kept.json(&["policy", "set", "bare.toml"]);
+    for service in ["gateway", "auth", "profile", "database"] {
+        assert_eq!(now[service]["retry"]["retries"], 1, "{now}");
+        assert_eq!(now[service]["deadline_ms"], 2_000, "{now}");
+    }
+    let flags = [
+        "policy",
+        "set",
+        "--retries",
+        "3",
+        "--retry-budget-ratio",
+        "0.2",
+    ];
+    let more = [
+        "--attempt-timeout",
+        "250ms",
+        "--breaker",
+        "--service",
+        "gateway",
+    ];
+    let now = kept.json(&[&flags[..], &more].concat());
+    assert_eq!(now.as_object().unwrap().len(), 1, "{now}");
+    let gateway = &now["gateway"];
+    assert_eq!(gateway["retry"]["retries"], 3);
+    assert_eq!(gateway["retry"]["budget"]["ratio"], 0.2);
+    assert_eq!(gateway["attempt_timeout_ms"], 250);
+    assert!(gateway["breaker"].is_object(), "{now}");
+    // A policy is replaced as a whole.
+    assert_eq!(gateway["deadline_ms"], Value::Null);
+    let all = kept.json(&["policy"]);
+    assert_eq!(all["auth"]["deadline_ms"], 2_000);
+    let wrong = kept.run(&["policy", "set", "--retries", "1", "--service", "databse"]);
+    assert_eq!(wrong.code, Some(2));
+    assert!(
+        wrong.stderr.contains("did you mean `database`?"),
+        "{}",
+        wrong.stderr
+    );
     assert_eq!(kept.stop(Signal::TERM).1.code, Some(0));
 }
 

@@ -34,10 +34,10 @@ impl Before {
 
 async fn read(control: &Control, member: &Member, what: &str) -> Result<Value, LabError> {
     let text = control.get(member, what).await?;
-    serde_json::from_str(&text).map_err(|error| LabError::Control {
+    types::read::from_str(&text).map_err(|error| LabError::Control {
         service: member.name.clone(),
         why: format!(
-            "{}/{what} answers with something else than JSON: {error}; is it an admin listener?",
+            "{}/{what} answers with something else than JSON ({error}); is it an admin listener?",
             member.admin
         ),
     })

@@ -194,7 +194,7 @@ impl Kubectl {
     async fn ready(&self) -> Result<Vec<Pod>, LabError> {
         let command = ["get", "pods", "--output", "json"];
         let text = self.run(&command, PATIENCE).await?;
-        let pods: Pods = serde_json::from_str(&text).map_err(|error| {
+        let pods: Pods = types::read::from_str(&text).map_err(|error| {
             self.failed(
                 &command,
                 format!("its answer is not a list of pods: {error}"),

@@ -240,7 +240,7 @@ mod tests {
         for (text, expected) in [
             (r#"{"retries":99}"#, "retries: 99 can't be"),
             (r#"{"retry":1}"#, "unknown field `retry`"),
-            (r#"{"backoff":"soon"}"#, "`soon`"),
+            (r#"{"backoff":"soon"}"#, "\"soon\", expected a duration"),
         ] {
             let error = serde_json::from_str::<RetryPolicy>(text).unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");

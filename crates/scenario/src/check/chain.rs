@@ -2,13 +2,15 @@
 
 use super::{Check, Checked};
 use crate::{
-    names,
     raw::{Named, RawChain, RawService},
     topology::{Name, Relay, Topology, Verify},
 };
 use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
-use types::service::{AUDIT, AUTH, DATABASE, GATEWAY, PROFILE};
+use types::{
+    names,
+    service::{AUDIT, AUTH, DATABASE, GATEWAY, PROFILE},
+};
 
 /// A relay that stands for a service of settings.
 const CONFIG: &str = "config";
@@ -220,7 +222,10 @@ fn place(hop: &str, before: Option<usize>, is_repeated: bool) -> Result<usize, S
         return Err("the gateway is the edge and always there; allowed: leave it out".to_owned());
     }
     let Some(place) = ORDER.iter().position(|name| *name == hop) else {
-        return Err(names::no_such("hop", hop, || ORDER.into_iter()));
+        let reason = names::no_such("hop", hop, || ORDER.into_iter());
+        return Err(format!(
+            "{reason}; others need [service.NAME] in place of [chain]"
+        ));
     };
     let next = before.map_or(0, |before| before + 1);
     if place == next || (place > next && next >= LEAST) {

@@ -126,5 +126,5 @@ impl Check<'_> {
 /// The reason without the key, which the error names already.
 fn needless(error: &InvalidFault) -> String {
     let text = error.to_string();
-    text.strip_prefix("delay: ").unwrap_or(&text).to_owned()
+    text.strip_prefix("delay_ms: ").unwrap_or(&text).to_owned()
 }

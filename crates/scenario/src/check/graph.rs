@@ -2,13 +2,15 @@
 
 use super::{Check, Checked, Reported};
 use crate::{
-    names,
     raw::{Named, RawService},
     topology::{Name, Relay, Topology, count_visits},
 };
 use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
-use types::service::{AUDIT, AUTH, CLIENT, DATABASE, GATEWAY, PROFILE};
+use types::{
+    names,
+    service::{AUDIT, AUTH, CLIENT, DATABASE, GATEWAY, PROFILE},
+};
 
 /// Names that traces, reports and readers understand as something else.
 const RESERVED: [&str; 6] = [CLIENT, GATEWAY, AUTH, PROFILE, DATABASE, AUDIT];

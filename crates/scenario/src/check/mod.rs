@@ -32,13 +32,13 @@ use variant::Replaced;
 
 use crate::{
     error::{Error, Errors, Problem},
-    plan::Plan,
+    plan::{Plan, Policy},
     raw::{self, RawScenario},
     schema,
     source::{Source, Span},
 };
 use std::time::Duration;
-use toml::Spanned;
+use toml::{Spanned, de::DeTable};
 
 /// The seed of a scenario that states none.
 pub const DEFAULT_SEED: u64 = 42;
@@ -63,6 +63,37 @@ pub fn parse(file: &str, text: &str) -> Result<Plan, Errors> {
         Ok(plan) if check.found.is_empty() => Ok(plan),
         _ => Err(check.errors(file)),
     }
+}
+
+/// Parses the policy in `text`: a `[policy]` table by itself, or that with which a scenario
+/// starts; `file` is its name in errors.
+pub fn parse_policy(file: &str, text: &str) -> Result<Policy, Errors> {
+    let source = Source::new(text);
+    if let Ok(raw) = raw::read(source)
+        && is_policy_alone(text)
+    {
+        let mut check = Check {
+            source,
+            found: Vec::new(),
+            variant: None,
+        };
+        return match check.policy(At::RUN, &raw.policy) {
+            Ok(policy) if check.found.is_empty() => Ok(policy),
+            _ => Err(check.errors(file)),
+        };
+    }
+    let plan = parse(file, text)?;
+    let first = plan.phases().first().map(|phase| phase.policy);
+    Ok(first.unwrap_or_default())
+}
+
+/// Whether `text` has a `[policy]`, and nothing that only a scenario has.
+fn is_policy_alone(text: &str) -> bool {
+    let may_be_there = |key: &str| ["version", "title", "policy"].contains(&key);
+    DeTable::parse(text).is_ok_and(|table| {
+        let mut keys = table.get_ref().keys().map(|key| key.get_ref().as_ref());
+        table.get_ref().contains_key("policy") && keys.all(may_be_there)
+    })
 }
 
 /// That a part can't be had. Why not stands among what was found.

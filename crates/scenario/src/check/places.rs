@@ -5,12 +5,12 @@ use super::{
     faults::{Id, Tables},
 };
 use crate::{
-    names,
     place::Place,
     raw::RawFault,
     topology::{Name, Topology},
 };
 use toml::Spanned;
+use types::names;
 
 impl Check<'_> {
     /// The places that have the fault: those stated, or all services, the edge first.

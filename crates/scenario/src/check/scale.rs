@@ -2,7 +2,6 @@
 
 use super::{Check, Checked};
 use crate::{
-    names,
     plan::{Length, Phase},
     raw::{RawScale, RawScenario, RawService},
     scale::Scale,
@@ -11,6 +10,7 @@ use crate::{
 use resilience::balance::Pick;
 use std::time::Duration;
 use toml::Spanned;
+use types::names;
 
 const TABLE: &[&str] = &["scale"];
 const SERVICE: &[&str] = &["scale", "service"];

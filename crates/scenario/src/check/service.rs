@@ -2,12 +2,12 @@
 
 use super::{Check, Checked};
 use crate::{
-    names,
     raw::RawService,
     topology::{Name, Order, Relay, Slots, Work},
 };
 use std::{num::NonZeroU32, time::Duration};
 use toml::Spanned;
+use types::names;
 
 const MOST: u32 = 1_000_000;
 

@@ -2,12 +2,12 @@
 
 use super::{Check, Checked};
 use crate::{
-    names,
     plan::{Plan, Variant},
     raw::{RawScenario, RawSweep},
     topology::Name,
 };
 use toml::Spanned;
+use types::names;
 
 const TABLE: &[&str] = &["sweep"];
 const SERVICE: &[&str] = &["sweep", "service"];

@@ -2,7 +2,7 @@
 
 use super::{BOOL, DURATION, Inside, Key, Shape, table, value};
 
-pub(super) const POLICY: &[Key] = &[
+pub(crate) const POLICY: &[Key] = &[
     value("attempt_timeout", Shape::Time, DURATION),
     value("deadline", Shape::Time, DURATION),
     table("retry", "a table [policy.retry]", RETRY),

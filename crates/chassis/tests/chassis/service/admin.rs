@@ -157,23 +157,43 @@ async fn bad_faults_are_refused_with_the_field_and_leave_those_in_force_alone() 
     let desk = guarded().await;
     put_with_token(&desk, FAULTS).await;
     for (body, status, part) in [
-        ("{", 400, "line 1 column 1"),
-        (r#"{"seed":-1}"#, 422, "seed"),
-        (r#"{"seed":1,"fault":[]}"#, 422, "`fault`"),
+        ("{", 400, "line 1, column 1"),
         (
-            r#"{"seed":1,"faults":[{"id":"x","kind":"explode","probability":1}]}"#,
+            r#"{"seed":-1}"#,
             422,
-            "`explode`",
+            "seed: invalid value -1, expected a whole number from 0",
+        ),
+        (r#"{"faults":[]}"#, 422, "seed: missing"),
+        (
+            r#"{"seed":1,"fault":[]}"#,
+            422,
+            "fault: unknown field: did you mean `faults`?",
+        ),
+        (
+            r#"{"seed":1,"faults":[{"id":"x","kind":"erorr","probability":1}]}"#,
+            422,
+            "faults[0].kind: invalid value \"erorr\", expected `error`, `hang`, `delay`, `reset`: \
+             did you mean `error`?",
+        ),
+        (
+            r#"{"seed":1,"faults":[{"id":"x","kind":"error","probability":1,"scope":"all"}]}"#,
+            422,
+            "faults[0].scope: invalid value \"all\", expected `attempt` or `request`",
+        ),
+        (
+            r#"{"seed":1,"faults":[{"id":"x","kind":"error","windows":[{"at_ms":"now","for_ms":1}]}]}"#,
+            422,
+            "faults[0].windows[0].at_ms: invalid value \"now\", expected a number",
         ),
         (
             r#"{"seed":1,"faults":[{"id":"x","kind":"error","probability":2}]}"#,
             422,
-            "0 to 1",
+            "faults[0].probability: 2 is not a probability; allowed: 0 to 1",
         ),
         (
             r#"{"seed":1,"faults":[{"id":"x","kind":"delay","probability":1}]}"#,
             422,
-            "delay: missing",
+            "faults[0].delay_ms: missing",
         ),
     ] {
         let answer = put_with_token(&desk, body).await;

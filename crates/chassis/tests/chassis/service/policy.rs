@@ -80,7 +80,7 @@ async fn without_the_token_no_policy_changes() {
 async fn a_bad_policy_is_refused_with_field_value_and_what_is_allowed_and_changes_nothing() {
     let desk = guarded(&["--deadline=7s"]).await;
     for (body, status, parts) in [
-        ("{", 400, &["line 1 column 1"][..]),
+        ("{", 400, &["(line 1, column 1)"][..]),
         ("[]", 422, &["an object"]),
         (
             r#"{"deadline_ms":0}"#,
@@ -97,21 +97,45 @@ async fn a_bad_policy_is_refused_with_field_value_and_what_is_allowed_and_change
             422,
             &["attempt_timeout_ms: 1e+300 can't be"],
         ),
-        (r#"{"retries":1}"#, 422, &["`retries`", "`retry`"]),
+        (
+            r#"{"retries":1}"#,
+            422,
+            &["retries: unknown field", "`retry`"],
+        ),
+        (
+            r#"{"retry":{"retries":"two"}}"#,
+            422,
+            &["retry.retries: invalid value \"two\", expected a whole number from 0"],
+        ),
+        (
+            r#"{"retry":{"budget":{"ratoi":1}}}"#,
+            422,
+            &["retry.budget.ratoi: unknown field: did you mean `ratio`?"],
+        ),
+        (
+            r#"{"balance":{"pick":3}}"#,
+            422,
+            &["balance.pick: invalid value 3, expected `less_loaded`"],
+        ),
+        (
+            r#"{"balance":{"eject":7}}"#,
+            422,
+            &["balance.eject: invalid value 7, expected settings"],
+        ),
         (
             r#"{"retry":{"retries":11}}"#,
             422,
-            &["retry: retries: 11 can't be", "from 1 to 10"],
+            &["retry.retries: 11 can't be", "from 1 to 10"],
         ),
         (
             r#"{"breaker":{"open":"soon"}}"#,
             422,
-            &["breaker: `soon`", "250ms"],
+            &["breaker.open: invalid value \"soon\"", "250ms"],
         ),
         (
             r#"{"attempt_timeout_ms":10,"deadline_ms":15,"retry":{"retries":1}}"#,
             422,
-            &["retry: retries: 1 can't be", "fits the deadline"],
+            &["retry.retries: 1 can't be", "fits the deadline"],
         ),
     ] {
         let answer = put(&desk, "open-sesame", body).await;

@@ -6,6 +6,7 @@ use report::results::VERSION;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, fs, path::Path};
+use types::read;
 
 /// What one command measured.
 #[derive(Deserialize)]
@@ -108,13 +109,13 @@ impl Document {
             ))
         };
         let text = fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
-        let value: Value = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+        let value: Value = read::from_str(&text).map_err(|error| bad(error.to_string()))?;
         match value.get("version") {
             Some(version) if *version == VERSION => {}
             Some(version) => return Err(bad(format!("version: {version} is unknown here"))),
             None => return Err(bad("version: missing".to_owned())),
         }
-        serde_json::from_value(value).map_err(|error| bad(error.to_string()))
+        read::from_str(&text).map_err(|error| bad(error.in_file()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! A chain that `nines up` keeps running, and what tests ask of it.
 
 use super::START;
-use crate::nines;
+use crate::{json::document, nines};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
@@ -15,7 +15,7 @@ use testkit::{Ended, Sandbox, finish, wait_until};
 /// A chain that is kept running.
 pub(super) struct Kept {
     pub(super) sandbox: Sandbox,
-    child: Child,
+    pub(super) child: Child,
     pub(super) chain: Value,
 }
 
@@ -50,10 +50,11 @@ impl Kept {
         testkit::run(nines(&self.sandbox).args(arguments)).unwrap()
     }
 
+    /// The services of a document about a running chain.
     pub(super) fn json(&self, arguments: &[&str]) -> Value {
         let ended = self.run(&[arguments, &["--json"]].concat());
         assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-        serde_json::from_str(&ended.stdout).unwrap()
+        document(&ended.stdout, arguments[0])["services"].take()
     }
 
     pub(super) fn address(&self, service: &str, which: &str) -> String {

@@ -1,23 +1,21 @@
-//! What may have been meant.
+//! Finds the name that was probably meant, for "did you mean" in errors.
 
-/// The candidate nearest to `word`, if one is near enough to be meant.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+/// The candidate nearest to `word`, if it is near enough to be meant: at most three edits, and at
+/// most half of its letters.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let distance = |candidate: &'a str| (strsim::osa_distance(word, candidate), candidate);
     let (edits, candidate) = candidates.into_iter().map(distance).min()?;
     let bearable = (candidate.chars().count() / 2).min(3);
     (edits <= bearable).then_some(candidate)
 }
 
-/// A question that follows a wrong word: ": did you mean …?", or nothing.
-pub(crate) fn suggestion(nearest: Option<&str>) -> String {
+/// The question that follows a wrong word: ": did you mean …?", or nothing.
+pub fn suggestion(nearest: Option<&str>) -> String {
     nearest.map_or_else(String::new, |name| format!(": did you mean `{name}`?"))
 }
 
-/// That there is no `word` among the names, which is nearest, and which there are.
-pub(crate) fn no_such<'a, N>(what: &str, word: &str, names: impl Fn() -> N) -> String
+/// Says that `word` is none of the names, which name is nearest, and which names there are.
+pub fn no_such<'a, N>(what: &str, word: &str, names: impl Fn() -> N) -> String
 where
     N: Iterator<Item = &'a str>,
 {
@@ -28,8 +26,8 @@ where
     }
 }
 
-/// Words as in a list: "`a`, `b`".
-pub(crate) fn quoted<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+/// Lists words: "`a`, `b`".
+pub fn quoted<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<_> = words.into_iter().map(|word| format!("`{word}`")).collect();
     quoted.join(", ")
 }
