@@ -7,7 +7,7 @@ use kept::{Kept, ask, get};
 use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, time::Duration};
-use testkit::{finish, wait_until};
+use testkit::wait_until;
 use traces::{Receiver, ReceiverOptions};
 
 const START: Duration = Duration::from_mins(1);
