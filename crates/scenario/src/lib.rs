@@ -29,6 +29,8 @@ mod check;
 mod error;
 mod json_schema;
 mod names;
+mod overrides;
+mod pace;
 mod place;
 mod plan;
 mod predict;
@@ -36,15 +38,17 @@ mod raw;
 pub mod scale;
 mod schema;
 pub mod simulate;
+mod size;
 mod source;
 mod topology;
 mod warning;
 
 pub use arrivals::Arrivals;
 pub use builtin::{Builtin, NoSuchScenario, builtin, find};
-pub use check::{DEFAULT_DISTANCE, DEFAULT_PATIENCE, DEFAULT_SEED, parse};
+pub use check::{DEFAULT_DISTANCE, DEFAULT_PATIENCE, DEFAULT_SEED, parse, parse_with};
 pub use error::{Error, Errors, Problem};
 pub use json_schema::json_schema;
+pub use overrides::Overrides;
 pub use place::Place;
 pub use plan::{
     Bound, Expectation, Expected, Length, Load, Measure, Model, Phase, Plan, PlannedFault, Policy,
@@ -54,6 +58,7 @@ pub use predict::{
     Class, Depth, HopPrediction, Limit, OutagePrediction, PhasePrediction, Prediction, Wait,
     predict,
 };
+pub use size::{Asked, Size, sizes};
 pub use topology::{Name, Order, Relay, Slots, Topology, Verify, Visit, Work};
 pub use warning::{Code, Futile, Inversion, Warning, warnings};
 
