@@ -4,18 +4,9 @@ mod kept;
 
 use super::{assert_clean, nines, reserved};
 use kept::{Kept, ask, get};
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
-use std::{
-    collections::BTreeSet,
-    fs::{self, File},
-    io::{Read, Write},
-    net::TcpStream,
-    os::unix::fs::PermissionsExt,
-    process::Child,
-    time::Duration,
-};
-use testkit::{Ended, Sandbox, finish, wait_until};
+use rustix::process::{Signal, kill_process};
+use std::{collections::BTreeSet, fs, os::unix::fs::PermissionsExt, time::Duration};
+use testkit::{finish, wait_until};
 use traces::{Receiver, ReceiverOptions};
 
 const START: Duration = Duration::from_mins(1);

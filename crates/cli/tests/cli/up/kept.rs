@@ -15,7 +15,7 @@ use testkit::{Ended, Sandbox, finish, wait_until};
 /// A chain that is kept running.
 pub(super) struct Kept {
     pub(super) sandbox: Sandbox,
-    child: Child,
+    pub(super) child: Child,
     pub(super) chain: Value,
 }
 
