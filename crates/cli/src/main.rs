@@ -2,6 +2,7 @@
 
 mod args;
 mod exit;
+mod folder;
 mod interrupt;
 mod output;
 mod progress;

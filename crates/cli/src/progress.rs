@@ -4,6 +4,7 @@ use crate::say;
 use indicatif::{ProgressBar, ProgressStyle};
 use lab::{Progress, Step};
 use std::{
+    collections::BTreeSet,
     io::{IsTerminal, stderr},
     sync::{
         Mutex, PoisonError,
@@ -23,6 +24,8 @@ pub struct Bar {
     begun: AtomicUsize,
     heading: Mutex<String>,
     last: Mutex<String>,
+    /// What was warned of already: variants have the same warnings.
+    warned: Mutex<BTreeSet<String>>,
 }
 
 impl Bar {
@@ -36,7 +39,7 @@ impl Bar {
         };
         shown.set_style(style());
         shown.enable_steady_tick(Duration::from_millis(100));
-        let (begun, heading, last) = Default::default();
+        let (begun, heading, last, warned) = Default::default();
         Self {
             shown,
             plain,
@@ -44,6 +47,7 @@ impl Bar {
             begun,
             heading,
             last,
+            warned,
         }
     }
 
@@ -105,6 +109,7 @@ impl Progress for Bar {
                 return;
             }
             Step::LoggingIn => "users log in".to_owned(),
+            Step::Calibrating => "measuring what this machine carries".to_owned(),
             Step::Loading {
                 done,
                 in_flight,
@@ -126,7 +131,10 @@ impl Progress for Bar {
     }
 
     fn warn(&self, what: &str) {
-        self.shown.suspend(|| say::err(format!("warning: {what}")));
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.insert(what.to_owned()) {
+            self.shown.suspend(|| say::err(format!("warning: {what}")));
+        }
     }
 
     fn end(&self) {

@@ -67,7 +67,7 @@ impl Overrides {
         for (name, value) in self.pairs() {
             // One line per flag: that is how an error finds the flag of a value.
             let value = value.replace(['\n', '\r'], " ");
-            written.text += &format!("\n{name} ");
+            written.text.extend(["\n", name, " "]);
             let start = written.text.len();
             written.text += &value;
             let span = start..written.text.len();
@@ -204,7 +204,7 @@ fn services(chain: Option<&Spanned<RawChain>>, graph: &Named<RawService>) -> Vec
         let relays = (*relays.get_ref()).min(MOST_RELAYS);
         return (1..=relays).map(|n| format!("relay-{n}")).collect();
     }
-    let hops = chain.hops.iter().flat_map(|hops| hops.get_ref());
+    let hops = chain.hops.iter().flat_map(Spanned::get_ref);
     let hops = hops.map(|hop| hop.get_ref().clone());
     [GATEWAY.to_owned()].into_iter().chain(hops).collect()
 }

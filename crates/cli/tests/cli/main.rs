@@ -9,8 +9,11 @@ mod degraded;
 mod describe;
 mod determinism;
 mod exit_codes;
+mod folders;
 mod interrupt;
 mod load;
+mod overrides;
+mod pace;
 mod readme;
 mod scenarios;
 mod service;
@@ -40,6 +43,12 @@ fn run_scenario(sandbox: &Sandbox, text: &str, flags: &[&str]) -> (Ended, Value)
 /// The same, and again where it was inconclusive.
 fn run_to_a_verdict(sandbox: &Sandbox, text: &str, flags: &[&str]) -> (Ended, Value) {
     verdict::to_a_verdict(|| run_scenario(sandbox, text, flags))
+}
+
+/// The run of a scenario's result that counts.
+fn counted(scenario: &Value) -> &Value {
+    let headline = scenario["headline"].as_u64().unwrap();
+    &scenario["runs"][usize::try_from(headline).unwrap()]
 }
 
 /// A port on which nobody listens, and which nobody else is given while the socket is kept;
