@@ -9,8 +9,8 @@ results = {s["name"]: s for s in json.loads((out / "result.json").read_text())["
 
 
 def judged(name):
-    """The run that was judged: the rerun, if there was one."""
-    return results[name]["runs"][-1]
+    """The run that counts."""
+    return results[name]["runs"][results[name]["headline"]]
 
 
 def check(what, holds):
@@ -23,15 +23,25 @@ def near(value, expected, tolerance):
     return abs(value - expected) <= tolerance
 
 
-# A host that was busy for a while makes a run miss its prediction, and be run once more; so many seconds more go into
-# starting a chain, logging in, and looking at what it left.
-AROUND_S = 2
-again = [run["load_s"] + AROUND_S for scenario in results.values() for run in scenario["runs"][1:]]
-loads = [scenario["runs"][0]["load_s"] for scenario in results.values()]
-check(f"{sum(loads):.0f} s of load, at most 78 s: an idle host then needs less than 90 s", sum(loads) <= 78)
+def planned_s(run):
+    """How long the load takes on a host that carries it: a busy one gets a lower load, which takes longer."""
+    lowered = run.get("host", {}).get("lowered")
+    return lowered["from_s"] if lowered else run["load_s"]
+
+
+# A run that a busy host disturbed, or that missed its prediction, is made again by the lab itself; so many seconds more
+# go into starting a chain, logging in, and looking at what it left.
+AROUND_S = 3
+for name, scenario in results.items():
+    check(f"{name}: {len(scenario['runs'])} run(s), of which number {scenario['headline'] + 1} counts", scenario["runs"])
+every = [run for scenario in results.values() for run in scenario["runs"]]
+again = len(every) - len(results)
+planned = sum(planned_s(judged(name)) for name in results)
+check(f"{planned:.0f} s of load, at most 78 s: an idle host then needs less than 90 s", planned <= 78)
 # Starting chains and putting spans together takes some ten seconds there, and longer on a host that is slow.
-rest = took - sum(loads) - sum(again)
-check(f"{took:.0f} s, {sum(again):.0f} s of it for {len(again)} reruns; around the load {rest:.0f} s, at most 30 s", rest <= 30)
+load = sum(run["load_s"] for run in every)
+rest = took - load - again * AROUND_S
+check(f"{took:.0f} s, {load:.0f} s of it load; {again} runs were made again; {rest:.0f} s besides, at most 30 s", rest <= 30)
 
 for name, scenario in results.items():
     run = judged(name)

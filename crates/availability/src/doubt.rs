@@ -6,7 +6,7 @@ use std::fmt;
 
 /// A reason not to judge a run, with what would remove it.
 ///
-/// Who measures decides when the last three apply; this crate only writes them down.
+/// The code that measures decides when the last four apply; this crate only writes them down.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "doubt", rename_all = "snake_case")]
 pub enum Doubt {
@@ -33,6 +33,13 @@ pub enum Doubt {
     SaturatedHost {
         /// The share of processor time in use.
         busy: Probability,
+    },
+    /// The host carries less than the load needs: known before the load, which was not sent.
+    SlowHost {
+        /// What the host carries, in requests per second.
+        carries_per_s: f64,
+        /// What the load needs, in requests per second.
+        needs_per_s: f64,
     },
     /// Spans are missing, and the missing ones need not be like the others.
     SpansLost {
@@ -81,6 +88,17 @@ impl fmt::Display for Doubt {
                 write!(
                     f,
                     "the host was {percent:.0} % busy; a lower rate would help"
+                )
+            }
+            Self::SlowHost {
+                carries_per_s,
+                needs_per_s,
+            } => {
+                write!(
+                    f,
+                    "not run: this machine carries about {carries_per_s:.0} requests/s of this \
+                     chain now, and {needs_per_s:.0}/s are needed; an idle or larger machine \
+                     would help"
                 )
             }
             Self::SpansLost { lost, expected } => {

@@ -85,7 +85,7 @@ impl From<Verdict> for Judgement {
 
 impl Judgement {
     /// The worse of two: one that fails, else one that could not have told; with the doubts of
-    /// both.
+    /// both, each once.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         let verdicts = [self.verdict, other.verdict];
@@ -97,7 +97,13 @@ impl Judgement {
         } else {
             Verdict::Holds
         };
-        self.doubts.extend(other.doubts);
+        let known = std::mem::take(&mut self.doubts);
+        for doubt in known.into_iter().chain(other.doubts) {
+            // Several expectations may have the same doubt.
+            if !self.doubts.contains(&doubt) {
+                self.doubts.push(doubt);
+            }
+        }
         self
     }
 

@@ -3,6 +3,7 @@
 mod chain;
 mod deployed;
 mod load;
+mod overrides;
 mod policy;
 mod serve;
 
@@ -15,6 +16,7 @@ use url::Url;
 pub use chain::{CHAIN, Fault, FaultChange, FaultSet, Scope, Up, Where};
 pub use deployed::Deployed;
 pub use load::Load;
+pub use overrides::Overrides;
 pub use policy::{Policy, PolicyChange, PolicyFlags, PolicySet};
 pub use serve::{Serve, Service, described};
 
@@ -39,10 +41,18 @@ Exit codes:
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each process")]
 pub enum Verb {
     /// The main job, within 90 seconds: four services that are up 99 % of the time, then
     /// five, then a chain of twelve, then what time-outs, retries and circuit breakers do
-    Demo(Lab),
+    Demo {
+        /// Draw faults and arrivals from this seed, in place of the scenarios' own
+        #[arg(long, value_name = "SEED")]
+        seed: Option<String>,
+        /// How to run.
+        #[command(flatten)]
+        lab: Lab,
+    },
     /// Run scenarios on real processes: predicted beside measured, with a verdict
     Run {
         /// Scenario files, or names of built-in scenarios (see `nines list`)
@@ -58,6 +68,9 @@ pub enum Verb {
         /// Where to run.
         #[command(flatten)]
         deployed: Deployed,
+        /// What to change.
+        #[command(flatten)]
+        overrides: Overrides,
         /// How to run.
         #[command(flatten)]
         lab: Lab,
@@ -71,6 +84,9 @@ pub enum Verb {
             add = ArgValueCompleter::new(complete::scenarios)
         )]
         scenarios: Vec<String>,
+        /// What to change.
+        #[command(flatten)]
+        overrides: Overrides,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -151,7 +167,8 @@ pub enum Verb {
 /// How scenarios are run.
 #[derive(Debug, ClapArgs)]
 pub struct Lab {
-    /// The folder for the report, result.json and the spans
+    /// The folder for results: each command writes into a folder of its own in it, and
+    /// `latest`, `report.html` and `result.json` in it lead to the newest
     #[arg(long, default_value = "out", value_name = "FOLDER")]
     pub out: PathBuf,
     /// Forward all spans to this OTLP endpoint as well, for example <http://127.0.0.1:4318>

@@ -1,7 +1,7 @@
 //! Exit codes.
 
 use crate::say;
-use availability::{Doubt, Verdict};
+use availability::Verdict;
 use chassis::{EXIT_BAD_INPUT, EXIT_ENVIRONMENT};
 use lab::{LabError, remote::RemoteError};
 use report::results::ScenarioResult;
@@ -67,14 +67,7 @@ impl Done {
                 .iter()
                 .any(|result| result.judgement.verdict == verdict)
         };
-        // Where spans were lost, spans and metrics can't agree: that is inconclusive, no failure.
-        let is_lost = |doubt: &Doubt| matches!(doubt, Doubt::SpansLost { .. });
-        let whole = |result: &&ScenarioResult| !result.judgement.doubts.iter().any(is_lost);
-        let agree = results
-            .iter()
-            .filter(whole)
-            .flat_map(|result| &result.runs)
-            .all(|run| run.accounting.agrees());
+        let agree = results.iter().all(|it| it.disagreement().is_none());
         if any(Verdict::Fails) || !agree {
             Self::Failed
         } else if any(Verdict::Inconclusive) {

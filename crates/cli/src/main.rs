@@ -3,6 +3,7 @@
 mod args;
 mod complete;
 mod exit;
+mod folder;
 mod interrupt;
 mod json;
 mod output;

@@ -122,19 +122,15 @@ pub fn close(results: &Results, out: &Path) {
     if !comparison.is_empty() {
         say::out(comparison);
     }
+    let out = out.display();
     say::out(format!(
-        "report       {} (open it in a browser)",
-        out.join("report.html").display()
+        "report       {out}/report.html (open it in a browser)"
     ));
     say::out(format!(
-        "results      {}, {}, {}",
-        out.join("result.json").display(),
-        out.join("report.csv").display(),
-        out.join(PICTURES).join("*.svg").display()
+        "results      {out}/result.json, report.csv, {PICTURES}/*.svg"
     ));
     say::out(format!(
-        "traces       {} (open them in Jaeger's UI: Upload)",
-        out.join("*.spans.jsonl").display()
+        "traces       {out}/*.spans.jsonl (open them in Jaeger's UI: Upload)"
     ));
 }
 

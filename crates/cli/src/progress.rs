@@ -4,6 +4,7 @@ use crate::say;
 use indicatif::{ProgressBar, ProgressStyle};
 use lab::{Progress, Step};
 use std::{
+    collections::BTreeSet,
     io::{IsTerminal, stderr},
     sync::{
         Mutex, PoisonError,
@@ -26,6 +27,8 @@ pub struct Bar {
     begun: AtomicUsize,
     heading: Mutex<String>,
     last: Mutex<String>,
+    /// What was warned of already: variants have the same warnings.
+    warned: Mutex<BTreeSet<String>>,
 }
 
 impl Bar {
@@ -39,7 +42,7 @@ impl Bar {
         };
         shown.set_style(style());
         shown.enable_steady_tick(TICK);
-        let (begun, heading, last) = Default::default();
+        let (begun, heading, last, warned) = Default::default();
         Self {
             shown,
             plain,
@@ -47,6 +50,7 @@ impl Bar {
             begun,
             heading,
             last,
+            warned,
         }
     }
 
@@ -123,6 +127,7 @@ impl Progress for Bar {
                 return;
             }
             Step::LoggingIn => "users log in".to_owned(),
+            Step::Calibrating => "measuring what this machine carries".to_owned(),
             Step::Loading {
                 done,
                 in_flight,
@@ -145,7 +150,10 @@ impl Progress for Bar {
     }
 
     fn warn(&self, what: &str) {
-        self.shown.suspend(|| say::err(format!("warning: {what}")));
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.insert(what.to_owned()) {
+            self.shown.suspend(|| say::err(format!("warning: {what}")));
+        }
     }
 
     fn end(&self) {

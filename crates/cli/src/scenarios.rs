@@ -4,7 +4,7 @@ use crate::{
     exit::{Done, Failure},
     json, say,
 };
-use scenario::{Plan, builtin, find, warnings};
+use scenario::{Overrides, Plan, builtin, find, warnings};
 use serde_json::json;
 use std::{borrow::Cow, fs, path::Path};
 
@@ -19,17 +19,48 @@ pub struct Named {
 impl Named {
     /// Says what about its limits and policies is probably not meant.
     pub fn warn(&self) {
-        for warning in warnings(&self.plan) {
-            say::err(format!("warning: {}: {warning}", self.name));
+        warn([self]);
+    }
+}
+
+/// Says what about the limits and policies of these scenarios is probably not meant: once what
+/// is so of several.
+pub fn warn<'a>(scenarios: impl IntoIterator<Item = &'a Named>) {
+    for (warning, names) in grouped(scenarios) {
+        let more = match names.len() {
+            1 => String::new(),
+            2 => format!(" and {}", names[1]),
+            number => format!(" and {} more", number - 1),
+        };
+        say::err(format!("warning: {}{more}: {warning}", names[0]));
+    }
+}
+
+/// Each warning, with the scenarios that have it.
+fn grouped<'a>(scenarios: impl IntoIterator<Item = &'a Named>) -> Vec<(String, Vec<&'a str>)> {
+    let mut all: Vec<(String, Vec<&str>)> = Vec::new();
+    for scenario in scenarios {
+        for warning in warnings(&scenario.plan) {
+            let text = warning.to_string();
+            match all.iter_mut().find(|(known, _)| *known == text) {
+                Some((_, names)) => names.push(&scenario.name),
+                None => all.push((text, vec![&scenario.name])),
+            }
         }
     }
+    all
 }
 
 /// The scenarios that `arguments` name: built-in ones, or files.
 pub fn load(arguments: &[String]) -> Result<Vec<Named>, Failure> {
+    load_with(arguments, &Overrides::default())
+}
+
+/// The same, with values in place of their own.
+pub fn load_with(arguments: &[String], overrides: &Overrides) -> Result<Vec<Named>, Failure> {
     let mut scenarios: Vec<Named> = Vec::new();
     for argument in arguments {
-        let mut scenario = load_one(argument)?;
+        let mut scenario = load_one(argument, overrides)?;
         let base = scenario.name.clone();
         let mut copies = 1;
         while scenarios.iter().any(|other| other.name == scenario.name) {
@@ -54,16 +85,18 @@ pub fn file_name(title: &str) -> String {
     let words: Vec<_> = words.split('-').filter(|word| !word.is_empty()).collect();
     let name: String = words.join("-").chars().take(60).collect();
     // These are what further runs are called.
-    let is_taken = ["rerun", "fixed", "side-by-side"].contains(&name.as_str());
-    if name.is_empty() || is_taken || name.starts_with("seed-") {
+    let is_taken = ["fixed", "side-by-side"].contains(&name.as_str())
+        || name.starts_with("run-")
+        || name.starts_with("seed-");
+    if name.is_empty() || is_taken {
         return format!("variant-{name}");
     }
     name
 }
 
-fn load_one(argument: &str) -> Result<Named, Failure> {
+fn load_one(argument: &str, overrides: &Overrides) -> Result<Named, Failure> {
     let Source { file, name, text } = source(argument)?;
-    parse(&file, &name, &text)
+    parse_with((&file, &name), &text, overrides)
 }
 
 /// The text of a scenario, or of a part of one.
@@ -100,8 +133,16 @@ pub fn source(argument: &str) -> Result<Source, Failure> {
 
 /// The scenario `text`, of `file`.
 pub fn parse(file: &str, name: &str, text: &str) -> Result<Named, Failure> {
-    let plan =
-        scenario::parse(file, text).map_err(|errors| Failure::BadInput(errors.to_string()))?;
+    parse_with((file, name), text, &Overrides::default())
+}
+
+fn parse_with(
+    (file, name): (&str, &str),
+    text: &str,
+    overrides: &Overrides,
+) -> Result<Named, Failure> {
+    let plan = scenario::parse_with(file, text, overrides);
+    let plan = plan.map_err(|errors| Failure::BadInput(errors.to_string()))?;
     Ok(Named {
         name: name.to_owned(),
         plan,
@@ -136,6 +177,19 @@ pub fn titles() -> impl Iterator<Item = (&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_warning_of_several_scenarios_is_told_once() {
+        let text = "title = \"t\"\n[load]\nrate = 10\nrequests = 10\n[chain]\nrelays = 2\n\
+                    [policy]\nattempt_timeout = \"2s\"\ndeadline = \"1s\"\n";
+        let named = ["one", "two"]
+            .map(|name| parse("s.toml", name, text).unwrap_or_else(|failure| panic!("{failure}")));
+        let all = grouped(&named);
+        assert!(!all.is_empty());
+        for (warning, names) in all {
+            assert_eq!(names, ["one", "two"], "{warning}");
+        }
+    }
 
     #[test]
     fn scenarios_of_the_same_name_get_names_of_their_own() {

@@ -23,14 +23,19 @@ use std::process::ExitCode;
 /// Does what `verb` asks for; how it ended.
 pub fn carry_out(verb: Verb) -> ExitCode {
     let done = match verb {
-        Verb::Demo(lab) => demo::demo(&lab),
+        Verb::Demo { seed, lab } => demo::demo(seed, &lab),
         Verb::Run {
             scenarios,
             all,
             deployed,
+            overrides,
             lab,
-        } => run::run(&scenarios, all, &deployed, &lab),
-        Verb::Predict { scenarios, json } => predict::predict(&scenarios, json),
+        } => run::run((&scenarios, all), &overrides, &deployed, &lab),
+        Verb::Predict {
+            scenarios,
+            overrides,
+            json,
+        } => predict::predict(&scenarios, &overrides, json),
         Verb::Up(up) => up::up(&up),
         Verb::Fault(fault) => fault::fault(&fault),
         Verb::Policy(policy) => policy::policy(&policy),

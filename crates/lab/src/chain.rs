@@ -35,6 +35,8 @@ pub struct Ground {
     pub admin_token: String,
     /// How many users are in the stores.
     pub users: u32,
+    /// The resource attributes of their spans, as `OTEL_RESOURCE_ATTRIBUTES` has them.
+    pub resource: String,
 }
 
 /// The running services of a plan.
@@ -279,6 +281,7 @@ fn environment(ground: &Ground) -> Vec<(String, String)> {
             "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
             ground.otlp.as_ref().map(traces),
         ),
+        ("OTEL_RESOURCE_ATTRIBUTES", Some(ground.resource.clone())),
         ("NINES_SERVER_TIMING", Some("true".to_owned())),
         // A chain of many processes shares few cores: more threads would only switch more.
         ("TOKIO_WORKER_THREADS", Some("1".to_owned())),

@@ -2,12 +2,13 @@
 
 use std::fs;
 
+/// Clock ticks in a second: Linux counts so many for user space on every architecture.
+const TICKS_PER_SECOND: f64 = 100.0;
+
 /// User and system time of the process `pid` so far, in seconds; none if it has ended.
 ///
-/// From `/proc/PID/stat`, fields 14 and 15, in clock ticks (proc(5)). Linux counts 100 of
-/// them a second for user space on every architecture.
+/// From `/proc/PID/stat`, fields 14 and 15, in clock ticks (proc(5)).
 pub(crate) fn seconds(pid: u32) -> Option<f64> {
-    const TICKS_PER_SECOND: f64 = 100.0;
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is the program's name in parentheses and may hold anything.
     let (_, fields) = stat.rsplit_once(')')?;
@@ -49,5 +50,11 @@ impl Host {
     pub(crate) fn busy_since(self, earlier: Self) -> f64 {
         let all = self.all.saturating_sub(earlier.all).max(1);
         self.busy.saturating_sub(earlier.busy) as f64 / all as f64
+    }
+
+    /// Processor time that was not in use from `earlier` to now, in seconds.
+    pub(crate) fn idle_since(self, earlier: Self) -> f64 {
+        let idle = |host: Self| host.all.saturating_sub(host.busy);
+        idle(self).saturating_sub(idle(earlier)) as f64 / TICKS_PER_SECOND
     }
 }

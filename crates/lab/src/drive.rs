@@ -74,12 +74,17 @@ pub(crate) struct Driven {
 }
 
 impl Drive<'_> {
-    /// Logs in, injects the faults, sends the load, waits until all is quiet, and counts.
-    pub(crate) async fn run(&self) -> Result<Driven, LabError> {
+    /// Logs users in, and makes sure that a request passes through the whole chain.
+    pub(crate) async fn log_in(&self) -> Result<Target, LabError> {
         self.progress.step(Step::LoggingIn);
         let target = self.target().await?;
         let token = target.tokens.first().map(String::as_str);
         self.site.read().await.look(self.plan, token).await?;
+        Ok(target)
+    }
+
+    /// Injects the faults, sends the load to `target`, waits until all is quiet, and counts.
+    pub(crate) async fn run(&self, target: Target) -> Result<Driven, LabError> {
         let prefix = target.prefix.clone();
         self.settle().await?;
         let before = self.read_all().await?;
@@ -206,7 +211,7 @@ impl Drive<'_> {
     }
 
     /// From now on the services, and the client, do this about failures.
-    async fn apply(&self, policy: &scenario::Policy) -> Result<(), LabError> {
+    pub(crate) async fn apply(&self, policy: &scenario::Policy) -> Result<(), LabError> {
         for member in self.site.read().await.members() {
             self.control.set_policy(member, policy).await?;
         }
@@ -261,11 +266,16 @@ impl Drive<'_> {
             }
             drop(site);
             // Until its next heartbeat a caller may believe it down: no other may go meanwhile.
-            let check = self.phase.policy.balance.and_then(|it| it.settings().check);
-            let noticed = check.map(|it| it.every.saturating_add(it.timeout) * it.hits);
-            sleep(noticed.unwrap_or_default()).await;
+            sleep(self.noticed()).await;
         }
         Ok(true)
+    }
+
+    /// How long callers take to notice by heartbeats that a replica is up.
+    pub(crate) fn noticed(&self) -> Duration {
+        let check = self.phase.policy.balance.and_then(|it| it.settings().check);
+        let noticed = check.map(|it| it.every.saturating_add(it.timeout) * it.hits);
+        noticed.unwrap_or_default()
     }
 
     /// Waits until no service is handling a request.

@@ -1,21 +1,26 @@
 //! A run, its rerun if need be, and the verdict.
 
-use crate::{LabError, Progress, Setup, Step, bounds, repeat::repeat, run::run};
+use crate::{
+    LabError, Progress, Setup, Step, bounds,
+    disturbed::doubts,
+    pace,
+    repeat::repeat,
+    run::{Job, Outcome, Ran, run},
+};
 use availability::{
-    Bounds, Doubt, Interval, Judgement, Probability, Proportion,
+    Bounds, Doubt, Interval, Judgement, Probability, Proportion, Verdict,
     verdict::{FirstLook, Miss, against_bounds, first_look, too_few, within_bounds},
 };
-use report::results::{RunResult, ScenarioResult};
+use report::results::{Met, RunResult, ScenarioResult};
 use scenario::{
     Class, Expected, Model, Plan, Prediction, predict,
     simulate::{GivenSchedule, given_schedule},
+    sizes,
 };
-use traces::HopAnalysis;
+use std::{fs, path::Path};
 
-/// The share of requests that may leave late before the load is no longer the one stated.
-const LATE_ALLOWED: f64 = 0.01;
-/// The share of the host's processor time above which failures may be its own.
-const BUSY_ALLOWED: f64 = 0.98;
+/// How often a run is made again that the host has disturbed.
+const AGAIN: usize = 2;
 /// What is added to a seed for a rerun: the golden ratio in 64 bits, so that the seeds of
 /// reruns do not collide with those that people choose.
 pub(crate) const FRESH: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -24,9 +29,10 @@ pub(crate) const LARGEST_SEED: u64 = u64::MAX >> 1;
 
 /// Predicts, runs, and judges `plan`. The prediction is made before anything runs.
 ///
-/// If the first run misses the prediction there is one rerun of the same size with a fresh
-/// seed, and the prediction fails only if both miss it on the same side. Then come the further
-/// runs that are asked for.
+/// A run that the host disturbed is discarded and made again, up to [`AGAIN`] times, at a lower
+/// rate where the rate does not matter. If the first sound run misses the prediction there is one
+/// rerun of the same size with a fresh seed, and the prediction fails only if both miss it on the
+/// same side. Then come the further runs that are asked for.
 pub async fn experiment(
     name: &str,
     plan: Plan,
@@ -38,35 +44,39 @@ pub async fn experiment(
         progress.step(Step::Predicting);
     }
     let prediction = aside(setup, &plan, predict).await?;
-    let first = trial(name, &plan, setup, progress).await?;
-    let (rerun, judgement) = match look(&plan, &prediction, &first) {
-        Look::Judged(judgement) => (None, judgement),
-        Look::Rerun(miss) => {
-            progress.begin(name, 2);
-            let again = plan
-                .clone()
-                .with_seed(plan.seed().wrapping_add(FRESH) & LARGEST_SEED);
-            let rerun = trial(&format!("{name}.rerun"), &again, setup, progress).await?;
-            let judgement = second_look(&plan, &prediction, miss, &rerun);
-            (Some(rerun), judgement)
-        }
+    let sizes = sizes(&plan, &prediction);
+    for size in sizes.iter().filter(|size| !size.is_enough()) {
+        let (scenario, size) = (&setup.label.scenario, report::size_in_words(size));
+        progress.warn(&format!("{scenario}: {size}"));
+    }
+    let mut series = Series {
+        name,
+        plan: &plan,
+        prediction: &prediction,
+        setup,
+        progress,
+        made: Vec::new(),
+        refused: None,
     };
-    let bounds = plan.expectation().bounds.iter();
-    let bounds: Vec<_> = bounds.map(|bound| bounds::judge(*bound, &first)).collect();
-    let judgement = bounds.iter().fold(judgement, |judgement, met| {
-        judgement.and(met.judgement.clone())
-    });
-    let runs: Vec<_> = [first].into_iter().chain(rerun).collect();
-    let judgement = judgement.doubted(runs.iter().flat_map(doubts));
+    let (headline, judgement) = series.judged().await?;
+    let mut made = series.made;
+    if let Some(Ran { run, .. }) = made.get_mut(headline) {
+        rename_spans(run, &setup.out.join(format!("{name}.spans.jsonl")))?;
+    }
+    let (bounds, judgement) = with_bounds(&plan, made.get(headline), judgement);
     let around = (setup, progress);
     let repeats = repeat(name, &plan, &prediction, setup.repeat, around).await?;
     progress.end();
+    // What was run: a lower rate changes no availability, but how many requests are stuck.
+    let plan = made.get(headline).map_or(plan, |ran| ran.plan.clone());
     Ok(ScenarioResult {
         name: name.to_owned(),
+        prediction: aside(setup, &plan, predict).await?,
         plan,
         variant: None,
-        prediction,
-        runs,
+        sizes,
+        runs: made.into_iter().map(|ran| ran.run).collect(),
+        headline,
         bounds,
         repeats,
         fix: None,
@@ -74,16 +84,138 @@ pub async fn experiment(
     })
 }
 
+/// The spans of the run that counts have the scenario's name, whichever run that is.
+fn rename_spans(run: &mut RunResult, to: &Path) -> Result<(), LabError> {
+    fs::rename(&run.spans_file, to).map_err(|source| LabError::Output {
+        path: to.to_owned(),
+        source,
+    })?;
+    to.clone_into(&mut run.spans_file);
+    Ok(())
+}
+
+/// What came of the other expectations in the run that counts, and the judgement of all.
+fn with_bounds(plan: &Plan, counts: Option<&Ran>, judgement: Judgement) -> (Vec<Met>, Judgement) {
+    let Some(Ran { run, .. }) = counts else {
+        return (Vec::new(), judgement);
+    };
+    let bounds = plan.expectation().bounds.iter();
+    let bounds: Vec<_> = bounds.map(|bound| bounds::judge(*bound, run)).collect();
+    let judgement = bounds.iter().fold(judgement, |judgement, met| {
+        judgement.and(met.judgement.clone())
+    });
+    let judgement = if run.doubts.is_empty() {
+        judgement
+    } else {
+        // Not even a contradiction counts where the host disturbed the run.
+        Judgement {
+            verdict: Verdict::Inconclusive,
+            ..judgement
+        }
+    };
+    (bounds, judgement)
+}
+
+/// The runs of a scenario, one after the other.
+struct Series<'a> {
+    name: &'a str,
+    plan: &'a Plan,
+    prediction: &'a Prediction,
+    setup: &'a Setup,
+    progress: &'a dyn Progress,
+    made: Vec<Ran>,
+    /// Why the last run was not made, if it was not.
+    refused: Option<Doubt>,
+}
+
+impl Series<'_> {
+    /// Makes runs until one can be judged, and judges it: its place, and the judgement.
+    async fn judged(&mut self) -> Result<(usize, Judgement), LabError> {
+        let Some(first) = self.sound(self.plan).await? else {
+            return Ok((self.last(), self.disturbed()));
+        };
+        let miss = match look(self.plan, self.prediction, &self.made[first].run) {
+            Look::Judged(judgement) => return Ok((first, judgement)),
+            Look::Rerun(miss) => miss,
+        };
+        let seed = self.plan.seed().wrapping_add(FRESH) & LARGEST_SEED;
+        let again = self.plan.clone().with_seed(seed);
+        let Some(rerun) = self.sound(&again).await? else {
+            return Ok((first, self.disturbed()));
+        };
+        let judgement = second_look(self.plan, self.prediction, miss, &self.made[rerun].run);
+        Ok((rerun, judgement))
+    }
+
+    /// Makes a run of `plan`, and makes it again if the host disturbed it; its place. None if the
+    /// host disturbed every one, or is too slow for any.
+    async fn sound(&mut self, plan: &Plan) -> Result<Option<usize>, LabError> {
+        let mut at_most = None;
+        for _ in 0..=AGAIN {
+            let Some(ran) = self.make(plan, at_most).await? else {
+                return Ok(None);
+            };
+            let is_sound = ran.run.doubts.is_empty();
+            at_most = Some(ran.plan.highest_rate() / 2.0);
+            self.made.push(ran);
+            if is_sound {
+                return Ok(Some(self.last()));
+            }
+            // Nothing here makes a deployed chain less busy.
+            if self.setup.deployed.is_some() {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes one run; none if the host is too slow for it.
+    async fn make(&mut self, plan: &Plan, at_most: Option<f64>) -> Result<Option<Ran>, LabError> {
+        let number = self.made.len() + 1;
+        if number > 1 {
+            self.progress.begin(self.name, number);
+        }
+        let job = Job {
+            name: &format!("{}.run-{number}", self.name),
+            number,
+            plan,
+            cost: pace::cost(self.prediction),
+            at_most,
+        };
+        match trial(&job, self.setup, self.progress).await? {
+            Outcome::Ran(ran) => Ok(Some(*ran)),
+            Outcome::TooSlow(doubt) => {
+                self.refused = Some(doubt);
+                Ok(None)
+            }
+        }
+    }
+
+    const fn last(&self) -> usize {
+        self.made.len().saturating_sub(1)
+    }
+
+    /// The verdict where no run could be judged.
+    fn disturbed(&self) -> Judgement {
+        let last = self.made.last().map(|ran| ran.run.doubts.clone());
+        let doubts = self.refused.into_iter().chain(last.unwrap_or_default());
+        Judgement::from(Verdict::Inconclusive).doubted(doubts)
+    }
+}
+
 /// One run. Where time plays a part, what it must come to is played before it.
 pub(crate) async fn trial(
-    name: &str,
-    plan: &Plan,
+    job: &Job<'_>,
     setup: &Setup,
     progress: &dyn Progress,
-) -> Result<RunResult, LabError> {
-    let given = aside(setup, plan, given_schedule).await?;
-    let run = run(name, plan, setup, progress).await?;
-    Ok(RunResult { given, ..run })
+) -> Result<Outcome, LabError> {
+    let given = aside(setup, job.plan, given_schedule).await?;
+    let mut outcome = run(job, setup, progress).await?;
+    if let Outcome::Ran(ran) = &mut outcome {
+        ran.run.given = given;
+        ran.run.doubts = doubts(&ran.plan, &ran.run);
+    }
+    Ok(outcome)
 }
 
 /// Computes something of `plan` that takes a while, and can be interrupted.
@@ -170,7 +302,7 @@ fn against_prediction(prediction: Probability, distance: Probability, seen: Prop
         FirstLook::NeedsRerun(miss) => Look::Rerun(miss),
         FirstLook::Holds => {
             let doubt = too_few(prediction, distance, seen.trials());
-            let holds = Judgement::from(availability::Verdict::Holds);
+            let holds = Judgement::from(Verdict::Holds);
             Look::Judged(holds.doubted(doubt))
         }
     }
@@ -181,43 +313,5 @@ fn nothing_measured() -> Judgement {
         requests: 0,
         enough: Some(1),
     };
-    Judgement::from(availability::Verdict::Inconclusive).doubted([doubt])
-}
-
-/// What about the run itself speaks against judging it.
-pub(crate) fn doubts(run: &RunResult) -> Vec<Doubt> {
-    let mut doubts = Vec::new();
-    let requests = run.generator.counts.offered;
-    let late = run.generator.late;
-    if late as f64 > requests as f64 * LATE_ALLOWED {
-        doubts.push(Doubt::LateGenerator { late, requests });
-    }
-    // A busy host does no harm as long as every failure is one that was injected.
-    let busy = run
-        .host_busy
-        .filter(|busy| *busy > BUSY_ALLOWED && unexplained(run) > 0);
-    if let Some(busy) = busy {
-        let busy = Probability::new(busy.min(1.0)).unwrap_or(Probability::ONE);
-        doubts.push(Doubt::SaturatedHost { busy });
-    }
-    let completeness = &run.analysis.completeness;
-    let lost = completeness.missing();
-    let unseen = requests.saturating_sub(run.analysis.root.outcomes.offered);
-    if lost + unseen > 0 {
-        let expected = completeness.spans + lost + unseen;
-        doubts.push(Doubt::SpansLost {
-            lost: lost + unseen,
-            expected,
-        });
-    }
-    doubts
-}
-
-/// Requests that were lost without an injected fault.
-fn unexplained(run: &RunResult) -> u64 {
-    let hops = &run.analysis.hops;
-    let injected = |hop: &HopAnalysis| hop.lost_by_fault.values().sum::<u64>();
-    hops.iter()
-        .map(|hop| hop.lost_here.saturating_sub(injected(hop)))
-        .sum()
+    Judgement::from(Verdict::Inconclusive).doubted([doubt])
 }

@@ -1,8 +1,10 @@
 //! "If hop X never failed, users would gain Y": the promise, and a run in which X never fails.
 
 use crate::{
-    LabError, Progress, Setup,
-    experiment::{FRESH, LARGEST_SEED, doubts, experiment, trial},
+    LabError, Label, Progress, Setup,
+    experiment::{FRESH, LARGEST_SEED, experiment, trial},
+    pace,
+    run::{Job, Outcome},
 };
 use availability::{Confidence, difference::Difference, perfect::Gain};
 use report::results::{FixCheck, RunResult, ScenarioResult};
@@ -20,8 +22,16 @@ pub async fn check(
 ) -> Result<(ScenarioResult, Option<FixCheck>), LabError> {
     let name = format!("{}.fixed", before.name);
     let plan = before.plan.clone().without_failures_of(hop);
+    let fixed = match &setup.label.variant {
+        Some(variant) => format!("{variant}.fixed"),
+        None => "fixed".to_owned(),
+    };
     let once = Setup {
         repeat: 0,
+        label: Label {
+            variant: Some(fixed),
+            ..setup.label.clone()
+        },
         ..setup.clone()
     };
     let after = experiment(&name, plan, &once, progress).await?;
@@ -31,31 +41,19 @@ pub async fn check(
     let Some(first_look) = Comparison::of(hop, first, second, Confidence::P99) else {
         return Ok((after, None));
     };
-    let tells = |run: &RunResult| doubts(run).is_empty();
-    let agrees = if !report::gains_are_exact(&before.plan) || !tells(first) || !tells(second) {
+    let is_sound = |run: &RunResult| run.doubts.is_empty();
+    let exact = report::gains_are_exact(&before.plan);
+    let agrees = if !exact || !is_sound(first) || !is_sound(second) {
         None
     } else if first_look.side().is_none() {
         Some(true)
     } else {
-        let seed = before.plan.seed().wrapping_add(FRESH) & LARGEST_SEED;
-        let again = |plan: &scenario::Plan| plan.clone().with_seed(seed);
-        let with = trial(
-            &format!("{name}.with"),
-            &again(&before.plan),
-            setup,
-            progress,
-        )
-        .await?;
-        let without = trial(
-            &format!("{name}.again"),
-            &again(&after.plan),
-            setup,
-            progress,
-        )
-        .await?;
-        let look = Comparison::of(hop, &with, &without, Confidence::P999);
-        let is_broken = look.is_some_and(|look| look.side() == first_look.side());
-        (tells(&with) && tells(&without)).then_some(!is_broken)
+        let with = again(&format!("{name}.with"), before, setup, progress).await?;
+        let without = again(&format!("{name}.again"), &after, setup, progress).await?;
+        with.zip(without).map(|(with, without)| {
+            let look = Comparison::of(hop, &with, &without, Confidence::P999);
+            look.is_none_or(|look| look.side() != first_look.side())
+        })
     };
     let check = FixCheck {
         hop: hop.to_owned(),
@@ -64,6 +62,28 @@ pub async fn check(
         agrees,
     };
     Ok((after, Some(check)))
+}
+
+/// One more run with a fresh seed; none if the host disturbed it.
+async fn again(
+    name: &str,
+    result: &ScenarioResult,
+    setup: &Setup,
+    progress: &dyn Progress,
+) -> Result<Option<RunResult>, LabError> {
+    let seed = result.plan.seed().wrapping_add(FRESH) & LARGEST_SEED;
+    let job = Job {
+        name,
+        number: result.runs.len() + 1,
+        plan: &result.plan.clone().with_seed(seed),
+        cost: pace::cost(&result.prediction),
+        at_most: None,
+    };
+    let outcome = trial(&job, setup, progress).await?;
+    let Outcome::Ran(ran) = outcome else {
+        return Ok(None);
+    };
+    Ok(Some(ran.run).filter(|run| run.doubts.is_empty()))
 }
 
 /// A promise and what came of it, at one level.

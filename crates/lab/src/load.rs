@@ -78,7 +78,7 @@ impl Begin {
 
 impl Target {
     /// Sends request number `n`, which should have left at `due`.
-    async fn send(&self, n: u64, due: Begin) -> Ended {
+    pub(crate) async fn send(&self, n: u64, due: Begin) -> Ended {
         // Here and not before: waiting for a worker makes a request late as well.
         let lateness = due.at.elapsed();
         let context = RequestContext::new(format!("{}{n}", self.prefix));

@@ -16,6 +16,8 @@ pub enum Step {
     Finding,
     /// Users log in.
     LoggingIn,
+    /// A short burst of requests finds out what this machine carries of the chain.
+    Calibrating,
     /// Requests are being sent.
     Loading {
         /// Answered or given up so far.

@@ -2,7 +2,9 @@
 
 use crate::{
     LabError, Progress, Setup,
-    experiment::{LARGEST_SEED, doubts, nearest_predicted, trial},
+    experiment::{LARGEST_SEED, nearest_predicted, trial},
+    pace,
+    run::{Job, Outcome},
 };
 use availability::Confidence;
 use report::results::{Repeat, RunResult};
@@ -26,8 +28,17 @@ pub(crate) async fn repeat(
         let seed = plan.seed().wrapping_add(nth.wrapping_mul(NEXT)) & LARGEST_SEED;
         let again = plan.clone().with_seed(seed);
         progress.begin(name, usize::try_from(nth).unwrap_or_default() + 1);
-        let run = trial(&format!("{name}.seed-{seed}"), &again, setup, progress).await?;
-        repeats.extend(in_short(plan, prediction, run));
+        let job = Job {
+            name: &format!("{name}.seed-{seed}"),
+            number: usize::try_from(nth).unwrap_or_default() + 1,
+            plan: &again,
+            cost: pace::cost(prediction),
+            at_most: None,
+        };
+        // A host that is too slow for a run is reported with the first one already.
+        if let Outcome::Ran(ran) = trial(&job, setup, progress).await? {
+            repeats.extend(in_short(plan, prediction, ran.run));
+        }
         drop_all_but_the_worst(&mut repeats);
     }
     Ok(repeats)
@@ -41,7 +52,7 @@ fn in_short(plan: &Plan, prediction: &Prediction, run: RunResult) -> Option<Repe
         answered,
         expected,
         holds: answered.clopper_pearson(Confidence::P99).contains(expected),
-        doubts: doubts(&run),
+        doubts: run.doubts,
         spans_file: Some(run.spans_file),
     })
 }

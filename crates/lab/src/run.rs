@@ -6,13 +6,15 @@ use crate::{
     control::{self, Control},
     deployed::{Deployed, Deployment, fetch},
     drive::{Drive, Driven, USERS, of_client},
+    label::Label,
+    pace::{Pace, pace},
     site::Site,
     timeline,
 };
-use availability::{Confidence, Probability};
+use availability::{Confidence, Doubt, Probability};
 use chassis::outbound;
-use report::results::{RunResult, Sampled};
-use scenario::Plan;
+use report::results::{HostCheck, RunResult, Sampled};
+use scenario::{Model, Phase, Plan};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -39,6 +41,8 @@ pub struct Setup {
     pub program: PathBuf,
     /// The folder for spans; it exists.
     pub out: PathBuf,
+    /// The scenario and the variant, as the spans of all processes name them.
+    pub label: Label,
     /// The chain that somebody else has deployed, which is not to be started then.
     pub deployed: Option<Deployment>,
     /// A collector to forward all spans to.
@@ -53,21 +57,58 @@ pub struct Setup {
     pub stop: CancellationToken,
 }
 
-/// Makes one run of `plan`, named `name`, and stops everything it started.
-pub async fn run(
-    name: &str,
-    plan: &Plan,
+/// One run to be made.
+#[derive(Debug, Clone)]
+pub(crate) struct Job<'a> {
+    /// What its files are called.
+    pub name: &'a str,
+    /// Which run of the scenario it is, from 1.
+    pub number: usize,
+    /// What is asked for.
+    pub plan: &'a Plan,
+    /// How much more work a request is than one without faults, as [`pace::cost`] has it.
+    ///
+    /// [`pace::cost`]: crate::pace::cost
+    pub cost: f64,
+    /// The highest rate at which the load may be sent, if an earlier run was disturbed.
+    pub at_most: Option<f64>,
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// A run.
+    Ran(Box<Ran>),
+    /// No load was sent: the host is too slow for it.
+    TooSlow(Doubt),
+}
+
+/// A run, and what was run: the plan, at the rate at which it was.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub plan: Plan,
+    pub run: RunResult,
+}
+
+/// Makes one run, and stops everything it started.
+pub(crate) async fn run(
+    job: &Job<'_>,
     setup: &Setup,
     progress: &dyn Progress,
-) -> Result<RunResult, LabError> {
+) -> Result<Outcome, LabError> {
+    let label = Label {
+        seed: job.plan.seed(),
+        run: job.number,
+        ..setup.label.clone()
+    };
     let folder = tempfile::Builder::new()
         .prefix("nines-")
         .tempdir()
         .map_err(LabError::Temporary)?;
     let receiver = start_receiver(setup, folder.path()).await?;
-    let site = RwLock::new(site(setup, folder.path(), &receiver)?);
+    let site = RwLock::new(site(setup, folder.path(), &receiver, &label)?);
     let measured = tokio::select! {
-        measured = measure(plan, &site, &receiver, progress) => measured,
+        measured = measure(job, &site, (&receiver, &label), progress) => measured,
         () = setup.stop.cancelled() => Err(LabError::Interrupted),
     };
     let mut site = site.into_inner();
@@ -75,22 +116,32 @@ pub async fn run(
     for complaint in site.stop().await {
         progress.warn(&complaint);
     }
-    let driven = measured?;
+    let (plan, host, driven) = match measured? {
+        Measured::Driven { plan, host, driven } => (plan, host, driven),
+        Measured::TooSlow(doubt) => return Ok(Outcome::TooSlow(doubt)),
+    };
     fetch_spans(setup, &receiver, &driven.prefix, progress).await?;
     progress.step(Step::Analysing);
     // The services have stopped: every span they sent is here.
     let archive = receiver.finish().await;
-    let file = setup.out.join(format!("{name}.spans.jsonl"));
-    let result = conclude(plan, driven, archive, setup.all_spans, file).await?;
-    Ok(RunResult {
+    let file = setup.out.join(format!("{}.spans.jsonl", job.name));
+    let result = conclude(&plan, *driven, archive, setup.all_spans, file).await?;
+    let run = RunResult {
+        host,
         deployed: site.told(),
         jaeger: setup.jaeger.as_ref().map(ToString::to_string),
         ..result
-    })
+    };
+    Ok(Outcome::Ran(Box::new(Ran { plan, run })))
 }
 
 /// Where the run is to be made.
-fn site(setup: &Setup, folder: &Path, receiver: &Receiver) -> Result<Site, LabError> {
+fn site(
+    setup: &Setup,
+    folder: &Path,
+    receiver: &Receiver,
+    label: &Label,
+) -> Result<Site, LabError> {
     if let Some(deployment) = &setup.deployed {
         let deployed = Deployed::new(deployment.clone())?;
         return Ok(Site::Deployed(Box::new(deployed)));
@@ -101,6 +152,7 @@ fn site(setup: &Setup, folder: &Path, receiver: &Receiver) -> Result<Site, LabEr
         otlp: Some(receiver.endpoint()),
         admin_token: format!("{:032x}", rand::random::<u128>()),
         users: USERS,
+        resource: label.as_variable(),
     }))
 }
 
@@ -120,37 +172,82 @@ async fn fetch_spans(
     }
 }
 
+/// What came of a chain that was started.
+#[expect(clippy::large_enum_variant, reason = "there is one for each run")]
+enum Measured {
+    Driven {
+        plan: Plan,
+        host: Option<HostCheck>,
+        driven: Box<Driven>,
+    },
+    TooSlow(Doubt),
+}
+
 async fn measure(
-    plan: &Plan,
+    job: &Job<'_>,
     site: &RwLock<Site>,
-    receiver: &Receiver,
+    (receiver, label): (&Receiver, &Label),
     progress: &dyn Progress,
-) -> Result<Driven, LabError> {
-    let phase = plan.phases().first();
-    let phase = phase.ok_or_else(|| LabError::Broken("the plan has no phase".into()))?;
-    site.write().await.start(plan, progress).await?;
+) -> Result<Measured, LabError> {
+    let phase = first_phase(job.plan)?;
+    site.write().await.start(job.plan, progress).await?;
     let identity = Identity {
         service: service::CLIENT.into(),
         replica: "client-0".into(),
     };
-    let telemetry = Telemetry::start(&identity, &Export::Spans(receiver.endpoint()))?;
+    let export = Export::Spans(receiver.endpoint());
+    let telemetry = Telemetry::start_with(&identity, &export, &label.attributes())?;
     let client = outbound::client()?;
     let token = site.read().await.admin_token().to_owned();
     let control = Control::new(control::client()?, token);
-    let telemetry_of = &telemetry;
     let drive = Drive {
-        plan,
+        plan: job.plan,
         phase,
         site,
         control,
-        telemetry: telemetry_of,
+        telemetry: &telemetry,
         client,
         client_policy: of_client(&phase.policy).into(),
         progress,
     };
-    let driven = drive.run().await;
+    let measured = paced(job, drive).await;
     telemetry.shutdown().await;
-    driven
+    measured
+}
+
+/// Sends the load at a rate that the host carries.
+async fn paced(job: &Job<'_>, drive: Drive<'_>) -> Result<Measured, LabError> {
+    let target = drive.log_in().await?;
+    // The services of a deployed chain run elsewhere, and workers of a closed model wait.
+    let is_ours = drive.site.read().await.ground().is_some();
+    let carries = if is_ours && job.plan.load().model == Model::Open {
+        drive.calibrate(&target, job.cost).await?
+    } else {
+        None
+    };
+    let pace = carries.map(|carries| pace(job.plan, &carries, job.at_most));
+    let (plan, lowered) = match pace {
+        Some(Pace::TooSlow(doubt)) => return Ok(Measured::TooSlow(doubt)),
+        Some(Pace::Lowered(lowered)) => (job.plan.clone().at_rate(lowered.to_per_s), Some(lowered)),
+        Some(Pace::AsPlanned) | None => (job.plan.clone(), None),
+    };
+    let host = carries.map(|carries| HostCheck {
+        carries_per_s: carries.per_s,
+        others_busy: carries.others,
+        lowered,
+    });
+    let drive = Drive {
+        plan: &plan,
+        phase: first_phase(&plan)?,
+        ..drive
+    };
+    let driven = Box::new(drive.run(target).await?);
+    Ok(Measured::Driven { plan, host, driven })
+}
+
+fn first_phase(plan: &Plan) -> Result<&Phase, LabError> {
+    let phase = plan.phases().first();
+    phase.ok_or_else(|| LabError::Broken("the plan has no phase".into()))
 }
 
 async fn start_receiver(setup: &Setup, folder: &Path) -> Result<Receiver, LabError> {
@@ -206,6 +303,8 @@ async fn conclude(
     Ok(RunResult {
         seed: plan.seed(),
         given: None,
+        host: None,
+        doubts: Vec::new(),
         schedule: timeline::schedule(plan, load_s),
         load_s,
         generator,

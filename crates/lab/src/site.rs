@@ -14,6 +14,7 @@ use url::Url;
 
 /// Where a plan runs.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each run")]
 pub(crate) enum Site {
     /// Processes of the lab's own.
     Started {

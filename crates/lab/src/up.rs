@@ -5,6 +5,7 @@ use crate::{
     chain::{Chain, Ground},
     control::Control,
     drive::USERS,
+    label,
     login::login,
     process::Process,
     running::RunningChain,
@@ -85,6 +86,7 @@ async fn start(
         otlp: keep.otlp.as_ref().map(ToString::to_string),
         admin_token: format!("{:032x}", rand::random::<u128>()),
         users: USERS,
+        resource: label::namespace(),
     };
     chain.start(plan, &ground, progress).await?;
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE);

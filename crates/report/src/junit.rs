@@ -6,11 +6,11 @@
 
 use crate::facts::predicted;
 use crate::{
-    results::{Results, RunResult, ScenarioResult, shown_interval},
+    results::{Line, Results, RunResult, ScenarioResult, shown_interval},
     tables::expected,
     words,
 };
-use availability::{Doubt, Verdict};
+use availability::Verdict;
 use std::{borrow::Cow, fmt::Write};
 
 /// The document.
@@ -70,10 +70,7 @@ enum Ending {
 impl Ending {
     fn of(result: &ScenarioResult) -> Self {
         let doubts = &result.judgement.doubts;
-        // Where spans were lost, observers can't agree.
-        let is_lost = |doubt: &Doubt| matches!(doubt, Doubt::SpansLost { .. });
-        let whole = !doubts.iter().any(is_lost);
-        let disagreement = result.runs.iter().filter(|_| whole).find_map(disagreement);
+        let disagreement = result.disagreement().map(disagreement);
         match (result.judgement.verdict, disagreement) {
             (Verdict::Fails, _) => Self::Failed(measured(result)),
             (_, Some(disagreement)) => Self::Failed(disagreement),
@@ -87,13 +84,12 @@ impl Ending {
 }
 
 /// What two observers of a run counted differently.
-fn disagreement(run: &RunResult) -> Option<String> {
-    let line = run.accounting.disagreements().next()?;
+fn disagreement(line: &Line) -> String {
     let (left, right) = (&line.left, &line.right);
-    Some(format!(
+    format!(
         "{}: {} counted {}, {} counted {}",
         line.what, left.by, left.count, right.by, right.count
-    ))
+    )
 }
 
 /// What was measured, beside what was predicted.
@@ -105,11 +101,17 @@ fn measured(result: &ScenarioResult) -> String {
         let (value, interval) = (words::percent(value), words::interval(&interval));
         Some(format!("measured {value} (99 %: {interval})"))
     };
-    let runs = result.runs.iter().filter_map(seen);
+    let runs = result.shown().and_then(seen);
+    let others = result.others().map(words::other_run);
     let bounds = result.bounds.iter().map(expected::told);
     let all = std::iter::once(format!("predicted {expected_of_run}"));
     let promise = result.fix.as_ref().map(words::promise);
-    let told: Vec<_> = all.chain(runs).chain(bounds).chain(promise).collect();
+    let told: Vec<_> = all
+        .chain(runs)
+        .chain(others)
+        .chain(bounds)
+        .chain(promise)
+        .collect();
     told.join("; ")
 }
 

@@ -29,3 +29,4 @@ mod words;
 
 pub use facts::{gain_of, gains_are_exact, load as load_per_request, long_run};
 pub use results::Results;
+pub use words::size as size_in_words;

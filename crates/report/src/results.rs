@@ -8,9 +8,13 @@ use availability::{
     Confidence, Doubt, Interval, Judgement, Probability, Proportion, difference::Difference,
     perfect::Gain,
 };
-use scenario::{Bound, Name, Plan, Prediction, scale::Staff, simulate::GivenSchedule};
+use scenario::{Bound, Name, Plan, Prediction, Size, scale::Staff, simulate::GivenSchedule};
 use serde::Serialize;
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use traces::{
     Analysis, ForwardStats, Ratio, ReplicaChange, Waterfall,
     analysis::{Stretch, Transition},
@@ -48,6 +52,24 @@ impl Results {
             scenarios,
         }
     }
+
+    /// Says that the files of all runs are in the folder `to`, and no longer in `from`.
+    pub fn move_files(&mut self, from: &Path, to: &Path) {
+        let moved = |file: &mut PathBuf| {
+            if let Ok(name) = file.strip_prefix(from) {
+                *file = to.join(name);
+            }
+        };
+        for result in &mut self.scenarios {
+            result
+                .runs
+                .iter_mut()
+                .for_each(|run| moved(&mut run.spans_file));
+            let kept = result.repeats.iter_mut();
+            kept.filter_map(|run| run.spans_file.as_mut())
+                .for_each(moved);
+        }
+    }
 }
 
 /// One scenario: the prediction, made before any measurement; the runs; the verdict.
@@ -62,8 +84,13 @@ pub struct ScenarioResult {
     pub variant: Option<VariantOf>,
     /// What was predicted.
     pub prediction: Prediction,
-    /// The run, and its rerun if the first one missed the prediction.
+    /// What a run of this size can tell, known before it.
+    pub sizes: Vec<Size>,
+    /// All runs in the order in which they were made: the host may have disturbed some, and the
+    /// first may have missed the prediction. Empty if the host was too slow for any.
     pub runs: Vec<RunResult>,
+    /// Which of `runs` counts, from 0: the one that is shown, judged and compared.
+    pub headline: usize,
     /// What else was expected, and how it came out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub bounds: Vec<Met>,
@@ -142,9 +169,29 @@ impl ScenarioResult {
         policies.any(|policy| policy.retry.is_some() || policy.breaker.is_some())
     }
 
-    /// The run that is shown: the first.
+    /// The run that counts, and is shown.
     pub fn shown(&self) -> Option<&RunResult> {
-        self.runs.first()
+        self.runs.get(self.headline)
+    }
+
+    /// The other runs, in the order in which they were made.
+    pub fn others(&self) -> impl Iterator<Item = &RunResult> {
+        let runs = self.runs.iter().enumerate();
+        let others = runs.filter(|(place, _)| *place != self.headline);
+        others.map(|(_, run)| run)
+    }
+
+    /// Whether a run missed the prediction before the one that counts.
+    pub fn is_judged_again(&self) -> bool {
+        self.others().any(|run| run.doubts.is_empty())
+    }
+
+    /// What two observers counted differently in a run that the host did not disturb. A
+    /// disturbed run proves nothing, and its verdict says so.
+    pub fn disagreement(&self) -> Option<&Line> {
+        let sound = self.runs.iter().filter(|run| run.doubts.is_empty());
+        let mut lines = sound.flat_map(|run| run.accounting.disagreements());
+        lines.next()
     }
 }
 
@@ -160,6 +207,12 @@ pub struct RunResult {
     /// When faults struck that come and go.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub schedule: Vec<Scheduled>,
+    /// What the host carried just before the load; none where that was not measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostCheck>,
+    /// How the host disturbed it: then it is discarded. Empty for a sound run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<Doubt>,
     /// How long the load took, in seconds.
     pub load_s: f64,
     /// What the load generator saw.
@@ -199,6 +252,44 @@ impl RunResult {
     pub fn availability(&self) -> Option<Proportion> {
         proportion(self.analysis.root.outcomes.availability())
     }
+}
+
+/// What a host carries of a chain, found out just before a load.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct HostCheck {
+    /// About how many requests per second of the scenario's load it carries.
+    pub carries_per_s: f64,
+    /// The share of processor time that other processes took meanwhile, from 0 to 1.
+    pub others_busy: f64,
+    /// How the load was lowered because of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lowered: Option<Lowered>,
+}
+
+impl HostCheck {
+    /// A host of which others take less than this share is not busy: what it carries now, it
+    /// will carry in a minute.
+    pub const QUIET: f64 = 0.1;
+
+    /// Whether other processes take a part of the host that matters.
+    pub fn is_busy(&self) -> bool {
+        self.others_busy >= Self::QUIET
+    }
+}
+
+/// A load that was lowered: about the same requests at a lower rate.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Lowered {
+    /// The rate of the scenario, in requests per second.
+    pub from_per_s: f64,
+    /// The rate of the run.
+    pub to_per_s: f64,
+    /// How long the scenario's load takes, in seconds.
+    pub from_s: f64,
+    /// How long that of the run takes.
+    pub to_s: f64,
+    /// Whether a run before this one was disturbed: then it is lower than this check alone asks.
+    pub after_a_disturbed_run: bool,
 }
 
 /// A chain that somebody else has deployed.

@@ -112,14 +112,14 @@ const LATE_ALLOWED: f64 = 0.01;
 /// are taken more than 93 % of the time then (M/M/c/K), sixteen more than 98 %.
 const NO_ROOM: f64 = 0.1;
 
-/// The answered share of all that began, times how many began in a second: of the first run that
-/// had the load that is stated.
+/// The answered share of all that began, times how many began in a second: of the run that
+/// counts, if it had the load that is stated.
 fn measured(result: &ScenarioResult) -> Option<Throughput> {
     let is_punctual = |run: &&RunResult| {
         let Generator { counts, late, .. } = &run.generator;
         *late as f64 <= counts.offered as f64 * LATE_ALLOWED
     };
-    let run = result.runs.iter().find(is_punctual)?;
+    let run = result.shown().filter(is_punctual)?;
     let phase = run.timeline.phases.last()?;
     let seconds = phase.end.saturating_sub(phase.start) as f64 / 1e9;
     throughput(&phase.requests, seconds)

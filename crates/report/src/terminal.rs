@@ -32,7 +32,7 @@ impl Style {
 pub fn scenario(result: &ScenarioResult, style: Style) -> String {
     let mut text = summary::heading(result, style);
     let Some(run) = result.shown() else {
-        return text;
+        return text + &summary::without_runs(result, style);
     };
     text += &if is_curve(result) {
         curve(&result.prediction, run)
@@ -82,6 +82,7 @@ pub fn prediction(plan: &scenario::Plan, prediction: &scenario::Prediction) -> S
         optional(phases::predicted(plan, prediction).as_ref()),
         summary::predicted(prediction),
         summary::predicted_wait(prediction),
+        summary::sizes(&scenario::sizes(plan, prediction)),
     ]
     .concat()
 }

@@ -1,6 +1,10 @@
 //! Numbers and judgements in words: every number with its unit, every estimate with its
 //! interval.
 
+mod runs;
+
+pub use runs::{lowered, other_run, size};
+
 use crate::{
     remedies,
     results::{Counts, Deployed, FixCheck, RunResult, Sampled, ScenarioResult},
@@ -302,14 +306,17 @@ pub fn in_nines(availability: Probability) -> String {
 /// Why the verdict is what it is; empty where the interval lies in promised bounds.
 pub fn reason(result: &ScenarioResult) -> String {
     let doubts = &result.judgement.doubts;
-    match (doubts.is_empty(), result.runs.len()) {
+    match (doubts.is_empty(), result.is_judged_again()) {
         (false, _) => {
             let doubts: Vec<_> = doubts.iter().map(ToString::to_string).collect();
             doubts.join("; ")
         }
         (true, _) if is_promise(&result.plan) => String::new(),
-        (true, 1) => format!("{} the 99 % interval", inside(result.prediction.class)),
-        (true, _) => "after a rerun with a fresh seed, judged at 99.9 %".to_owned(),
+        (true, false) => format!("{} the 99 % interval", inside(result.prediction.class)),
+        (true, true) => {
+            "a first run missed the prediction; this one, with a fresh seed, is judged at 99.9 %"
+                .to_owned()
+        }
     }
 }
 

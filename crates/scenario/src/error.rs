@@ -10,6 +10,9 @@ pub struct Errors {
     pub file: String,
     /// What is wrong in it.
     pub errors: Vec<Error>,
+    /// The flags without which nothing would be wrong, such as `--rate 300`; none where the file
+    /// itself is wrong.
+    pub flags: Vec<String>,
 }
 
 impl fmt::Display for Errors {
@@ -17,6 +20,12 @@ impl fmt::Display for Errors {
         for (index, error) in self.errors.iter().enumerate() {
             let separator = if index == 0 { "" } else { "\n" };
             write!(f, "{separator}{}: {error}", self.file)?;
+        }
+        // An error at a flag names it already.
+        let elsewhere = self.errors.iter().any(|error| error.flag.is_none());
+        if elsewhere && !self.flags.is_empty() {
+            let (file, flags) = (&self.file, self.flags.join(" "));
+            write!(f, "\n{file}: without {flags} it would be valid")?;
         }
         Ok(())
     }
@@ -26,7 +35,7 @@ impl std::error::Error for Errors {}
 
 /// One thing wrong with a scenario.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{problem} (line {line}, column {column})")]
+#[error("{}", self.with_place())]
 pub struct Error {
     /// What is wrong.
     pub problem: Problem,
@@ -34,6 +43,23 @@ pub struct Error {
     pub line: usize,
     /// The column, from 1, in characters.
     pub column: usize,
+    /// The flag that the value is from, such as `--rate 300`, if it is not from the file.
+    pub flag: Option<String>,
+}
+
+impl Error {
+    fn with_place(&self) -> String {
+        let Self {
+            problem,
+            line,
+            column,
+            flag,
+        } = self;
+        match flag {
+            Some(flag) => format!("{flag}: {problem}"),
+            None => format!("{problem} (line {line}, column {column})"),
+        }
+    }
 }
 
 /// What can be wrong.

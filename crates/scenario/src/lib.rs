@@ -28,6 +28,8 @@ mod builtin;
 mod check;
 mod error;
 mod json_schema;
+mod overrides;
+mod pace;
 mod place;
 mod plan;
 mod predict;
@@ -36,15 +38,19 @@ pub mod scale;
 mod schema;
 mod setting;
 pub mod simulate;
+mod size;
 mod source;
 mod topology;
 mod warning;
 
 pub use arrivals::Arrivals;
 pub use builtin::{Builtin, NoSuchScenario, builtin, find};
-pub use check::{DEFAULT_DISTANCE, DEFAULT_PATIENCE, DEFAULT_SEED, parse, parse_policy};
+pub use check::{
+    DEFAULT_DISTANCE, DEFAULT_PATIENCE, DEFAULT_SEED, parse, parse_policy, parse_with,
+};
 pub use error::{Error, Errors, Problem};
 pub use json_schema::json_schema;
+pub use overrides::Overrides;
 pub use place::Place;
 pub use plan::{
     Bound, Expectation, Expected, Length, Load, Measure, Model, Phase, Plan, PlannedFault, Policy,
@@ -55,6 +61,7 @@ pub use predict::{
     predict,
 };
 pub use setting::{Setting, SettingKind, policy_from, policy_settings};
+pub use size::{Asked, Size, sizes};
 pub use topology::{Name, Order, Relay, Slots, Topology, Verify, Visit, Work};
 pub use warning::{Code, Futile, Inversion, Warning, warnings};
 

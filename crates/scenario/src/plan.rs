@@ -43,6 +43,8 @@ pub struct Plan {
     pub(crate) variant: Option<String>,
     #[serde(skip)]
     pub(crate) variants: Vec<Variant>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) overrides: Vec<String>,
 }
 
 /// The same experiment with something replaced, to be compared with it.
@@ -102,6 +104,24 @@ impl Plan {
         };
         Self {
             seed,
+            variants: self.variants.into_iter().map(variant).collect(),
+            ..self
+        }
+    }
+
+    /// The flags whose values stand in place of the scenario's own, such as `--rate 300`.
+    pub fn overrides(&self) -> &[String] {
+        &self.overrides
+    }
+
+    /// The same experiment, with the note that it and its variants have values of these flags.
+    pub(crate) fn with_overrides(self, flags: &[String]) -> Self {
+        let variant = |variant: Variant| Variant {
+            plan: variant.plan.with_overrides(flags),
+            ..variant
+        };
+        Self {
+            overrides: flags.to_vec(),
             variants: self.variants.into_iter().map(variant).collect(),
             ..self
         }

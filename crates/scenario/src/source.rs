@@ -10,16 +10,28 @@ pub(crate) type Span = Range<usize>;
 /// A scenario's text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'a> {
+    /// The scenario, and behind it a line for each flag.
     text: &'a str,
+    /// Where the scenario ends.
+    end: usize,
 }
 
 impl<'a> Source<'a> {
-    pub(crate) const fn new(text: &'a str) -> Self {
-        Self { text }
+    /// The scenario is `text` up to `end`; behind it stands a line for each flag.
+    pub(crate) const fn with_flags(text: &'a str, end: usize) -> Self {
+        Self { text, end }
     }
 
-    pub(crate) const fn text(self) -> &'a str {
-        self.text
+    /// The scenario.
+    pub(crate) fn text(self) -> &'a str {
+        self.text.get(..self.end).unwrap_or(self.text)
+    }
+
+    /// The flag, with its value, that the byte lies in, if it is not in the scenario.
+    pub(crate) fn flag(self, byte: usize) -> Option<&'a str> {
+        let flags = self.text.get(self.end..byte)?;
+        let start = self.end + flags.rfind('\n')? + 1;
+        self.text.get(start..)?.lines().next()
     }
 
     /// Line and column of a byte, both from 1; columns count characters.
@@ -91,7 +103,7 @@ mod tests {
 
     #[test]
     fn positions_count_characters_from_one() {
-        let source = Source::new("a\nüb = 1\n");
+        let source = Source::with_flags("a\nüb = 1\n", 9);
         assert_eq!(source.position(0), (1, 1));
         assert_eq!(source.position(4), (2, 2));
         assert_eq!(source.position(99), (3, 1));
@@ -100,7 +112,7 @@ mod tests {
     #[test]
     fn long_values_are_shortened() {
         let text = "x".repeat(80);
-        let shown = Source::new(&text).value(&(0..80));
+        let shown = Source::with_flags(&text, text.len()).value(&(0..80));
         assert_eq!(shown.chars().count(), 61);
         assert!(shown.ends_with('…'));
     }

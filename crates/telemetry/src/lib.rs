@@ -52,8 +52,12 @@ pub struct Identity {
 }
 
 impl Identity {
-    fn resource(&self) -> Resource {
+    /// What names the process, beside what `OTEL_RESOURCE_ATTRIBUTES` says.
+    fn resource(&self, attributes: &[(&'static str, String)]) -> Resource {
+        let more = attributes.iter();
+        let more = more.map(|(key, value)| KeyValue::new(*key, value.clone()));
         Resource::builder()
+            .with_attributes(more)
             .with_service_name(self.service.clone())
             .with_attributes([
                 KeyValue::new("service.instance.id", self.replica.clone()),
@@ -87,7 +91,17 @@ pub struct Telemetry {
 impl Telemetry {
     /// Sets up spans and metrics for the process `identity`.
     pub fn start(identity: &Identity, export: &Export) -> Result<Self, TelemetryError> {
-        let resource = identity.resource();
+        Self::start_with(identity, export, &[])
+    }
+
+    /// The same, with further resource attributes: for a process that can't be given
+    /// `OTEL_RESOURCE_ATTRIBUTES`, because it takes part in one run after the other.
+    pub fn start_with(
+        identity: &Identity,
+        export: &Export,
+        attributes: &[(&'static str, String)],
+    ) -> Result<Self, TelemetryError> {
+        let resource = identity.resource(attributes);
         let spans = spans::Spans::start(resource.clone(), export)?;
         let metrics = Metrics::start(resource, export, spans.counts())?;
         Ok(Self { spans, metrics })

@@ -203,7 +203,8 @@ impl Filter {
             Selection::Traces(traces) => filter.wanted = Some(traces.clone()),
             Selection::Sample { ok, failed, of } => {
                 let chosen = analysis::sample(spans, of, *ok, *failed);
-                filter.sample = Some(sample_sentence(chosen.len(), spans));
+                let all = analysis::sample(spans, of, usize::MAX, usize::MAX);
+                filter.sample = Some(sample_sentence(chosen.len(), all.len()));
                 filter.wanted = Some(chosen.into_iter().collect());
             }
         }
@@ -258,9 +259,8 @@ impl Filter {
     }
 }
 
-fn sample_sentence(chosen: usize, spans: &[Span]) -> String {
-    let all: HashSet<_> = spans.iter().map(|span| span.trace).collect();
-    let (chosen, all) = (grouped(chosen as u64), grouped(all.len() as u64));
+fn sample_sentence(chosen: usize, all: usize) -> String {
+    let (chosen, all) = (grouped(chosen as u64), grouped(all as u64));
     format!("{chosen} of {all} traces, failures chosen apart")
 }
 

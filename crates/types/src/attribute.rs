@@ -78,3 +78,13 @@ pub const PEER: &str = "service.peer.name";
 pub const PEER_OLD: &str = "peer.service";
 /// Attempt: which resend this is; absent on the first.
 pub const RESEND_COUNT: &str = "http.request.resend_count";
+/// Resource: the namespace of all services, `nines`.
+pub const NAMESPACE: &str = "service.namespace";
+/// Resource: the scenario of the run that the process takes part in.
+pub const SCENARIO: &str = "nines.scenario";
+/// Resource: the variant of the scenario, if it has variants.
+pub const VARIANT: &str = "nines.variant";
+/// Resource: the seed of the run.
+pub const SEED: &str = "nines.seed";
+/// Resource: which run of the scenario it is, from 1.
+pub const RUN: &str = "nines.run";

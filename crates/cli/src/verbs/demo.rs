@@ -6,6 +6,7 @@ use crate::{
     exit::{Done, Failure},
     scenarios,
 };
+use scenario::Overrides;
 
 /// What the demo shows, in this order.
 const SHOWN: [&str; 7] = [
@@ -18,8 +19,13 @@ const SHOWN: [&str; 7] = [
     "r4-hanging-database",
 ];
 
-/// Runs the demo.
-pub fn demo(lab: &Lab) -> Result<Done, Failure> {
+/// Runs the demo, from `seed` if one is given.
+pub fn demo(seed: Option<String>, lab: &Lab) -> Result<Done, Failure> {
     let names: Vec<String> = SHOWN.map(str::to_owned).into();
-    run::experiments(scenarios::load(&names)?, None, lab)
+    let overrides = Overrides {
+        seed,
+        ..Overrides::default()
+    };
+    let scenarios = scenarios::load_with(&names, &overrides)?;
+    run::experiments(scenarios, "demo", None, lab)
 }

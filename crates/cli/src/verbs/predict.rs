@@ -1,23 +1,30 @@
 //! `nines predict`: what a scenario must come to, without running it, and what about its
 //! time limits is probably not meant.
 
-use super::run::{Trial, trials};
+use super::run::{Trial, trials, warn};
 use crate::{
+    args::Overrides,
     exit::{Done, Failure},
     json, say, scenarios,
 };
-use scenario::{predict as predict_plan, warnings};
+use scenario::{predict as predict_plan, sizes, warnings};
 use serde_json::json;
 
 /// Prints the prediction of each scenario, and of what it is compared with.
-pub fn predict(arguments: &[String], as_json: bool) -> Result<Done, Failure> {
-    let trials = trials(scenarios::load(arguments)?);
+pub fn predict(
+    arguments: &[String],
+    overrides: &Overrides,
+    as_json: bool,
+) -> Result<Done, Failure> {
+    let trials = trials(scenarios::load_with(arguments, &overrides.values())?);
     if as_json {
         let all = trials.iter().map(|Trial { scenario, .. }| {
+            let prediction = predict_plan(&scenario.plan);
             json!({
                 "name": scenario.name,
                 "plan": scenario.plan,
-                "prediction": predict_plan(&scenario.plan),
+                "sizes": sizes(&scenario.plan, &prediction),
+                "prediction": prediction,
                 "warnings": warnings(&scenario.plan),
             })
         });
@@ -31,7 +38,7 @@ pub fn predict(arguments: &[String], as_json: bool) -> Result<Done, Failure> {
     for Trial { scenario, .. } in &trials {
         let prediction = predict_plan(&scenario.plan);
         say::out(report::terminal::prediction(&scenario.plan, &prediction));
-        scenario.warn();
     }
+    warn(&trials);
     Ok(Done::Fine)
 }

@@ -1,23 +1,24 @@
 //! `nines run`: scenarios on real processes.
 
 use crate::{
-    args::{Deployed, Lab, Spans},
+    args::{Deployed, Lab, Overrides, Spans},
     exit::{Done, Failure},
+    folder::RunFolder,
     interrupt, output,
     progress::Bar,
     say,
     scenarios::{self, Named},
 };
 use availability::Verdict;
-use lab::{LabError, Setup, deployed::Deployment, experiment, fix};
+use lab::{LabError, Label, Setup, deployed::Deployment, experiment, fix};
 use report::results::{Results, ScenarioResult, VariantOf};
 use scenario::builtin;
 use std::collections::BTreeSet;
 
 /// Runs the scenarios that `arguments` name, or `all` that are built in.
 pub fn run(
-    arguments: &[String],
-    all: bool,
+    (arguments, all): (&[String], bool),
+    overrides: &Overrides,
     deployed: &Deployed,
     lab: &Lab,
 ) -> Result<Done, Failure> {
@@ -25,50 +26,63 @@ pub fn run(
     let built_in = built_in.map(|scenario| scenario.name.to_owned());
     let names: Vec<String> = arguments.iter().cloned().chain(built_in).collect();
     let deployment = deployed.deployment().map_err(Failure::BadInput)?;
-    experiments(scenarios::load(&names)?, deployment, lab)
+    let scenarios = scenarios::load_with(&names, &overrides.values())?;
+    let title = title(&scenarios);
+    experiments(scenarios, &title, deployment, lab)
+}
+
+/// What a folder with the results of these scenarios is called.
+fn title(scenarios: &[Named]) -> String {
+    let first = scenarios.first().map_or("", |scenario| &scenario.name);
+    match scenarios.len() {
+        0 | 1 => first.to_owned(),
+        number => format!("{first}-and-{}-more", number - 1),
+    }
 }
 
 /// Runs `scenarios` one after the other, shows each as soon as it has ended, and writes the
-/// files.
+/// files into a folder of their own, called `title`.
 pub fn experiments(
     scenarios: Vec<Named>,
+    title: &str,
     deployed: Option<Deployment>,
     lab: &Lab,
 ) -> Result<Done, Failure> {
-    output::check_folder(&lab.out)?;
+    let folder = RunFolder::create(&lab.out, title)?;
     lab.junit.as_deref().map_or(Ok(()), output::check_file)?;
     let trials = trials(scenarios);
     check_fix(&trials, lab)?;
     check_jaeger(deployed.as_ref(), lab)?;
     check_deployed(&trials, deployed.as_ref())?;
-    for Trial { scenario, .. } in &trials {
-        scenario.warn();
-    }
+    warn(&trials);
     chassis::raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| LabError::Broken(error.to_string()))?;
-    let (results, ended) = runtime.block_on(all(trials, deployed, lab));
-    let results = Results::new(results);
+    let (results, ended) = runtime.block_on(all(trials, deployed, (lab, &folder)));
+    let mut results = Results::new(results);
     // Whatever was measured is kept, also if something went wrong afterwards.
     if ended.is_ok() || !results.scenarios.is_empty() {
-        write(&results, lab)?;
+        write(&mut results, lab, folder)?;
     }
     ended?;
     Ok(Done::of(&results.scenarios))
 }
 
 /// Writes the files, and shows what is shown at the end.
-fn write(results: &Results, lab: &Lab) -> Result<(), LabError> {
-    output::write(results, &lab.out)?;
+fn write(results: &mut Results, lab: &Lab, folder: RunFolder) -> Result<(), LabError> {
+    let complete = folder.complete();
+    results.move_files(&folder.path(), &complete);
+    output::write(results, &folder.path())?;
+    folder.finish()?;
     if let Some(file) = &lab.junit {
         output::write_junit(results, file)?;
     }
     if lab.json {
         return output::print_json(results);
     }
-    output::close(results, &lab.out);
+    output::close(results, &complete);
     Ok(())
 }
 
@@ -76,7 +90,7 @@ fn write(results: &Results, lab: &Lab) -> Result<(), LabError> {
 async fn all(
     trials: Vec<Trial>,
     deployed: Option<Deployment>,
-    lab: &Lab,
+    lab: (&Lab, &RunFolder),
 ) -> (Vec<ScenarioResult>, Result<(), LabError>) {
     let mut results = Vec::new();
     // On the heap: what a run remembers is too much for the stack.
@@ -87,24 +101,10 @@ async fn all(
 async fn one_by_one(
     trials: Vec<Trial>,
     deployed: Option<Deployment>,
-    lab: &Lab,
+    (lab, folder): (&Lab, &RunFolder),
     results: &mut Vec<ScenarioResult>,
 ) -> Result<(), LabError> {
-    let broken = |error: std::io::Error| LabError::Broken(error.to_string());
-    let setup = Setup {
-        program: std::env::current_exe().map_err(broken)?,
-        out: lab.out.clone(),
-        // The Jaeger that spans are read from shows them as well.
-        jaeger: lab
-            .jaeger
-            .clone()
-            .or_else(|| deployed.as_ref().map(|it| it.traces.clone())),
-        deployed,
-        otlp: lab.otlp.clone(),
-        all_spans: lab.spans == Spans::All,
-        repeat: lab.repeat,
-        stop: interrupt::token().map_err(broken)?,
-    };
+    let setup = setup(deployed, lab, folder)?;
     let bar = Bar::new(trials.len() * if lab.fix.is_some() { 2 } else { 1 });
     let show = |result: &ScenarioResult| {
         if !lab.json {
@@ -112,6 +112,10 @@ async fn one_by_one(
         }
     };
     for Trial { scenario, variant } in trials {
+        let setup = Setup {
+            label: label(&scenario, variant.as_ref()),
+            ..setup.clone()
+        };
         let mut result = experiment(&scenario.name, scenario.plan, &setup, &bar).await?;
         result.variant = variant;
         let Some(hop) = &lab.fix else {
@@ -139,6 +143,42 @@ async fn one_by_one(
         }
     }
     Ok(())
+}
+
+/// How all runs are made.
+fn setup(deployed: Option<Deployment>, lab: &Lab, folder: &RunFolder) -> Result<Setup, LabError> {
+    let broken = |error: std::io::Error| LabError::Broken(error.to_string());
+    Ok(Setup {
+        program: std::env::current_exe().map_err(broken)?,
+        out: folder.path(),
+        label: Label::default(),
+        // The Jaeger that spans are read from shows them as well.
+        jaeger: lab
+            .jaeger
+            .clone()
+            .or_else(|| deployed.as_ref().map(|it| it.traces.clone())),
+        deployed,
+        otlp: lab.otlp.clone(),
+        all_spans: lab.spans == Spans::All,
+        repeat: lab.repeat,
+        stop: interrupt::token().map_err(broken)?,
+    })
+}
+
+/// What names the runs of a scenario in their spans.
+fn label(scenario: &Named, variant: Option<&VariantOf>) -> Label {
+    let of = variant.map_or(&scenario.name, |variant| &variant.scenario);
+    let title = variant.and_then(|variant| variant.title.as_deref());
+    Label {
+        scenario: of.clone(),
+        variant: title.map(scenarios::file_name),
+        ..Label::default()
+    }
+}
+
+/// Says what is probably not meant in these plans.
+pub(super) fn warn(trials: &[Trial]) {
+    scenarios::warn(trials.iter().map(|trial| &trial.scenario));
 }
 
 /// One plan to be run.

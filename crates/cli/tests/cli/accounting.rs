@@ -1,6 +1,6 @@
 //! Offered = ok + degraded + failed by cause; generator, metrics and spans agree to the request.
 
-use super::{assert_clean, run_scenario};
+use super::{assert_clean, counted, run_scenario};
 use serde_json::Value;
 use testkit::Sandbox;
 
@@ -34,7 +34,7 @@ availability = { min = 0.5, max = 0.8 }
 "#;
 
 fn counts(result: &Value) -> &Value {
-    &result["scenarios"][0]["runs"][0]["generator"]["counts"]
+    &counted(&result["scenarios"][0])["generator"]["counts"]
 }
 
 fn number(value: &Value) -> u64 {
@@ -48,7 +48,7 @@ fn assert_accounted_for(result: &Value) {
     assert_eq!(offered, ok + degraded + failed);
     let causes = counts["failed_by_cause"].as_object().unwrap();
     assert_eq!(failed, causes.values().map(number).sum::<u64>());
-    let lines = result["scenarios"][0]["runs"][0]["accounting"]["lines"]
+    let lines = counted(&result["scenarios"][0])["accounting"]["lines"]
         .as_array()
         .unwrap();
     assert!(lines.len() > 10);
@@ -58,7 +58,7 @@ fn assert_accounted_for(result: &Value) {
 }
 
 fn assert_no_span_is_missing(result: &Value) {
-    let completeness = &result["scenarios"][0]["runs"][0]["analysis"]["completeness"];
+    let completeness = &counted(&result["scenarios"][0])["analysis"]["completeness"];
     for missing in [
         "orphans",
         "rootless_traces",
@@ -72,7 +72,7 @@ fn assert_no_span_is_missing(result: &Value) {
 
 /// Ground truth: every loss here was injected, and is found at the hop that injected it.
 fn assert_the_losses_of_the_hops_are_the_loss_of_the_user(result: &Value) {
-    let hops = result["scenarios"][0]["runs"][0]["analysis"]["hops"]
+    let hops = counted(&result["scenarios"][0])["analysis"]["hops"]
         .as_array()
         .unwrap();
     let lost: u64 = hops.iter().map(|hop| number(&hop["lost_here"])).sum();
@@ -118,7 +118,7 @@ on = ["database"]
     let sandbox = Sandbox::new().unwrap();
     let (_, result) = run_scenario(&sandbox, text, &[]);
     assert_accounted_for(&result);
-    let run = &result["scenarios"][0]["runs"][0];
+    let run = counted(&result["scenarios"][0]);
     assert_eq!(run["generator"]["gave_up"], 60);
     assert_eq!(run["generator"]["counts"]["failed_by_cause"]["timeout"], 60);
     let hops = run["analysis"]["hops"].as_array().unwrap();
@@ -172,7 +172,7 @@ availability = { min = 0.1, max = 0.9 }
     let (_, result) = run_scenario(&sandbox, text, &[]);
     assert_accounted_for(&result);
     assert_no_span_is_missing(&result);
-    let run = &result["scenarios"][0]["runs"][0];
+    let run = counted(&result["scenarios"][0]);
     let hops = run["analysis"]["hops"].as_array().unwrap();
     let database = hops.iter().find(|hop| hop["hop"] == "database").unwrap();
     let stopped_by = &database["calls"]["stopped_by"];

@@ -51,7 +51,7 @@ fn loser(faults: &FaultSet, number: u64) -> Option<&'static str> {
 }
 
 fn analysis(sandbox: &Sandbox) -> Analysis {
-    let spans = read_jsonl(&sandbox.path().join("out/s.spans.jsonl")).unwrap();
+    let spans = read_jsonl(&sandbox.path().join("out/latest/s.spans.jsonl")).unwrap();
     let options = AnalysisOptions {
         requests: Requests::Prefix("r7-".to_owned()),
         ..AnalysisOptions::default()

@@ -1,6 +1,6 @@
 //! A collector that is not there costs spans, and nothing else; how many is said.
 
-use super::{nines, reserved, run_to_a_verdict};
+use super::{counted, nines, reserved, run_to_a_verdict};
 use std::fs;
 use testkit::Sandbox;
 
@@ -24,7 +24,7 @@ fn a_run_whose_collector_is_dead_is_measured_and_says_how_many_spans_it_lost() {
     let flags = ["--otlp", &dead, "--jaeger", "http://127.0.0.1:16686"];
     let (ended, result) = run_to_a_verdict(&sandbox, SCENARIO, &flags);
     assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
-    let run = &result["scenarios"][0]["runs"][0];
+    let run = counted(&result["scenarios"][0]);
     assert_eq!(run["analysis"]["root"]["ok"], 200);
     let (sent, lost) = (&run["forwarded"]["forwarded"], &run["forwarded"]["dropped"]);
     assert_eq!(sent, 0);

@@ -25,10 +25,10 @@ probability = 0.1
 fn injected(seed: u64, rate: u32) -> BTreeSet<(String, String, String)> {
     let sandbox = Sandbox::new().unwrap();
     run_scenario(&sandbox, &scenario(seed, rate), &["--spans", "all"]);
-    let spans = traces::read_jsonl(&sandbox.path().join("out/s.spans.jsonl"))
+    let spans = traces::read_jsonl(&sandbox.path().join("out/latest/s.spans.jsonl"))
         .unwrap()
         .spans;
-    let lines = fs::read_to_string(sandbox.path().join("out/s.spans.jsonl")).unwrap();
+    let lines = fs::read_to_string(sandbox.path().join("out/latest/s.spans.jsonl")).unwrap();
     assert!(lines.contains("nines.fault.id"));
     let of = |span: &traces::Span| {
         let fault = span.fault_id.as_ref()?.to_string();

@@ -11,10 +11,13 @@ mod deployed;
 mod describe;
 mod determinism;
 mod exit_codes;
+mod folders;
 mod interrupt;
 mod json;
 mod load;
 mod manual;
+mod overrides;
+mod pace;
 mod policy;
 mod readme;
 mod scenarios;
@@ -47,6 +50,12 @@ fn run_scenario(sandbox: &Sandbox, text: &str, flags: &[&str]) -> (Ended, Value)
 /// The same, repeated where it was inconclusive.
 fn run_to_a_verdict(sandbox: &Sandbox, text: &str, flags: &[&str]) -> (Ended, Value) {
     to_a_verdict(|| run_scenario(sandbox, text, flags))
+}
+
+/// The run of a scenario's result that counts.
+fn counted(scenario: &Value) -> &Value {
+    let headline = scenario["headline"].as_u64().unwrap();
+    &scenario["runs"][usize::try_from(headline).unwrap()]
 }
 
 /// A port on which nobody listens, and which nobody else is given while the socket is kept;

@@ -1,6 +1,6 @@
 //! What a scenario can ask for, kept on real processes.
 
-use super::{assert_clean, run_scenario, run_to_a_verdict};
+use super::{assert_clean, counted, run_scenario, run_to_a_verdict};
 use serde_json::Value;
 use std::fs;
 use testkit::Sandbox;
@@ -19,7 +19,7 @@ fn first(result: &Value) -> &Value {
 }
 
 fn run_of(result: &Value) -> &Value {
-    &first(result)["runs"][0]
+    counted(first(result))
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn outages_come_when_the_seed_says_and_explain_what_was_measured() {
 /// Begin and end, after the `begin` of the load, of the requests at `back` that were hit by a
 /// fault, in seconds.
 fn hits(sandbox: &Sandbox, begin: u64) -> Vec<(f64, f64)> {
-    let spans = read_jsonl(&sandbox.path().join("out/s.spans.jsonl")).unwrap();
+    let spans = read_jsonl(&sandbox.path().join("out/latest/s.spans.jsonl")).unwrap();
     let hit = |span: &&Span| &*span.service == "back" && span.fault_id.is_some();
     let since = |nanos: u64| (nanos as f64 - begin as f64) / 1e9;
     let time = |span: &Span| (since(span.start), since(span.end));
@@ -148,15 +148,16 @@ fn further_seeds_are_further_runs_and_the_spans_of_the_worst_are_kept() {
             .iter()
             .all(|repeat| answered(worst) <= answered(repeat))
     );
-    let files = fs::read_dir(sandbox.path().join("out")).unwrap();
+    let files = fs::read_dir(sandbox.path().join("out/latest")).unwrap();
     let spans = files.filter(|file| {
         let name = file.as_ref().unwrap().file_name();
         name.to_string_lossy().ends_with(".spans.jsonl")
     });
+    let runs = first(&result)["runs"].as_array().unwrap().len();
     assert_eq!(
         spans.count(),
-        2,
-        "those of the run that is shown, and of the worst one"
+        runs + 1,
+        "those of the runs that are judged, and of the worst of the others"
     );
 }
 
@@ -174,7 +175,7 @@ fn a_variant_is_run_with_the_same_seed_and_hangs_beside_the_others() {
     assert_eq!(tried["name"], "s.three-attempts");
     assert_eq!(naive["variant"]["scenario"], tried["variant"]["scenario"]);
     let lost = |one: &Value| {
-        one["runs"][0]["generator"]["counts"]["failed"]
+        counted(one)["generator"]["counts"]["failed"]
             .as_u64()
             .unwrap()
     };

@@ -52,7 +52,7 @@ async fn jaeger_gives_the_same_availability_per_hop_as_otlp_to_the_request() {
     let (ended, result) = run(&sandbox, ("s", SCENARIO), &flags);
     let forwarded = &first(&result)["forwarded"];
     assert_eq!(forwarded["dropped"], 0, "{}", ended.stderr);
-    let sent = read_jsonl(&sandbox.path().join("s/s.spans.jsonl"))
+    let sent = read_jsonl(&sandbox.path().join("s/latest/s.spans.jsonl"))
         .unwrap()
         .spans;
     let held = held(&jaeger.query, &sent).await;

@@ -8,21 +8,18 @@ use crate::{
 use maud::{Markup, html};
 
 pub(super) fn section(id: &str, result: &ScenarioResult) -> Markup {
-    let runs = result.runs.iter().enumerate();
-    let all: Vec<String> = runs.flat_map(|(nth, run)| of_run(nth, run)).collect();
-    let doubts = result.judgement.doubts.iter();
+    let all: Vec<String> = result.shown().map(of_run).unwrap_or_default();
     html! {
         section.caveats aria-labelledby={(id) "-trust"} {
             h3 id={(id) "-trust"} { "How far to trust it" }
             ul {
-                @for doubt in doubts { li.doubt { strong { "inconclusive: " } (doubt) } }
                 @for caveat in &all { li { (caveat) } }
             }
         }
     }
 }
 
-fn of_run(nth: usize, run: &RunResult) -> Vec<String> {
+fn of_run(run: &RunResult) -> Vec<String> {
     let told = [
         Some(accounting(run)),
         Some(format!("spans: {}", run.analysis.completeness)),
@@ -35,9 +32,7 @@ fn of_run(nth: usize, run: &RunResult) -> Vec<String> {
         run.deployed.as_ref().map(words::deployed),
         forwarded(run),
     ];
-    let which = if nth == 0 { "" } else { "rerun: " };
-    let told = told.into_iter().flatten();
-    told.map(|caveat| format!("{which}{caveat}")).collect()
+    told.into_iter().flatten().collect()
 }
 
 fn accounting(run: &RunResult) -> String {

@@ -23,6 +23,9 @@ pub(super) fn article(nth: usize, result: &ScenarioResult) -> Markup {
             p.name { bdi { (result.name) } }
             h2 id={(id) "-title"} { bdi { (result.plan.title()) } }
             p.lead { (offered(&result.plan)) ". Done about failures: " (plan_policy(&result.plan)) "." }
+            @if !result.plan.overrides().is_empty() {
+                p.lead { "With " (result.plan.overrides().join(" ")) " in place of the scenario's own." }
+            }
             (facts(result))
             @if let Some(run) = result.shown() {
                 (pictures::gallery(&id, result, run))
@@ -47,7 +50,7 @@ fn measured(run: &RunResult) -> Option<(f64, Interval)> {
 
 /// Prediction, measurement and verdict.
 fn facts(result: &ScenarioResult) -> Markup {
-    let (prediction, runs) = (&result.prediction, result.runs.iter().enumerate());
+    let prediction = &result.prediction;
     let (verdict, reason) = (result.judgement.verdict, reason(result));
     let distance = result.plan.expectation().distance.get();
     html! {
@@ -59,7 +62,15 @@ fn facts(result: &ScenarioResult) -> Markup {
                     span.aside { (about(prediction)) }
                 }
             }
-            @for (nth, run) in runs { (of_run(nth, &result.plan, run, prediction.availability)) }
+            @if let Some(run) = result.shown() {
+                (of_run(&result.plan, run, prediction.availability))
+            }
+            @for other in result.others() {
+                div { dt { "not counted" } dd { span.aside { (words::other_run(other)) } } }
+            }
+            @if let Some(lowered) = result.shown().and_then(words::lowered) {
+                div { dt { "load" } dd { span.aside { (lowered) } } }
+            }
             @if let Some(fix) = &result.fix { (promise(fix)) }
             div {
                 dt { "verdict" }
@@ -104,7 +115,7 @@ fn promise(fix: &FixCheck) -> Markup {
     html! { div { dt { "promise" } dd { (words::promise(fix)) } } }
 }
 
-fn of_run(nth: usize, plan: &Plan, run: &RunResult, predicted: Probability) -> Markup {
+fn of_run(plan: &Plan, run: &RunResult, predicted: Probability) -> Markup {
     let seen = measured(run);
     let predicted = run.given.map_or(predicted, |given| words::played(&given));
     html! {
@@ -118,7 +129,7 @@ fn of_run(nth: usize, plan: &Plan, run: &RunResult, predicted: Probability) -> M
             }
         }
         div {
-            dt { @if nth == 0 { "measured" } @else { "rerun" } }
+            dt { @if run.doubts.is_empty() { "measured" } @else { "disturbed, says nothing" } }
             dd {
                 @match &seen {
                     Some((value, seen)) => {
@@ -127,7 +138,7 @@ fn of_run(nth: usize, plan: &Plan, run: &RunResult, predicted: Probability) -> M
                             (interval(seen)) " at 99 %; "
                             (difference(value - predicted.get())) " from the prediction; "
                             (Probability::new(*value).map(in_nines).unwrap_or_default())
-                            @if nth > 0 { "; with the fresh seed " (run.seed) }
+                            @if run.seed != plan.seed() { "; with the fresh seed " (run.seed) }
                         }
                     }
                     None => "nothing",

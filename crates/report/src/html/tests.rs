@@ -3,7 +3,7 @@ mod stage;
 use super::page;
 use crate::{
     csv, pictures,
-    results::{Deployed, ScenarioResult, VariantOf},
+    results::{Deployed, HostCheck, Lowered, ScenarioResult, VariantOf},
 };
 use availability::{Doubt, Judgement, Verdict};
 use roxmltree::{Document, Node, ParsingOptions};
@@ -115,7 +115,6 @@ fn caveats_stand_beside_the_numbers() {
         requests: 1000,
     };
     doubtful.judgement = Judgement::from(Verdict::Holds).doubted([doubt]);
-    doubtful.runs.push(stage::run());
     doubtful.runs[0].accounting.lines = vec![stage::line("requests offered", 1000, 999)];
     parsed(vec![doubtful], |document, _| {
         let text = body_text(document);
@@ -127,11 +126,96 @@ fn caveats_stand_beside_the_numbers() {
             "3 requests left more than 50 ms late; the generator was at most 61.5 ms late",
             "the host was 50.00 % busy",
             "7 times the client gave up",
-            "with the fresh seed 42",
-            "rerun: 1,000 offered",
         ] {
             assert!(text.contains(caveat), "{caveat} is missing");
         }
+        let doubt = "3 of 1000 requests left late";
+        assert_eq!(text.matches(doubt).count(), 1, "{text}");
+    });
+}
+
+/// A scenario whose first run the host disturbed, at a tenth of the requests answered.
+fn disturbed() -> ScenarioResult {
+    let mut result = scenario("one", "The first");
+    let mut first = stage::run();
+    first.seed = 7;
+    first.analysis.root.outcomes.ok = 100;
+    first.analysis.root.outcomes.failed.total = 900;
+    first.accounting.lines = vec![stage::line("requests offered", 1000, 999)];
+    first.doubts = vec![Doubt::LateGenerator {
+        late: 300,
+        requests: 1000,
+    }];
+    result.runs.insert(0, first);
+    result.headline = 1;
+    result
+}
+
+#[test]
+fn the_run_that_counts_stands_first_and_a_discarded_one_is_a_line_below_it() {
+    let result = disturbed();
+    assert_eq!(result.disagreement().map(|line| &*line.what), None);
+    let line = "a run was discarded (seed 7, 10.00 % answered): 300 of 1000 requests left late";
+    let told = crate::terminal::scenario(&result, crate::terminal::Style::default());
+    let (above, below) = told.split_once(line).unwrap_or_else(|| panic!("{told}"));
+    assert!(above.contains("measured     96.10 %"), "{told}");
+    assert!(
+        !above.contains("10.00 %") && !below.contains("10.00 %"),
+        "{told}"
+    );
+    parsed(vec![result], |document, _| {
+        let text = body_text(document);
+        let (above, below) = text.split_once(line).unwrap_or_else(|| panic!("{text}"));
+        assert!(above.contains("96.10 %"), "{text}");
+        assert!(
+            !above.contains("10.00 %") && !below.contains("10.00 %"),
+            "{text}"
+        );
+    });
+}
+
+#[test]
+fn a_first_run_that_missed_the_prediction_is_named_beside_the_one_that_is_judged() {
+    let mut result = scenario("one", "The first");
+    let mut first = stage::run();
+    first.seed = 7;
+    first.accounting.lines = vec![stage::line("requests offered", 1000, 999)];
+    result.runs.insert(0, first);
+    result.headline = 1;
+    assert_eq!(
+        result.disagreement().map(|line| &*line.what),
+        Some("requests offered"),
+        "the first run is sound, so its counts must agree"
+    );
+    let told = crate::terminal::scenario(&result, crate::terminal::Style::default());
+    assert!(
+        told.contains("a first run (seed 7) measured 96.10 % and missed the prediction at 99 %"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_load_that_was_lowered_says_from_what_to_what_and_why() {
+    let mut result = scenario("one", "The first");
+    let lowered = Lowered {
+        from_per_s: 1400.0,
+        to_per_s: 600.0,
+        from_s: 14.3,
+        to_s: 33.3,
+        after_a_disturbed_run: false,
+    };
+    result.runs[0].host = Some(HostCheck {
+        carries_per_s: 903.0,
+        others_busy: 0.4,
+        lowered: Some(lowered),
+    });
+    let line = "this machine is busy: it carries about 900 requests/s of this chain now; the load \
+                was lowered from 1400/s to 600/s and takes 33 s instead of 14 s";
+    let told = crate::terminal::scenario(&result, crate::terminal::Style::default());
+    let words: Vec<_> = told.split_whitespace().collect();
+    assert!(words.join(" ").contains(line), "{told}");
+    parsed(vec![result], |document, _| {
+        assert!(body_text(document).contains(line));
     });
 }
 

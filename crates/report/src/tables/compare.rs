@@ -73,10 +73,23 @@ fn success(shown: &[(&ScenarioResult, &RunResult)]) -> Sheet {
         table.add_row(bought(result, run));
         table.add_row(how_sure(result, run));
     }
-    table.note = Some(
-        "attempts and CPU: of all services, for one request; CPU is what this run took".to_owned(),
-    );
+    let note = "attempts and CPU: of all services, for one request; CPU is what this run took";
+    table.note = Some(note.to_owned() + &different_loads(shown).unwrap_or_default());
     table
+}
+
+/// Says that latencies are not comparable, where a busy machine made the loads differ.
+fn different_loads(shown: &[(&ScenarioResult, &RunResult)]) -> Option<String> {
+    let is_lowered = |run: &RunResult| run.host.is_some_and(|host| host.lowered.is_some());
+    if !shown.iter().any(|(_, run)| is_lowered(run)) {
+        return None;
+    }
+    let rates = shown.iter().map(|(result, _)| result.plan.load().rate);
+    let rates: Vec<_> = rates.map(|rate| format!("{rate:.0}/s")).collect();
+    Some(format!(
+        "\nthis machine was busy, and loads were lowered: latencies are those at {}",
+        rates.join(", ")
+    ))
 }
 
 fn bought(result: &ScenarioResult, run: &RunResult) -> [String; 9] {

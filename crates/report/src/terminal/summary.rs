@@ -11,14 +11,16 @@ use crate::{
     },
 };
 use availability::{Probability, Verdict};
-use scenario::{Plan, Prediction};
+use scenario::{Plan, Prediction, Size};
 use std::fmt::Write;
 
 /// The scenario's title, load and seed.
 pub(super) fn title(plan: &Plan) -> String {
-    let mut text = format!("{}\n", plan.title());
-    text += &offered(plan);
-    text.push('\n');
+    let mut text = format!("{}\n{}\n", plan.title(), offered(plan));
+    if !plan.overrides().is_empty() {
+        let flags = plan.overrides().join(" ");
+        let _ = writeln!(text, "with {flags} in place of the scenario's own");
+    }
     text
 }
 
@@ -71,6 +73,12 @@ pub(super) fn footer(result: &ScenarioResult, run: &RunResult, style: Style) -> 
     let mut text = predicted(&result.prediction);
     text += &given(run);
     text += &measured(run);
+    for other in result.others() {
+        let _ = writeln!(text, "             {}", words::other_run(other));
+    }
+    if let Some(lowered) = words::lowered(run) {
+        let _ = writeln!(text, "load         {}", folded(&lowered));
+    }
     if let Some(long_run) = facts::long_run(&result.plan, run) {
         let _ = writeln!(text, "long run     {}", long_run_of(&long_run));
     }
@@ -92,13 +100,23 @@ pub(super) fn footer(result: &ScenarioResult, run: &RunResult, style: Style) -> 
     let _ = writeln!(text, "spans        {}", run.analysis.completeness);
     text += &deployed(run);
     text += &forwarded(run);
-    for rerun in result.runs.iter().skip(1) {
-        let _ = writeln!(text, "rerun        with the fresh seed {}", rerun.seed);
-        text += &given(rerun);
-        text += &measured(rerun);
-        text += &accounting(rerun);
-    }
     text
+}
+
+/// What is said where the host was too slow for any run.
+pub(super) fn without_runs(result: &ScenarioResult, style: Style) -> String {
+    predicted(&result.prediction) + &verdict(result, style)
+}
+
+/// Whether the number of requests is enough for what is asked.
+pub(super) fn sizes(sizes: &[Size]) -> String {
+    let line = |size| format!("size         {}\n", folded(&words::size(size)));
+    sizes.iter().map(line).collect()
+}
+
+/// A long line, folded where a new clause starts.
+fn folded(line: &str) -> String {
+    line.replace("; ", ";\n             ")
 }
 
 /// What was predicted of this run alone, if anything.
@@ -139,12 +157,14 @@ fn measured(run: &RunResult) -> String {
     let (Some(value), Some(seen)) = (ratio.value(), shown_interval(ratio)) else {
         return "measured     nothing\n".to_owned();
     };
+    let (value_in_words, seen) = (percent(value), interval(&seen));
+    if !run.doubts.is_empty() {
+        return format!(
+            "disturbed    {value_in_words} ({seen}, 99 %) says nothing of this chain: this machine was too busy\n"
+        );
+    }
     let nines = Probability::new(value).map(in_nines).unwrap_or_default();
-    format!(
-        "measured     {} ({}, 99 %): {nines}\n",
-        percent(value),
-        interval(&seen)
-    )
+    format!("measured     {value_in_words} ({seen}, 99 %): {nines}\n")
 }
 
 fn verdict(result: &ScenarioResult, style: Style) -> String {

@@ -22,7 +22,7 @@ const LEAST: usize = 3;
 const SOFT: [&str; 3] = [DATABASE, AUDIT, CONFIG];
 const HOPS: &[&str] = &["chain", "hops"];
 const RELAYS: &[&str] = &["chain", "relays"];
-const MOST_RELAYS: i64 = 32;
+pub(crate) const MOST_RELAYS: i64 = 32;
 const MOST_REPLICAS: u32 = 16;
 
 /// A list of names as it is written.

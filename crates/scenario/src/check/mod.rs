@@ -23,6 +23,7 @@ mod together;
 mod variant;
 mod when;
 
+pub(crate) use chain::MOST_RELAYS;
 pub use expect::DEFAULT_DISTANCE;
 pub use load::DEFAULT_PATIENCE;
 
@@ -32,6 +33,7 @@ use variant::Replaced;
 
 use crate::{
     error::{Error, Errors, Problem},
+    overrides::Overrides,
     plan::{Plan, Policy},
     raw::{self, RawScenario},
     schema,
@@ -45,14 +47,35 @@ pub const DEFAULT_SEED: u64 = 42;
 
 /// Parses the scenario `text`; `file` is its name in errors.
 pub fn parse(file: &str, text: &str) -> Result<Plan, Errors> {
-    let source = Source::new(text);
+    parse_with(file, text, &Overrides::default())
+}
+
+/// Parses the scenario `text` with the values of `overrides` in place of its own; `file` is its
+/// name in errors.
+pub fn parse_with(file: &str, text: &str, overrides: &Overrides) -> Result<Plan, Errors> {
+    let flags = overrides.flags();
+    match check(file, text, overrides) {
+        Ok(plan) => Ok(plan.with_overrides(&flags)),
+        Err(errors) if flags.is_empty() || check(file, text, &Overrides::default()).is_err() => {
+            Err(errors)
+        }
+        Err(errors) => Err(Errors { flags, ..errors }),
+    }
+}
+
+fn check(file: &str, text: &str, overrides: &Overrides) -> Result<Plan, Errors> {
+    let written = overrides.behind(text);
+    let source = Source::with_flags(&written.text, text.len());
     let mut check = Check {
         source,
         found: Vec::new(),
         variant: None,
     };
     let plan = match raw::read(source) {
-        Ok(raw) => check.scenario(raw),
+        Ok(mut raw) => {
+            check.found = written.apply(&mut raw);
+            check.scenario(raw)
+        }
         Err(found) => {
             check.found = found;
             Err(Reported)
@@ -68,7 +91,7 @@ pub fn parse(file: &str, text: &str) -> Result<Plan, Errors> {
 /// Parses the policy in `text`: a `[policy]` table by itself, or that with which a scenario
 /// starts; `file` is its name in errors.
 pub fn parse_policy(file: &str, text: &str) -> Result<Policy, Errors> {
-    let source = Source::new(text);
+    let source = Source::with_flags(text, text.len());
     if let Ok(raw) = raw::read(source)
         && is_policy_alone(text)
     {
@@ -188,6 +211,7 @@ impl Check<'_> {
             swept: None,
             variant: None,
             variants: Vec::new(),
+            overrides: Vec::new(),
         })
     }
 
@@ -282,11 +306,13 @@ impl Check<'_> {
                 problem,
                 line,
                 column,
+                flag: self.source.flag(span.start).map(str::to_owned),
             }
         };
         Errors {
             file: file.to_owned(),
             errors: self.found.into_iter().map(error).collect(),
+            flags: Vec::new(),
         }
     }
 }

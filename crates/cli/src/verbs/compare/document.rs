@@ -22,6 +22,9 @@ pub struct Scenario {
     #[serde(default)]
     variant: Option<Variant>,
     runs: Vec<Run>,
+    /// Which of the runs counts; results of earlier versions have no other than the first.
+    #[serde(default)]
+    headline: usize,
     judgement: Judgement,
 }
 
@@ -137,9 +140,9 @@ impl Scenario {
         self.judgement.verdict
     }
 
-    /// The run that is compared: the first, which nothing but the scenario chose.
+    /// The run that is compared: the one that counts.
     pub fn run(&self) -> Option<&Run> {
-        self.runs.first()
+        self.runs.get(self.headline)
     }
 }
 

@@ -64,7 +64,9 @@ pub fn scenario(name: &str, title: &str) -> ScenarioResult {
         prediction: scenario::predict(&plan),
         plan,
         variant: None,
+        sizes: Vec::new(),
         runs: vec![run()],
+        headline: 0,
         bounds: Vec::new(),
         repeats: Vec::new(),
         fix: None,
@@ -90,6 +92,8 @@ pub fn run() -> RunResult {
         seed: 42,
         given: None,
         schedule: Vec::new(),
+        host: None,
+        doubts: Vec::new(),
         load_s: 5.0,
         generator: Generator {
             counts,
