@@ -168,15 +168,19 @@ impl Chassis {
 
     /// The result of `work`, which sets up the service's own part; [`Error::Stopped`] if the
     /// service is stopped before that is done.
-    pub async fn set_up<T>(
-        &self,
-        work: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        tokio::select! {
-            done = work => done,
-            reason = self.stop_signal.clone() => {
-                tracing::info!(reason, "stopped before it served");
-                Err(Error::Stopped)
+    pub fn set_up<'a, T>(
+        &'a self,
+        work: impl Future<Output = Result<T, Error>> + 'a,
+    ) -> impl Future<Output = Result<T, Error>> + 'a {
+        // Opening a store takes a future of 20 kB, which would be a part of each future around it.
+        let work = Box::pin(work);
+        async {
+            tokio::select! {
+                done = work => done,
+                reason = self.stop_signal.clone() => {
+                    tracing::info!(reason, "stopped before it served");
+                    Err(Error::Stopped)
+                }
             }
         }
     }
