@@ -165,7 +165,13 @@ fn a_service_that_may_not_write_to_its_folder_says_so_and_names_the_setting() {
         let Some(mut command) = service(READ_ONLY, &folder) else {
             return;
         };
-        let ended = command.output().unwrap();
+        command.stdin(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // Open until it has ended: the end of its input would stop it.
+        let input = child.stdin.take();
+        let ended = child.wait_with_output().unwrap();
+        drop(input);
         let said = String::from_utf8(ended.stderr).unwrap();
         assert_eq!(ended.status.code(), Some(3), "{said}");
         let setting = format!(
