@@ -29,7 +29,7 @@ def planned_s(run):
     return lowered["from_s"] if lowered else run["load_s"]
 
 
-# A run that a busy host disturbed, or that missed its prediction, is made again by the lab itself; so many seconds more
+# A run that a busy host disturbed, or that missed its prediction, is made again by the lab itself; this many seconds more
 # go into starting a chain, logging in, and looking at what it left.
 AROUND_S = 3
 for name, scenario in results.items():

@@ -61,7 +61,7 @@ class Postgres:
     def __enter__(self):
         try:
             self.make()
-            # As the image does: nobody gets in before the databases are there.
+            # As the image does: it accepts no connection before the databases exist.
             self.start("")
             self.make_databases()
             self.run("pg_ctl", "-D", "data", "-w", "-m", "fast", "stop")

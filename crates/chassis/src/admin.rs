@@ -33,7 +33,7 @@ use types::Problem;
 /// ```text
 /// starting => (waiting | ready)   its store is not there yet | it serves
 /// waiting  => starting            its store is there
-/// ready    => draining            it is told to stop
+/// ready    => draining            it receives the signal to stop
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Readiness(Arc<AtomicU8>);

@@ -26,10 +26,10 @@ use tokio::{
 
 /// Workers of the burst: enough to keep a few cores busy through four hops.
 const WORKERS: u64 = 16;
-/// The burst ends after so long, or earlier when it is clear that the host carries the load.
+/// The burst ends after this time, or earlier when it is clear that the host carries the load.
 const LONGEST: Duration = Duration::from_millis(900);
 const LOOK: Duration = Duration::from_millis(150);
-/// It is clear when it carries so many times the rate.
+/// It is clear when it carries this multiple of the rate.
 const CLEARLY: f64 = 2.0;
 /// How long an answer is waited for: a chain that is slower by design says nothing of the host.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-/// Clock ticks in a second: Linux counts so many for user space on every architecture.
+/// Clock ticks in a second: Linux counts this many for user space on every architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// User and system time of the process `pid` so far, in seconds; none if it has ended.

@@ -285,19 +285,17 @@ async fn conclude(
         stretches: timeline::stretches(plan, &switches, load_s),
     };
     let spans_file = file.clone();
-    let keep = plan.sample();
-    let begin = timeline::begin(&switches);
+    let (keep, start) = (plan.sample(), timeline::begin(&switches));
     let work = move || {
-        let changes = replica_changes(archive.spans(), begin);
-        let (analysis, waterfalls, sampled) =
-            put_together(&archive, options, all_spans, &file, keep)?;
-        Ok::<_, LabError>((analysis, changes, waterfalls, sampled))
+        let changes = replica_changes(archive.spans(), start);
+        let together = put_together(&archive, options, all_spans, &file, keep)?;
+        Ok::<_, LabError>((together, changes))
     };
     let work = tokio::task::spawn_blocking(work).await;
-    let (mut analysis, mut changes, waterfalls, sampled) =
+    let ((mut analysis, waterfalls, sampled), mut changes) =
         work.map_err(|error| LabError::Broken(error.to_string()))??;
-    let told = (&mut analysis.transitions[..], &mut changes[..]);
-    timeline::name_replicas(plan, told, &replicas);
+    let named = (&mut analysis.transitions[..], &mut changes[..]);
+    timeline::name_replicas(plan, named, &replicas);
     let timeline = timeline::of(&mut analysis, &switches, changes);
     let accounting = accounting::compare(&generator.counts, metrics.as_ref(), &analysis);
     Ok(RunResult {

@@ -1,4 +1,4 @@
-//! The keys of `[policy]` one by one, for whoever sets them without a file.
+//! The keys of `[policy]` one by one, for callers that set them without a file.
 
 use crate::{
     error::Errors,

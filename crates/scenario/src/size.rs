@@ -19,7 +19,7 @@ pub struct Size {
     pub of: Asked,
     /// How many requests the run is expected to make.
     pub requests: u64,
-    /// The smallest distance that so many requests can tell, as a share; none if they can tell
+    /// The smallest distance that this number of requests can tell, as a share; none if they can tell
     /// none, or if no distance is asked.
     pub tells: Option<f64>,
     /// The distance that is asked, as a share.
@@ -108,7 +108,7 @@ fn settled(of: Asked, requests: u64, value: Probability, bounds: &Bounds) -> Opt
     })
 }
 
-/// The smallest distance that is told by `requests` requests, if `needed` of them tell one.
+/// The smallest distance that `requests` requests can tell, if `needed` of them can tell `distance`.
 fn smallest(requests: u64, needed: impl Fn(f64) -> Option<u64>) -> Option<f64> {
     let is_told = |distance: f64| needed(distance).is_some_and(|needed| needed <= requests);
     let (mut low, mut high) = (0.0, 1.0);

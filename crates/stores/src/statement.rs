@@ -4,7 +4,7 @@
 //! (<https://opentelemetry.io/docs/specs/semconv/db/database-spans/>), named by what a statement
 //! does and to which table. The values that are bound to it are in none of them, and neither is
 //! its text. Outside of a sampled request there are no spans: statements of background work, and
-//! the `ROLLBACK` of a transaction that was given up, belong to nobody's request.
+//! the `ROLLBACK` of a transaction that was given up, belong to no request.
 
 use crate::Failure;
 use futures_util::{

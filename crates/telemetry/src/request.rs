@@ -22,7 +22,7 @@ pub fn carry(context: Context, tracer: &SdkTracer) -> Context {
 }
 
 /// Starts a span below that of the current context. Where no tracer is carried there is none,
-/// and `span` is not called: it costs nothing to describe a span that nobody will see.
+/// and `span` is not called: a span that is not sampled costs nothing to describe.
 pub fn start_span(span: impl FnOnce() -> SpanBuilder) -> Option<Span> {
     let context = Context::current();
     let Carried(tracer) = context.get()?;

@@ -5,7 +5,7 @@ use chassis::{Error, Options};
 use clap::Parser;
 use std::{ffi::OsString, process::ExitCode};
 
-/// Runs `service` until it is told to stop.
+/// Runs `service` until it receives the signal to stop.
 pub fn serve(service: Service) -> ExitCode {
     match service {
         Service::Gateway(settings) => run(settings.args, gateway::serve),

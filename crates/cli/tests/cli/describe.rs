@@ -54,7 +54,7 @@ fn what_a_new_scenario_calls_itself_is_true_of_it() {
         .replace("# [policy", "[policy")
         .replace("# retries", "retries");
     let plan = scenario::parse("starter", &on).unwrap();
-    // Nobody tries again in place of the client: what the gateway loses stays lost.
+    // The client does not retry: a request that the gateway loses stays lost.
     assert!((scenario::predict(&plan).availability.get() - 0.99).abs() < 1e-4);
     let full = scenario::parse("full", scenario::SHAPE).unwrap();
     assert!((scenario::predict(&full).availability.get() - 0.99).abs() < 1e-9);

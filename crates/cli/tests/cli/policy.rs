@@ -1,4 +1,4 @@
-//! `nines policy set`: a policy that can't be is refused before any service hears of it.
+//! `nines policy set`: an invalid policy is refused before any service receives it.
 
 use super::nines;
 use std::fs;

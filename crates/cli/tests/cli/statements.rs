@@ -8,7 +8,7 @@ use testkit::{
 };
 use traces::{Kind, Receiver, ReceiverOptions, Span};
 
-/// The spans of a chain in which somebody logs in, writes to their page and reads it.
+/// The spans of a chain in which a user logs in, writes to their page and reads it.
 async fn spans(engine: Engine) -> Vec<Span> {
     let receiver = Receiver::start(([127, 0, 0, 1], 0).into(), ReceiverOptions::default());
     let receiver = receiver.await.unwrap();

@@ -253,7 +253,7 @@ fn without(known: &[Span], mut spans: ExportTraceServiceRequest) -> ExportTraceS
 
 /// What the spans of a trace say of those that are not there.
 fn state(known: &[Span], fetched: &[Span]) -> State {
-    // A statement tells of no other span but its request's, whose attempt tells of it too.
+    // A statement names no other span but its request's, which that request's attempt names as well.
     let spans = || {
         let all = known.iter().chain(fetched);
         all.filter(|span| !span.is_statement)

@@ -21,7 +21,7 @@ enum Step {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
-    /// A value of another type or out of range; the value is known to whoever reads it.
+    /// A value of another type or out of range; the reader of the error knows the value.
     Value {
         value: Option<String>,
         expected: String,
@@ -204,7 +204,7 @@ impl de::Error for Misfit {
             Unexpected::Signed(number) => Some(number.to_string()),
             Unexpected::Float(number) => Some(number.to_string()),
             Unexpected::Str(text) => Some(shown(&text.into())),
-            // Whoever reads the value knows it.
+            // The reader of the error knows the value.
             _ => None,
         };
         Self::new(Kind::Value { value, expected })
