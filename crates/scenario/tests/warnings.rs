@@ -133,6 +133,10 @@ fn a_setting_that_can_never_work_is_told_of() {
             "[policy.retry.budget]\nratio = 0.0004\n".to_owned(),
             "P1 policy.retry.budget.ratio = 0.0004, but the unit that a budget counts in = 0.001: it rounds to 0, so calls earn no retries",
         ),
+        (
+            "[policy.retry.budget]\ncapacity = 1\n".to_owned(),
+            "P1 policy.retry.budget.capacity = 1, but the price of a retry after a refusal by a busy callee = 2: the budget never pays for such a retry; expected a capacity of 2 or more",
+        ),
     ];
     for (policy, expected) in cases {
         assert_eq!(of(&format!("{SEQUENCE}[policy]\n{policy}")), [expected]);
@@ -217,4 +221,10 @@ fn work_that_takes_longer_than_its_caller_waits_is_told() {
         told.starts_with("W4 a -> b: the work itself = 60ms"),
         "{told}"
     );
+}
+
+#[test]
+fn a_budget_that_can_just_pay_for_a_retry_of_a_refused_call_has_no_warning() {
+    let policy = "[policy.retry.budget]\ncapacity = 2\n";
+    assert!(of(&format!("{SEQUENCE}[policy]\n{policy}")).is_empty());
 }

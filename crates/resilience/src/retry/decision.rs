@@ -34,9 +34,10 @@ pub struct Situation {
 
 /// What a retry costs of the budget.
 const PRICE: u32 = 1;
-/// What it costs where the callee has said that it is overloaded: its load is better cut
-/// twice as fast (the AWS SDKs charge double for what smells of overload, too).
-const PRICE_OF_OVERLOAD: u32 = 2;
+/// What a retry costs of the budget if the callee has refused the call because it is
+/// overloaded: its load is better cut twice as fast (the AWS SDKs charge more for signs of
+/// overload, too). A budget of less capacity never pays for such a retry.
+pub const PRICE_OF_OVERLOAD: u32 = 2;
 
 impl RetryPolicy {
     /// What follows `failure`. The budget is asked last, so that nothing is taken from it

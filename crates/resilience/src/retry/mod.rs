@@ -62,7 +62,7 @@ mod policy;
 pub use backoff::Backoff;
 pub use bucket::Bucket;
 pub use budget::RetryBudget;
-pub use decision::{Decision, Situation};
+pub use decision::{Decision, PRICE_OF_OVERLOAD, Situation};
 pub(crate) use layer::is_repeatable;
 pub use layer::{CallRetry, ObserveRetry, Repeatable, RetryLayer};
 pub use policy::{BudgetSettings, RetryPolicy, RetrySettings};

@@ -51,7 +51,9 @@ pub struct BudgetSettings {
     /// Retries earned each second, whatever the load: without a floor, a service that is
     /// seldom called could never try again.
     pub floor: f64,
-    /// The most retries that can be saved up, which is also how many there are at first.
+    /// The most retries that can be saved up, which is also how many there are at first. A
+    /// retry of a call that an overloaded callee refused costs
+    /// [two](super::PRICE_OF_OVERLOAD): with a capacity of 1 there are none of those.
     pub capacity: u32,
 }
 

@@ -4,7 +4,7 @@ use super::words;
 use crate::{plan::Phase, topology::Visit};
 use resilience::{
     circuit_breaker::{BreakerPolicy, BreakerSettings},
-    retry::BudgetSettings,
+    retry::{BudgetSettings, PRICE_OF_OVERLOAD},
 };
 use serde::Serialize;
 use std::fmt;
@@ -70,7 +70,9 @@ pub(super) fn settings(phase: &Phase, visits: &[Visit]) -> Vec<Futile> {
             too_few(phase, visits, breaker),
         ]
     });
-    let of_budget = budget.into_iter().map(|budget| earns_nothing(&budget));
+    let of_budget = budget
+        .into_iter()
+        .flat_map(|budget| [earns_nothing(&budget), too_small(&budget)]);
     of_breaker.chain(of_budget).flatten().collect()
 }
 
@@ -154,6 +156,20 @@ fn earns_nothing(budget: &BudgetSettings) -> Option<Futile> {
             ("policy.retry.budget.ratio", budget.ratio.to_string()),
             ("the unit that a budget counts in", "0.001".to_owned()),
             "it rounds to 0, so calls earn no retries",
+        )
+    })
+}
+
+/// A capacity below the price of a retry.
+fn too_small(budget: &BudgetSettings) -> Option<Futile> {
+    (budget.capacity < PRICE_OF_OVERLOAD).then(|| {
+        futile(
+            ("policy.retry.budget.capacity", budget.capacity.to_string()),
+            (
+                "the price of a retry after a refusal by a busy callee",
+                PRICE_OF_OVERLOAD.to_string(),
+            ),
+            "the budget never pays for such a retry; expected a capacity of 2 or more",
         )
     })
 }
