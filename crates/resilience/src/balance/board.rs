@@ -8,6 +8,8 @@ use crate::{
 use std::{sync::Arc, time::Duration};
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tests;
 
 /// The replicas of one callee, and what is known of them. Without a clock of its own: `now`

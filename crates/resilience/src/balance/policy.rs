@@ -98,7 +98,8 @@ pub struct EjectSettings {
     #[serde(with = "human")]
     pub max_time: Duration,
     /// The largest share of the replicas that is left out at once, rounded down: of two
-    /// replicas one, of three one. Never all of them.
+    /// replicas one, of three one. Never all of them. Half by default; the [module's
+    /// docs](super) say why. A larger share needs a lower [`BalanceSettings::panic_below`].
     pub max_share: f64,
 }
 

@@ -1,4 +1,4 @@
-//! The core: how long a replica takes, lately.
+//! The core: a recent average, of latencies or of failures.
 
 use crate::sync::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -25,42 +25,50 @@ const LAG: u32 = u32::MAX / 2;
 /// the other replicas. What is slow always is noticed all the same, and what hangs has its
 /// calls in flight against it.
 ///
-/// One word: the average in nanoseconds as an `f32` (upper half; 0: nothing is known), and
-/// when it was that (lower half).
+/// Samples are not negative. One word: the average as an `f32` (upper half; 0: no sample yet),
+/// and the time of the last sample (lower half).
 #[derive(Debug)]
-pub(super) struct Latency(AtomicU64);
+pub(super) struct Average(AtomicU64);
 
-impl Latency {
+impl Average {
     pub(super) fn new() -> Self {
         Self(AtomicU64::new(0))
     }
 
-    /// The average at `now`, in nanoseconds: of a replica that is not called any more it
-    /// falls, so that it is tried again some day. None: nothing is known.
+    /// The average at `now`: it falls while no sample comes, so that a replica that is not
+    /// called any more is tried again some day. None before the first sample.
     pub(super) fn at(&self, now: Duration) -> Option<f64> {
         let (average, then) = unpack(self.0.load(Relaxed));
         (average > 0.0).then(|| f64::from(average) * kept(then, ticks(now)))
     }
 
-    /// A call has taken `sample`.
-    pub(super) fn record(&self, sample: Duration, now: Duration) {
-        self.update(sample, now, |_, _| true);
+    /// Counts `sample`.
+    pub(super) fn record(&self, sample: f64, now: Duration) {
+        self.update(sample, now, |_| true);
     }
 
-    /// A call has taken `sample` and would have taken longer: that is news only if it is
-    /// more than the average.
-    pub(super) fn at_least(&self, sample: Duration, now: Duration) {
-        self.update(sample, now, |sample, average| sample > average);
+    /// Counts a call that would have taken longer than `sample`: only if that is more than the
+    /// average, and as a first sample.
+    pub(super) fn at_least(&self, sample: f64, now: Duration) {
+        self.update(sample, now, |known| {
+            known.is_none_or(|average| sample > average)
+        });
     }
 
-    fn update(&self, sample: Duration, now: Duration, is_news: impl Fn(f64, f64) -> bool) {
-        let sample = (sample.as_nanos() as f64).max(1.0);
+    /// Counts `sample` only if it is more than the average, and not as a first sample.
+    pub(super) fn raise(&self, sample: f64, now: Duration) {
+        self.update(sample, now, |known| {
+            known.is_some_and(|average| sample > average)
+        });
+    }
+
+    fn update(&self, sample: f64, now: Duration, counts: impl Fn(Option<f64>) -> bool) {
         let now = ticks(now);
         let mut word = self.0.load(Relaxed);
         loop {
             let (average, then) = unpack(word);
             let known = average > 0.0;
-            if known && !is_news(sample, f64::from(average)) {
+            if !counts(known.then_some(f64::from(average))) {
                 return;
             }
             let weight = if known {
@@ -108,7 +116,7 @@ fn ticks(now: Duration) -> u32 {
 
 #[expect(clippy::cast_possible_truncation, reason = "seven digits will do")]
 fn pack(average: f64, then: u32) -> u64 {
-    // Not to nothing, which would mean that nothing is known.
+    // Above 0, which means that there was no sample yet.
     let average = (average as f32).max(f32::MIN_POSITIVE);
     u64::from(average.to_bits()) << 32 | u64::from(then)
 }
