@@ -4,6 +4,7 @@
 //! holds its attempts, and each attempt holds the request it became, if that was seen.
 
 use crate::{
+    abandoned,
     assemble::Trace,
     outcome,
     span::{Kind, Span},
@@ -39,6 +40,9 @@ pub struct Call<'a> {
     pub outcome: Outcome,
     /// Why it failed, as the caller saw it.
     pub cause: Option<Cause>,
+    /// Whether its caller cancelled it for a reason that has nothing to do with the callee,
+    /// such as the failure of another call. Then it is no failure of the callee.
+    pub abandoned: bool,
     /// Its attempts, by start.
     pub attempts: Vec<usize>,
 }
@@ -52,6 +56,9 @@ pub struct Attempt<'a> {
     pub outcome: Outcome,
     /// Why it failed.
     pub cause: Option<Cause>,
+    /// Whether it was cancelled because its call was abandoned, or was answered by another
+    /// attempt. Then it is no failure of the callee.
+    pub abandoned: bool,
     /// The request the callee saw, if it saw one.
     pub request: Option<usize>,
 }
@@ -96,6 +103,7 @@ impl<'a> Calls<'a> {
                     .map(|child| (*child, below)),
             );
         }
+        abandoned::mark(&mut calls);
         calls
     }
 
@@ -168,6 +176,7 @@ impl<'a> Calls<'a> {
             assumed,
             outcome: outcome::of_call(span),
             cause: outcome::cause_of_call(span),
+            abandoned: false,
             attempts: Vec::new(),
         });
         if let Some(request) = above.request {
@@ -187,6 +196,7 @@ impl<'a> Calls<'a> {
             span,
             outcome,
             cause,
+            abandoned: false,
             request: None,
         });
         if let Some(call) = above.call {

@@ -5,7 +5,7 @@
 //! | How do spans get here? | [`receiver`]: OTLP on one port; [`jsonl`]: from and to a file; [`jaeger`]: from a Jaeger that has them |
 //! | What is kept of a span? | [`span`], read from OTLP by [`mod@decode`] |
 //! | Which spans belong together? | [`assemble`]: trees; [`calls`]: calls, attempts, requests |
-//! | How did each of them end? | [`outcome`] |
+//! | How did each of them end? | [`outcome`]; `abandoned`: those that their caller dropped |
 //! | Whose fault was it? | [`origin`] |
 //! | What does that make of each hop? | [`analysis`] |
 //! | Which traces are worth a look? | [`waterfall`] |
@@ -13,7 +13,8 @@
 //! Three rules decide every number. Availability comes from **calls**, because a user of a
 //! service does not care how many attempts an answer took. Calls are decided from **the
 //! caller's side**, because a callee that is down sends no spans. And only a failure that
-//! **originates** in a hop is the hop's fault.
+//! **originates** in a hop is the hop's fault: a request that its caller cancelled is not a
+//! failure of the server.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,6 +33,7 @@
 //! # }
 //! ```
 
+mod abandoned;
 pub mod analysis;
 mod archive;
 pub mod assemble;

@@ -2,8 +2,13 @@
 //!
 //! A failed call is followed down: to its last failed attempt, to the request the callee
 //! saw, to the call that failed last while serving it, and so on until no failed call is
-//! left. A request abandoned by its caller is followed in the same way, for what it was
-//! waiting for is what the caller ran out of patience with.
+//! left. A request that was cancelled because its caller ran out of time is followed in the
+//! same way: the call it waited for is what took too long. A call that its caller dropped for
+//! another reason is not followed: if two calls are made at the same time and one fails, the
+//! other is cancelled and has lost nothing (the module `abandoned` has the rules).
+//!
+//! Only a request that failed is lost. If the user got an answer, no hop lost the request,
+//! whatever failed on the way: a failed call that its caller did without is absorbed.
 //!
 //! A hop that absorbed one failure and then failed by itself looks like a hop that passed
 //! the failure on; spans do not tell the two apart.
@@ -54,6 +59,8 @@ pub(crate) enum CallFate {
     Degraded,
     Own(OriginKind),
     Propagated,
+    /// Cancelled by the caller for a reason of its own.
+    Abandoned,
 }
 
 /// What became of an attempt at the hop it reached.
@@ -67,7 +74,8 @@ pub(crate) enum AttemptFate {
     Late,
     /// Failed because a call made from here failed.
     Propagated,
-    /// Given up by the caller, who had its answer from elsewhere.
+    /// Cancelled by the caller, which had its answer from another attempt or failed by
+    /// another call.
     Abandoned,
 }
 
@@ -107,6 +115,7 @@ pub(crate) fn fate_of_call(calls: &Calls<'_>, call: &Call<'_>) -> CallFate {
     match call.outcome {
         Outcome::Ok => CallFate::Ok,
         Outcome::Degraded => CallFate::Degraded,
+        Outcome::Failed if call.abandoned => CallFate::Abandoned,
         Outcome::Failed => {
             let attempt = blamed_attempt(calls, call);
             match attempt.and_then(|attempt| culprit(calls, attempt)) {
@@ -117,23 +126,20 @@ pub(crate) fn fate_of_call(calls: &Calls<'_>, call: &Call<'_>) -> CallFate {
     }
 }
 
-/// What became of an attempt of `call`.
-pub(crate) fn fate_of_attempt(
-    calls: &Calls<'_>,
-    call: &Call<'_>,
-    attempt: &Attempt<'_>,
-) -> AttemptFate {
-    match (attempt.outcome, attempt.cause) {
-        (Outcome::Ok, _) => AttemptFate::Ok,
-        (Outcome::Degraded, _) => AttemptFate::Degraded,
-        (_, Some(Cause::Cancelled)) if call.outcome.is_available() => AttemptFate::Abandoned,
+/// What became of an attempt at the hop it reached.
+pub(crate) fn fate_of_attempt(calls: &Calls<'_>, attempt: &Attempt<'_>) -> AttemptFate {
+    match attempt.outcome {
+        Outcome::Ok => AttemptFate::Ok,
+        Outcome::Degraded => AttemptFate::Degraded,
+        _ if attempt.abandoned => AttemptFate::Abandoned,
         _ if culprit(calls, attempt).is_some() => AttemptFate::Propagated,
         _ if made_calls(calls, attempt) => AttemptFate::Late,
         _ => AttemptFate::Entry,
     }
 }
 
-/// Whether a request was answered although a call made for it failed.
+/// Whether a request was answered although a call made for it failed. A call that it dropped
+/// has not failed.
 pub(crate) fn absorbed(calls: &Calls<'_>, request: &Request<'_>) -> bool {
     request.outcome.is_available() && last_failed(calls, request).is_some()
 }
@@ -162,7 +168,10 @@ fn culprit(calls: &Calls<'_>, attempt: &Attempt<'_>) -> Option<usize> {
 }
 
 fn last_failed(calls: &Calls<'_>, request: &Request<'_>) -> Option<usize> {
-    let failed = |call: &usize| !calls.calls[*call].outcome.is_available();
+    let failed = |call: &usize| {
+        let call = &calls.calls[*call];
+        !call.outcome.is_available() && !call.abandoned
+    };
     let ended = |call: &usize| (calls.calls[*call].span.end, *call);
     request
         .calls

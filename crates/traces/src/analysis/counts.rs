@@ -109,6 +109,17 @@ pub struct CallCounts {
     pub unseen: u64,
     /// Failures that came from below.
     pub propagated: u64,
+    /// Of the failed, those that the caller cancelled for a reason of its own, such as the
+    /// failure of another call. They are no failures of the hop.
+    pub abandoned: u64,
+}
+
+impl CallCounts {
+    /// Ok or degraded, of all that were not abandoned.
+    pub fn effective(&self) -> Ratio {
+        let good = self.outcomes.ok + self.outcomes.degraded;
+        Ratio::new(good, self.outcomes.failed.total - self.abandoned)
+    }
 }
 
 /// Attempts made on a hop.
@@ -117,7 +128,8 @@ pub struct AttemptCounts {
     /// How they ended.
     #[serde(flatten)]
     pub outcomes: Outcomes,
-    /// Of the failed, those the caller gave up because it had its answer from elsewhere.
+    /// Of the failed, those that the caller cancelled because it had its answer from another
+    /// attempt or because of the failure of another call. They are no failures of the hop.
     pub abandoned: u64,
     /// The first attempt of each call.
     pub first: u64,
@@ -134,11 +146,12 @@ impl AttemptCounts {
 /// Requests a hop says it received.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RequestCounts {
-    /// How they ended, in the hop's own words; those abandoned by their caller are failures
-    /// with the cause `cancelled`.
+    /// How they ended, as the hop recorded it. Those that their caller cancelled are among the
+    /// failed, with the cause `cancelled`, though they are no failures of the hop: its own
+    /// availability does not count them.
     #[serde(flatten)]
     pub outcomes: Outcomes,
-    /// Those answered although a call made for them failed.
+    /// Those answered although a call made for them failed: the hop did without a soft callee.
     pub absorbed: u64,
     /// Faults injected, by name: the truth to check the attribution against.
     pub faults: BTreeMap<String, u64>,
@@ -149,7 +162,7 @@ pub struct RequestCounts {
 /// Later attempts are left out: where faults last, retries see more of them than calls do.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Own {
-    /// First attempts, but for those abandoned.
+    /// First attempts, without those that the caller abandoned.
     pub reached: u64,
     /// Failed here before any call was made from here.
     pub entry: u64,

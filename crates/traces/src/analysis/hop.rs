@@ -26,11 +26,12 @@ pub struct HopAnalysis {
     pub requests: RequestCounts,
     /// Attempts for which it told of no request.
     pub unpaired: Unpaired,
-    /// Its own work, from first attempts.
+    /// Its own work, from first attempts. Those that its callers abandoned do not count.
     pub own: Own,
     /// Availability per attempt.
     pub actual: Ratio,
-    /// Availability per call, after the policies of its callers.
+    /// Availability per call, after the policies of its callers. Calls that they abandoned
+    /// do not count.
     pub effective: Ratio,
     /// Root requests whose failure originated here.
     pub lost_here: u64,
@@ -66,6 +67,7 @@ impl HopTally {
         match fate_of_call(calls, call) {
             CallFate::Ok | CallFate::Degraded => return,
             CallFate::Propagated => counts.propagated += 1,
+            CallFate::Abandoned => counts.abandoned += 1,
             CallFate::Own(OriginKind::NotTried) => counts.not_tried += 1,
             CallFate::Own(kind) => {
                 counts.self_failures += 1;
@@ -85,7 +87,7 @@ impl HopTally {
             .enumerate()
         {
             self.in_trace += 1;
-            let fate = fate_of_attempt(calls, call, attempt);
+            let fate = fate_of_attempt(calls, attempt);
             let counts = &mut self.hop.attempts;
             counts.outcomes.add(attempt.outcome, attempt.cause);
             counts.abandoned += u64::from(fate == AttemptFate::Abandoned);
@@ -145,7 +147,7 @@ impl HopTally {
         HopAnalysis {
             hop: name.to_owned(),
             actual: self.hop.attempts.actual(),
-            effective: self.hop.calls.outcomes.availability(),
+            effective: self.hop.calls.effective(),
             cumulative: Ratio::new(offered - *lost, *lost),
             load_amplification: (offered > 0).then(|| attempts / offered as f64),
             load_deviation: deviation(attempts, self.squares as f64, offered),

@@ -1,5 +1,6 @@
 //! What the crate promises, from spans on the wire to availability per hop.
 
+mod abandoned;
 mod analysis;
 mod foreign;
 mod jaeger;

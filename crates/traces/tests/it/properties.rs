@@ -57,10 +57,29 @@ fn origin(call: &Call) -> &str {
         .filter(|a| is_failed(a.end))
         .and_then(|a| a.request.as_ref());
     let below = request.filter(|r| is_failed(r.end));
-    match below.and_then(|request| request.calls.iter().rfind(|call| is_failed(call.end))) {
+    match below.and_then(last_to_blame) {
         Some(child) => origin(child),
         None => &call.callee,
     }
+}
+
+fn last_to_blame(request: &Request) -> Option<&Call> {
+    let mut calls = request.calls.iter();
+    calls.rfind(|call| is_failed(call.end) && !is_dropped(call, request))
+}
+
+/// Whether a request that failed for another reason dropped this call.
+fn is_dropped(call: &Call, request: &Request) -> bool {
+    let is_other = |call: &Call| is_failed(call.end) && call.end != CANCELLED;
+    let last = call.attempts.last().map(|attempt| attempt.end);
+    call.end == CANCELLED
+        && match request.end.cause {
+            Some(Cause::Cancelled) => false,
+            Some(Cause::Timeout) => {
+                last != Some(failed(Cause::Timeout)) && request.calls.iter().any(is_other)
+            }
+            _ => true,
+        }
 }
 
 proptest! {
@@ -92,9 +111,11 @@ proptest! {
         let analysis = analysed(&spans_of(&run));
         for hop in &analysis.hops {
             let (calls, own) = (&hop.calls, &hop.own);
-            let accounted = calls.self_failures + calls.propagated + calls.not_tried;
+            let accounted = calls.self_failures + calls.propagated + calls.not_tried
+                + calls.abandoned;
             prop_assert_eq!(calls.outcomes.failed.total, accounted);
-            prop_assert_eq!(hop.effective, Ratio::new(calls.outcomes.ok + calls.outcomes.degraded, accounted));
+            prop_assert_eq!(hop.effective, Ratio::new(
+                calls.outcomes.ok + calls.outcomes.degraded, accounted - calls.abandoned));
             prop_assert!(own.entry + own.late + own.propagated <= own.reached);
             prop_assert!(own.reached <= hop.attempts.first && hop.attempts.first <= calls.outcomes.offered);
             prop_assert!(own.value().is_none_or(|own| (0.0..=1.0).contains(&own)));
