@@ -4,12 +4,9 @@ use crate::{
     results::{Generator, RunResult, ScenarioResult, proportion},
     words::played,
 };
-use availability::{
-    Confidence, Interval, Probability, Proportion, batches,
-    perfect::{Fates, Gain, gain},
-};
+use availability::{Confidence, Interval, Probability, Proportion, batches};
 use faults::When;
-use scenario::{Load, Model, Phase, Plan, Policy, Prediction};
+use scenario::{Load, Model, Phase, Plan, Prediction};
 use std::time::Duration;
 use traces::{HopAnalysis, Ratio, analysis::Stretch};
 
@@ -75,18 +72,6 @@ pub(crate) fn hops_are_predicted(result: &ScenarioResult) -> bool {
     !(result.plan.depends_on_time() && (closed || result.tries_again()))
 }
 
-/// Whether hops fail independently of each other, and each failure is tried again where it
-/// arose and nowhere else: then "if it never failed" is exact.
-pub fn gains_are_exact(plan: &Plan) -> bool {
-    let is_simple = |policy: &Policy| {
-        let retry = policy.retry.map(|retry| *retry.settings());
-        let local = retry.is_none_or(|retry| !retry.propagated && retry.budget.is_none());
-        local && policy.breaker.is_none()
-    };
-    let is_played = plan.depends_on_time() || plan.is_played();
-    !is_played && plan.phases().iter().all(|phase| is_simple(&phase.policy))
-}
-
 /// What was predicted of the run that is shown: of that run alone, if it was played.
 pub(crate) fn predicted(result: &ScenarioResult) -> Probability {
     let given = result.shown().and_then(|run| run.given);
@@ -145,51 +130,6 @@ fn mean_outage(plan: &Plan) -> Option<Duration> {
         _ => None,
     });
     down.max()
-}
-
-/// What a hop has lost, and what users would gain if it never failed by itself.
-pub(crate) struct Loss<'a> {
-    /// The hop.
-    pub(crate) hop: &'a HopAnalysis,
-    /// Its part of everything that was lost.
-    pub(crate) share: f64,
-    /// The gain.
-    pub(crate) gain: Gain,
-}
-
-/// The losses of all hops, in the order in which requests reach them; none if nothing was lost.
-pub(crate) fn losses(run: &RunResult, level: Confidence) -> Vec<Loss<'_>> {
-    let outcomes = &run.analysis.root.outcomes;
-    let lost = outcomes.failed.total;
-    if lost == 0 {
-        return Vec::new();
-    }
-    let mut before = 0;
-    let fates_of = |hop: &HopAnalysis| {
-        let fates = Fates {
-            before,
-            here: hop.lost_here,
-            after: lost.saturating_sub(before + hop.lost_here),
-            answered: outcomes.ok + outcomes.degraded,
-        };
-        before += hop.lost_here;
-        (fates, hop.lost_here as f64 / lost as f64)
-    };
-    let fates: Vec<_> = run.analysis.hops.iter().map(fates_of).collect();
-    let with_gain = fates.into_iter().zip(&run.analysis.hops);
-    let losses = with_gain.filter_map(|((fates, share), hop)| {
-        let gain = gain(&fates, level).ok()?;
-        Some(Loss { hop, share, gain })
-    });
-    losses.collect()
-}
-
-/// What users would gain if the hop `name` never failed by itself; none if there is no such
-/// hop, or nothing was lost.
-pub fn gain_of(name: &str, run: &RunResult, level: Confidence) -> Option<Gain> {
-    let losses = losses(run, level);
-    let found = losses.iter().find(|loss| loss.hop.hop == name);
-    found.map(|loss| loss.gain)
 }
 
 /// Attempts at all hops for one request, and the half-width of their 99 % interval; none

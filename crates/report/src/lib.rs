@@ -15,6 +15,7 @@
 pub mod csv;
 mod facts;
 mod figure;
+mod gain;
 mod heartbeats;
 pub mod html;
 pub mod junit;
@@ -27,6 +28,7 @@ mod tables;
 pub mod terminal;
 mod words;
 
-pub use facts::{gain_of, gains_are_exact, load as load_per_request, long_run};
+pub use facts::{load as load_per_request, long_run};
+pub use gain::{fates_of, gain_caveat};
 pub use results::Results;
 pub use words::size as size_in_words;

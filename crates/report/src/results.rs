@@ -147,10 +147,15 @@ pub struct FixCheck {
     pub promised: Gain,
     /// What they gained in a run without them.
     pub measured: Difference,
-    /// Whether the two agree: inside the 99 % interval of their difference, or else, in two
-    /// more runs with a fresh seed, inside that at 99.9 % or beyond it on the other side. None
-    /// where the promise is no more than near the truth, or a run could not have told.
+    /// Whether the two differ by more than chance explains at 99 %.
+    pub differs: bool,
+    /// Whether the promise was kept: the two do not differ, or else two more runs with a fresh
+    /// seed do not differ at 99.9 %, or on the other side. None where this machine was too busy
+    /// in one of the runs.
     pub agrees: Option<bool>,
+    /// Why the promise may be wrong; none where the scenario meets all that it assumes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub caveat: Option<String>,
 }
 
 /// One of several versions of a scenario that are compared.

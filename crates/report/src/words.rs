@@ -267,22 +267,38 @@ pub fn sampled(sampled: &Sampled) -> Option<String> {
     ))
 }
 
-/// What was promised of a hop that never fails, and what came of it.
+/// The gain promised if a hop never fails, the gain in a run where it did not, and whether they
+/// agree.
 pub fn promise(fix: &FixCheck) -> String {
     let measured = &fix.measured;
     let (low, high) = (difference(measured.low), difference(measured.high));
-    let verdict = match fix.agrees {
-        Some(true) => "they agree",
-        Some(false) => "they do NOT agree",
-        None => "not judged: the promise is near the truth only, or a run could not have told",
-    };
-    format!(
-        "{} without failures would give {} ({}, 99 %); a run without them gave {} ({low} to {high}, 99 %): {verdict}",
+    let mut text = format!(
+        "{} without failures would give {} ({}, 99 %); a run without them gave {} ({low} to {high}, 99 %): {}",
         fix.hop,
         gained(fix.promised.value),
         gained_between(&fix.promised),
         difference(measured.value),
-    )
+        agreement(fix),
+    );
+    if let Some(caveat) = &fix.caveat {
+        text += "; the promise ";
+        text += caveat;
+    }
+    text
+}
+
+const fn agreement(fix: &FixCheck) -> &'static str {
+    match (fix.agrees, fix.differs) {
+        (Some(true), false) => "they agree",
+        (Some(true), true) => {
+            "they do not agree; two more runs with a fresh seed agree, so this is taken as chance"
+        }
+        (Some(false), _) => "they do NOT agree",
+        (None, true) => {
+            "they do NOT agree; not final, this machine was too busy in one of the runs"
+        }
+        (None, false) => "not judged: this machine was too busy in one of the runs",
+    }
 }
 
 /// How far a prediction can be trusted.
@@ -468,6 +484,7 @@ pub(crate) fn deployed(deployed: &Deployed) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use availability::{Confidence, difference::Difference};
 
     #[test]
     fn clocks_that_are_apart_are_told_of_a_deployed_chain() {
@@ -483,6 +500,56 @@ mod tests {
             told.contains("its clocks are up to 350.0 ms from this machine's"),
             "{told}"
         );
+    }
+
+    fn fix(agrees: Option<bool>, differs: bool) -> FixCheck {
+        FixCheck {
+            hop: "d".to_owned(),
+            promised: Gain {
+                value: 0.1229,
+                low: 0.102,
+                high: 0.1466,
+            },
+            measured: Difference {
+                value: 0.162,
+                low: 0.1256,
+                high: 0.1978,
+                level: Confidence::P99,
+            },
+            differs,
+            agrees,
+            caveat: None,
+        }
+    }
+
+    #[test]
+    fn a_promise_that_was_not_kept_is_said_to_disagree_whatever_it_assumes() {
+        let mut kept = fix(Some(true), false);
+        assert!(promise(&kept).ends_with("99 %): they agree"));
+        kept.caveat = Some("assumes independent failures".to_owned());
+        assert!(promise(&kept).ends_with("they agree; the promise assumes independent failures"));
+        for agrees in [Some(false), None] {
+            let mut broken = fix(agrees, true);
+            broken.caveat = Some("assumes independent failures".to_owned());
+            let text = promise(&broken);
+            assert!(text.contains("they do NOT agree"), "{text}");
+            assert!(
+                text.ends_with("; the promise assumes independent failures"),
+                "{text}"
+            );
+            assert!(
+                !text.contains("not judged") && !text.contains("they agree"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn figures_that_differ_are_never_said_to_agree_without_a_word_on_the_second_runs() {
+        let text = promise(&fix(Some(true), true));
+        assert!(text.contains("they do not agree; two more runs with a fresh seed agree"));
+        let text = promise(&fix(None, false));
+        assert!(text.ends_with("not judged: this machine was too busy in one of the runs"));
     }
 
     #[test]

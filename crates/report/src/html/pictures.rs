@@ -7,6 +7,7 @@ use crate::{
         Seen, curve, graph, latency, load, losses, staircase,
         timeline::{self, Band, Breaker, Course, Outages, Slice, Staff},
     },
+    gain,
     results::{RunResult, Scaled, ScenarioResult, Scheduled, Timeline},
     svg::Picture,
     words::{is_out_of_the_usual, percent, phase_name},
@@ -60,7 +61,7 @@ pub(crate) fn small(id: &str, result: &ScenarioResult, run: &RunResult) -> Vec<C
         captioned("stairs", caption, &|id| stairs_of(id, result, run))
     };
     let graph = captioned("graph", GRAPH, &|id| graph_of(id, result, run));
-    let losses = facts::losses(run, Confidence::P99);
+    let losses = gain::losses(run, Confidence::P99);
     let lost = (!losses.is_empty() && !facts::is_curve(result))
         .then(|| captioned("losses", LOSSES, &|id| losses_of(id, &losses, run)));
     let load = result
@@ -137,9 +138,9 @@ pub(crate) fn over_time(id: &str, result: &ScenarioResult, run: &RunResult) -> O
     })
 }
 
-fn losses_of(id: String, losses: &[facts::Loss<'_>], run: &RunResult) -> Picture {
+fn losses_of(id: String, losses: &[gain::Loss<'_>], run: &RunResult) -> Picture {
     let offered = run.analysis.root.outcomes.offered.max(1) as f64;
-    let row = |loss: &facts::Loss<'_>| {
+    let row = |loss: &gain::Loss<'_>| {
         let (lost, gain) = (loss.hop.lost_here as f64 / offered, loss.gain);
         losses::Row {
             hop: loss.hop.hop.clone(),

@@ -2,14 +2,15 @@
 
 use super::Sheet;
 use crate::{
-    facts::{Loss, gains_are_exact, losses},
+    gain::{Loss, gain_caveat, losses},
     results::{RunResult, ScenarioResult},
     words::{causes, count, gained, gained_between, percent},
 };
 use availability::Confidence;
+use scenario::Plan;
 
-/// A row per hop: what originated there, came from below, or was made good, and what users
-/// would gain without the first. None if nothing was lost.
+/// A row per hop: failures that started there, that it passed on from below or that it absorbed,
+/// and what users would gain without the first. None if nothing was lost.
 pub(crate) fn sheet(result: &ScenarioResult, run: &RunResult) -> Option<Sheet> {
     let losses = losses(run, Confidence::P99);
     if losses.is_empty() {
@@ -20,21 +21,23 @@ pub(crate) fn sheet(result: &ScenarioResult, run: &RunResult) -> Option<Sheet> {
         "lost here",
         "of all lost",
         "from what",
-        "passed on",
-        "made good",
+        "propagated",
+        "absorbed",
         "if it never failed",
         "99 % interval",
     ];
     let mut table = Sheet::new("Where the nines went", &header, 1);
+    let caveat = gain_caveat(&result.plan);
     for loss in &losses {
-        table.add_row(row(loss));
+        table.add_row(row(loss, caveat.is_some()));
     }
-    table.note = Some(note(result, run));
+    table.note = Some(note(caveat, run));
     Some(table)
 }
 
-fn row(loss: &Loss<'_>) -> [String; 8] {
+fn row(loss: &Loss<'_>, is_estimate: bool) -> [String; 8] {
     let hop = loss.hop;
+    let about = if is_estimate { "about " } else { "" };
     [
         hop.hop.clone(),
         count(hop.lost_here),
@@ -42,19 +45,21 @@ fn row(loss: &Loss<'_>) -> [String; 8] {
         causes(&hop.lost_by_cause),
         count(hop.calls.propagated),
         count(hop.requests.absorbed),
-        gained(loss.gain.value),
+        format!("{about}{}", gained(loss.gain.value)),
         gained_between(&loss.gain),
     ]
 }
 
-fn note(result: &ScenarioResult, run: &RunResult) -> String {
-    let mut note = "Passed on: calls to it that failed further down. Made good: requests that it \
-                    answered although a call of its own had failed. If it never failed: what \
-                    users would gain, if hops fail independently of each other"
+fn note(caveat: Option<String>, run: &RunResult) -> String {
+    let mut note = "Lost here: requests whose failure started at the hop; a request that was \
+                    answered is lost by none. Propagated: calls to it that failed further \
+                    down. Absorbed: requests that it answered although a call of its own had \
+                    failed. If it never failed: what users would gain. The estimate "
         .to_owned();
-    if !gains_are_exact(&result.plan) {
-        note += "; near the truth only, because here they do not quite";
-    }
+    note += &caveat.map_or_else(
+        || "assumes independent failures".to_owned(),
+        |caveat| format!("{caveat}: check with --fix"),
+    );
     note += ".";
     let gave_up = run.generator.gave_up;
     if gave_up > 0 {
@@ -65,18 +70,21 @@ fn note(result: &ScenarioResult, run: &RunResult) -> String {
     note
 }
 
-/// The hop with the most to gain, in one line for a terminal; none if nothing was lost.
-pub(crate) fn most(run: &RunResult) -> Option<String> {
+/// The hop with the most to gain, for a terminal; then, where the estimate is not exact, why.
+/// None if nothing was lost.
+pub(crate) fn most(plan: &Plan, run: &RunResult) -> Option<(String, Option<String>)> {
     let losses = losses(run, Confidence::P99);
     let best = losses
         .iter()
         .max_by(|one, other| one.gain.value.total_cmp(&other.gain.value))?;
-    Some(format!(
-        "{} lost {} of the {} lost; if it never failed: {} ({}, 99 %)",
-        best.hop.hop,
+    let hop = &best.hop.hop;
+    let most = format!(
+        "{hop} lost {} of the {} lost; if it never failed: {} ({}, 99 %)",
         count(best.hop.lost_here),
         count(run.analysis.root.outcomes.failed.total),
         gained(best.gain.value),
         gained_between(&best.gain),
-    ))
+    );
+    let caveat = gain_caveat(plan).map(|caveat| format!("{caveat}: check with --fix {hop}"));
+    Some((most, caveat))
 }

@@ -86,14 +86,14 @@ pub(super) fn footer(result: &ScenarioResult, run: &RunResult, style: Style) -> 
     for (what, line) in heartbeats::lines(&result.plan, run) {
         let _ = writeln!(text, "{what:13}{line}");
     }
-    if let Some(most) = losses::most(run).filter(|_| !facts::is_curve(result)) {
-        let _ = writeln!(text, "to gain      {most}");
+    if !facts::is_curve(result) {
+        text += &to_gain(&result.plan, run);
     }
     if let Some(sampled) = run.sampled.as_ref().and_then(sampled) {
         let _ = writeln!(text, "sampled      {sampled}");
     }
     if let Some(fix) = &result.fix {
-        let _ = writeln!(text, "promise      {}", promise(fix));
+        let _ = writeln!(text, "promise      {}", folded(&promise(fix)));
     }
     text += &latency(result, run);
     text += &accounting(run);
@@ -101,6 +101,15 @@ pub(super) fn footer(result: &ScenarioResult, run: &RunResult, style: Style) -> 
     text += &deployed(run);
     text += &forwarded(run);
     text
+}
+
+/// The hop with the most to gain, and what the estimate assumes.
+fn to_gain(plan: &Plan, run: &RunResult) -> String {
+    let Some((most, caveat)) = losses::most(plan, run) else {
+        return String::new();
+    };
+    let caveat = caveat.map(|caveat| format!("             {}\n", folded(&caveat)));
+    format!("to gain      {most}\n{}", caveat.unwrap_or_default())
 }
 
 /// What is said where the host was too slow for any run.

@@ -343,7 +343,9 @@ pub fn fix() -> FixCheck {
             high: 0.013,
             level: Confidence::P99,
         },
+        differs: false,
         agrees: Some(true),
+        caveat: None,
     }
 }
 
