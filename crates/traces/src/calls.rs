@@ -25,6 +25,10 @@ pub struct Calls<'a> {
 
 /// One logical request to another service.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that do not depend on each other"
+)]
 pub struct Call<'a> {
     /// The span that tells of it.
     pub span: &'a Span,

@@ -131,10 +131,10 @@ pub(crate) fn fate_of_attempt(calls: &Calls<'_>, attempt: &Attempt<'_>) -> Attem
     match attempt.outcome {
         Outcome::Ok => AttemptFate::Ok,
         Outcome::Degraded => AttemptFate::Degraded,
-        _ if attempt.abandoned => AttemptFate::Abandoned,
-        _ if culprit(calls, attempt).is_some() => AttemptFate::Propagated,
-        _ if made_calls(calls, attempt) => AttemptFate::Late,
-        _ => AttemptFate::Entry,
+        Outcome::Failed if attempt.abandoned => AttemptFate::Abandoned,
+        Outcome::Failed if culprit(calls, attempt).is_some() => AttemptFate::Propagated,
+        Outcome::Failed if made_calls(calls, attempt) => AttemptFate::Late,
+        Outcome::Failed => AttemptFate::Entry,
     }
 }
 
