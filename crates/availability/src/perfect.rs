@@ -112,7 +112,7 @@ pub enum Miss {
 /// The promise is that the requests lost at the hop are answered as often as those that got
 /// past it, and that all others end as before. The first part compares two proportions of
 /// different requests (Newcombe 1998). The second part is the difference of two paired
-/// proportions, whose variance comes from the pairs that differ (`McNemar` 1947). How many
+/// proportions, whose variance comes from the pairs that differ (McNemar 1947). How many
 /// requests the hop lost is the same in both runs, so it is no source of chance: intervals of
 /// the two gains would overlap long before the promise is kept.
 pub fn missed(fates: &Fates, rerun: &Rerun, level: Confidence) -> Option<Miss> {
