@@ -5,6 +5,7 @@
 //! others stand by, they carry who it is, too.
 
 use super::{Outbound, replica::Replica, switch::Parts};
+use crate::own_failure;
 use opentelemetry::{
     KeyValue,
     trace::{Span, Tracer},
@@ -80,14 +81,15 @@ impl Shared {
             }
             let answered = self.ask(place, number).await;
             number += 1;
-            if let Some(up) = heartbeats.heard(answered) {
+            if let Some(up) = answered.and_then(|answered| heartbeats.heard(answered)) {
                 self.changed(place, up);
             }
         }
     }
 
-    /// Whether the replica says in time that it takes requests.
-    async fn ask(&self, place: usize, number: u64) -> bool {
+    /// Whether the replica says in time that it takes requests; none if this process had no
+    /// resource left to ask it.
+    async fn ask(&self, place: usize, number: u64) -> Option<bool> {
         let replica = &self.replicas[place];
         // Chance strikes each heartbeat of each caller for itself.
         let id = format!("heartbeat-{:08x}-{place}-{number}", self.name);
@@ -98,8 +100,17 @@ impl Shared {
             let role = [header::ROLE_STANDBY, header::ROLE_ACTIVE][usize::from(is_active)];
             request = request.header(header::ROLE, role);
         }
-        let answer = timeout(self.settings.timeout, request.send()).await;
-        answer.is_ok_and(|answer| answer.is_ok_and(|answer| answer.status().is_success()))
+        match timeout(self.settings.timeout, request.send()).await {
+            Ok(Ok(answer)) => Some(answer.status().is_success()),
+            Ok(Err(error)) => match own_failure::used_up(&error) {
+                Some(error) => {
+                    own_failure::log("a heartbeat could not be sent", error);
+                    None
+                }
+                None => Some(false),
+            },
+            Err(_) => Some(false),
+        }
     }
 
     /// A replica has gone down, or come back.
