@@ -1,6 +1,6 @@
 //! From a listener to requests: accepting, serving, draining, and tearing down on purpose.
 
-use crate::own_failure;
+use crate::own_failure::{self, Report};
 use axum::{Router, body::Body, extract::OptionalFromRequestParts, response::Response};
 use faults::ResetConnection;
 use http::request::Parts;
@@ -137,9 +137,11 @@ async fn accept(
     Ok((stream, peer, place))
 }
 
+static CONNECTIONS: Report = Report::new("a connection could not be accepted");
+
 async fn pause(error: &io::Error) {
     if let Some(error) = own_failure::used_up(error) {
-        own_failure::log("a connection could not be accepted", error);
+        CONNECTIONS.log(error);
     } else {
         tracing::warn!(%error, "a connection could not be accepted");
     }

@@ -43,11 +43,28 @@ fn is_used_up(error: &io::Error) -> bool {
     errno.is_some_and(|errno| USED_UP.contains(&errno))
 }
 
-/// Logs, at most once a second, that something is used up: what could not be done, and what
-/// the system said.
-pub(crate) fn log(what: &str, error: &io::Error) {
-    static LIMIT: LogLimit = LogLimit::new();
-    if let Some(held_back) = LIMIT.pass(Instant::now()) {
+/// Logs, at most once a second, that one thing could not be done because something is used up.
+#[derive(Debug)]
+pub(crate) struct Report {
+    what: &'static str,
+    limit: LogLimit,
+}
+
+impl Report {
+    /// Reports that `what` could not be done.
+    pub(crate) const fn new(what: &'static str) -> Self {
+        Self {
+            what,
+            limit: LogLimit::new(),
+        }
+    }
+
+    /// Logs `error`, which the system has given.
+    pub(crate) fn log(&self, error: &io::Error) {
+        let Some(held_back) = self.limit.pass(Instant::now()) else {
+            return;
+        };
+        let what = self.what;
         tracing::error!(%error, held_back, "{what}: this process has run out of a resource");
     }
 }

@@ -5,7 +5,7 @@
 //! others stand by, they carry who it is, too.
 
 use super::{Outbound, replica::Replica, switch::Parts};
-use crate::own_failure;
+use crate::own_failure::{self, Report};
 use opentelemetry::{
     KeyValue,
     trace::{Span, Tracer},
@@ -18,6 +18,8 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 use types::{attribute, header};
+
+static HEARTBEATS: Report = Report::new("a heartbeat could not be sent");
 
 /// The heartbeats of a callee's replicas, which end when this is dropped.
 #[derive(Debug)]
@@ -104,7 +106,7 @@ impl Shared {
             Ok(Ok(answer)) => Some(answer.status().is_success()),
             Ok(Err(error)) => match own_failure::used_up(&error) {
                 Some(error) => {
-                    own_failure::log("a heartbeat could not be sent", error);
+                    HEARTBEATS.log(error);
                     None
                 }
                 None => Some(false),
