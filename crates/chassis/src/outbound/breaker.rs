@@ -87,3 +87,16 @@ impl<B> ObserveCall<Request<B>> for Watch {
         request.extensions_mut().insert(Admitted(state));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_used_up_here_counts_neither_against_the_callee_nor_for_it() {
+        let mut error = CallError::exhausted();
+        assert_eq!(ByAnswer.classify(&Err(error.clone())), Outcome::Ignored);
+        error.stopped_by = StoppedBy::Attempts;
+        assert_eq!(ByAnswer.classify(&Err(error)), Outcome::Ignored);
+    }
+}
