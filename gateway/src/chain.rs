@@ -321,8 +321,12 @@ fn on_behalf_of(client: Option<PeerAddress>, call: Call) -> Call {
 
 /// Passes on to the client that it has asked too often: it alone can do something about it.
 fn too_many(error: CallError) -> Refusal {
+    let wait = error.retry_after;
     match error.problem {
-        Some(problem) if problem.status == 429 => Refusal(problem),
+        Some(problem) if problem.status == 429 => match wait {
+            Some(wait) => problem.retry_after(wait).into(),
+            None => Refusal(problem),
+        },
         _ => error.into(),
     }
 }
@@ -337,5 +341,27 @@ fn pass_on(answer: &Answer, is_expected: fn(&Problem) -> bool) -> Result<(), Ref
     match problem.filter(|problem| same(problem) && is_expected(problem)) {
         Some(problem) => Err(problem.into()),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+    use types::{Cause, StoppedBy};
+
+    #[test]
+    fn when_to_try_again_is_passed_on_to_a_client_that_logs_in_too_often() {
+        let problem = Problem::new(429, "too-many-logins", "Too many attempts");
+        let error = CallError {
+            callee: "auth".into(),
+            cause: Cause::Shed,
+            stopped_by: StoppedBy::NotRetryable,
+            status: Some(StatusCode::TOO_MANY_REQUESTS),
+            problem: Some(problem.into()),
+            retry_after: Some(Duration::from_secs(7)),
+            settled: false,
+        };
+        assert_eq!(too_many(error).0.retry_after, Some(7));
     }
 }

@@ -116,8 +116,12 @@ fn unavailable(cause: Cause) -> Refusal {
     let title = "The keys of auth can't be had";
     let problem = Problem::new(503, "keys-unavailable", title);
     let problem = problem.detail("the token is under a key that is not known here");
-    let problem = problem.hop(service::AUTH).cause(cause).retryable(true);
-    problem.into()
+    let problem = problem.cause(cause).retryable(true);
+    match cause {
+        // Auth was not asked: the failure is the gateway's.
+        Cause::Exhausted => problem.into(),
+        _ => problem.hop(service::AUTH).into(),
+    }
 }
 
 /// What the keys say about a token.

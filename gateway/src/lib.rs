@@ -124,7 +124,9 @@ impl AsRef<chassis::Options> for Options {
 
 /// Runs the gateway until it is told to stop.
 pub async fn serve(options: Options) -> Result<(), Error> {
-    let chassis = Chassis::start(service::GATEWAY, options.chassis.clone()).await?;
+    let chassis = Chassis::start(service::GATEWAY, options.chassis.clone())
+        .await?
+        .at_the_edge();
     let chain = Arc::new(chain(&chassis, &options).await?);
     let routes = router(chain.clone());
     chassis

@@ -1,5 +1,6 @@
 //! From a listener to requests: accepting, serving, draining, and tearing down on purpose.
 
+use crate::own_failure::{self, Report};
 use axum::{Router, body::Body, extract::OptionalFromRequestParts, response::Response};
 use faults::ResetConnection;
 use http::request::Parts;
@@ -44,6 +45,19 @@ impl<S: Sync> OptionalFromRequestParts<S> for PeerAddress {
     }
 }
 
+/// Whether the connections that are left are being cut off, because the time to drain is over.
+/// An extension of every request that came over a connection: what ends then is not ended by its
+/// client.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CutOff(Arc<AtomicBool>);
+
+impl CutOff {
+    pub(crate) fn is_set(&self) -> bool {
+        // Relaxed: it is set before the connections' tasks are stopped, which synchronises.
+        self.0.load(Relaxed)
+    }
+}
+
 /// The longest a client may take to send its headers.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to read on, once no more fits into the pipe to it.
@@ -70,7 +84,7 @@ pub(crate) async fn serve(
     stop: impl Future,
     limits: Limits,
 ) -> usize {
-    let graceful = GracefulShutdown::new();
+    let (graceful, cut_off) = (GracefulShutdown::new(), CutOff::default());
     let mut connections = JoinSet::new();
     let room = limits.connections.get().min(Semaphore::MAX_PERMITS);
     let room = Arc::new(Semaphore::new(room));
@@ -84,7 +98,8 @@ pub(crate) async fn serve(
         match accepted {
             Ok((stream, peer, place)) => {
                 let peer = PeerAddress(peer.ip());
-                let connection = connection(open(stream), peer, router.clone(), &graceful);
+                let about = (peer, cut_off.clone());
+                let connection = connection(open(stream), about, router.clone(), &graceful);
                 connections.spawn(async move {
                     connection.await;
                     drop(place);
@@ -102,6 +117,7 @@ pub(crate) async fn serve(
     }
     while connections.try_join_next().is_some() {}
     let cut = connections.len();
+    cut_off.0.store(true, Relaxed);
     // Only when the last one has gone are all outcomes counted and all spans made.
     connections.shutdown().await;
     cut
@@ -121,8 +137,14 @@ async fn accept(
     Ok((stream, peer, place))
 }
 
+static CONNECTIONS: Report = Report::new("a connection could not be accepted");
+
 async fn pause(error: &io::Error) {
-    tracing::warn!(%error, "a connection could not be accepted");
+    if let Some(error) = own_failure::used_up(error) {
+        CONNECTIONS.log(error);
+    } else {
+        tracing::warn!(%error, "a connection could not be accepted");
+    }
     sleep(ACCEPT_PAUSE).await;
 }
 
@@ -141,13 +163,14 @@ fn open(tcp: TcpStream) -> Stream {
 /// Serves the requests of one connection, one after the other.
 fn connection(
     stream: Stream,
-    peer: PeerAddress,
+    (peer, cut_off): (PeerAddress, CutOff),
     router: Router,
     graceful: &GracefulShutdown,
 ) -> impl Future<Output = ()> + use<> {
     let reset = stream.reset.clone();
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(cut_off.clone());
         let answer = router.clone().oneshot(request.map(Body::new));
         let reset = reset.clone();
         async move { deliver(answer.await, &reset) }

@@ -5,6 +5,7 @@ mod identity;
 mod limits;
 mod panic;
 mod ready;
+mod sending;
 mod shed;
 mod standby;
 
@@ -16,6 +17,7 @@ use axum::{
     error_handling::HandleErrorLayer,
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
+    routing::MethodRouter,
 };
 use faults::{Decision, FaultControl, FaultLayer, Firing};
 use identity::IdentityLayer;
@@ -98,18 +100,25 @@ pub struct Inbound {
     pub max_body: NonZeroUsize,
     /// Whether answers say how long the calls made for them took.
     pub server_timing: bool,
+    /// Whether its callers are clients and not other services, so that their word is not
+    /// trusted.
+    pub is_edge: bool,
     /// The role of a replica that may stand by; none: it always serves.
     pub standby: Option<Standby>,
 }
 
 impl Inbound {
-    /// The routes of `router`, behind the whole stack, and the one that heartbeats ask.
+    /// The routes of `router` and every other request, behind the whole stack; apart from it,
+    /// the one route that heartbeats ask.
     pub(crate) fn serve(&self, router: Router, readiness: Readiness) -> Router {
         let router = match self.standby.clone() {
             Some(standby) => router.route_layer(from_fn_with_state(standby, standby::guard)),
             None => router,
         };
-        self.wrap(router).merge(ready::router(self, readiness))
+        // A method that the heartbeats' route does not know is a request like any other.
+        let requests = self.wrap(router.route(ready::PATH, MethodRouter::new()));
+        // In this order: of two default fallbacks, axum keeps that of the router merged last.
+        ready::router(self, readiness).merge(requests)
     }
 
     /// Puts the whole stack around every route of `router`, and around its 404.
@@ -126,7 +135,7 @@ impl Inbound {
                 .layer(HandleErrorLayer::new(async |refused: Refused| {
                     Refusal::from(refused)
                 }))
-                .map_request(limits::set_deadline(self.policy.clone()))
+                .map_request(limits::set_deadline(self.policy.clone(), self.is_edge))
                 .layer(DeadlineLayer)
                 .map_err(Refused::from)
                 .layer(LoadShedLayer::new())

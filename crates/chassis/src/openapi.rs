@@ -50,7 +50,7 @@ const PROBLEMS: &[(&str, u16, &str)] = &[
     (
         "Unavailable",
         503,
-        "The service is too busy, or its store is not there",
+        "The service is too busy, or something that it needs is not there",
     ),
     ("TimedOut", 504, "The time allowed is up"),
     ("StoreFull", 507, "The store has no room left"),

@@ -25,6 +25,8 @@ pub struct Degraded<T>(pub T);
 pub(crate) struct Ending {
     pub outcome: Outcome,
     pub cause: Option<Cause>,
+    /// What ended the trying, where a call made for the request failed.
+    pub stopped_by: Option<StoppedBy>,
 }
 
 /// The problem an answer stands for, until it is rendered with the request's identity.
@@ -83,6 +85,7 @@ impl IntoResponse for Refusal {
             let ending = Ending {
                 outcome: Outcome::Failed,
                 cause: self.0.cause.or(Some(Cause::Error)),
+                stopped_by: self.0.stopped_by,
             };
             response.extensions_mut().insert(ending);
         }
@@ -97,6 +100,7 @@ impl<T: IntoResponse> IntoResponse for Degraded<T> {
         response.extensions_mut().insert(Ending {
             outcome: Outcome::Degraded,
             cause: None,
+            stopped_by: None,
         });
         response
     }
@@ -106,7 +110,17 @@ impl<T: IntoResponse> IntoResponse for Degraded<T> {
 /// failed, from what, and whether trying again can help.
 impl From<CallError> for Refusal {
     fn from(error: CallError) -> Self {
+        if error.cause == Cause::Exhausted {
+            return exhausted();
+        }
+        let stopped_by = error.protected_below().unwrap_or(error.stopped_by);
         let (status, code, title) = match error.cause {
+            // Nothing was sent, so the cause of earlier failures is not what happened now.
+            _ if stopped_by == StoppedBy::BreakerOpen => (
+                503,
+                "upstream-refused",
+                "A circuit breaker refuses calls to a service below",
+            ),
             Cause::Timeout => (
                 504,
                 "upstream-timeout",
@@ -123,16 +137,21 @@ impl From<CallError> for Refusal {
                 .as_ref()
                 .is_none_or(|problem| problem.retryable);
         let problem = Problem::new(status, code, title).detail(error.to_string());
-        let problem = problem
-            .hop(hop)
-            .cause(error.cause)
-            .stopped_by(error.protected_below().unwrap_or(error.stopped_by));
+        let problem = problem.hop(hop).cause(error.cause).stopped_by(stopped_by);
         let problem = problem.retryable(retryable);
         match error.retry_after {
             Some(wait) => problem.retry_after(wait).into(),
             None => problem.into(),
         }
     }
+}
+
+/// This service could not make a call, through no fault of the callee. Another replica may be
+/// able to, and this one soon.
+fn exhausted() -> Refusal {
+    let title = "The service has run out of a resource of its own";
+    let problem = Problem::new(503, "out-of-resources", title);
+    problem.cause(Cause::Exhausted).retryable(true).into()
 }
 
 /// The finished answer: the problem with the request's identity, as `application/problem+json`.

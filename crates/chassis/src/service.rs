@@ -104,6 +104,7 @@ pub struct Chassis {
     callees: Callees,
     client: reqwest::Client,
     admin_routes: Router,
+    is_edge: bool,
 }
 
 /// The task that serves the admin listener. It ends when this is dropped.
@@ -162,6 +163,7 @@ impl Chassis {
             callees: about.callees.clone(),
             client: outbound::client()?,
             admin_routes: Router::new(),
+            is_edge: false,
             admin: AdminServer::start(admin, about)?,
         })
     }
@@ -248,6 +250,14 @@ impl Chassis {
         self.instruments.show_seconds(name, description, read);
     }
 
+    /// Says that the callers of this service are clients, and not other services of the chain:
+    /// a request gets a second or more, however short a deadline its client asks for.
+    #[must_use]
+    pub fn at_the_edge(mut self) -> Self {
+        self.is_edge = true;
+        self
+    }
+
     /// Adds the service's own routes to the admin listener. Each needs the admin token.
     #[must_use]
     pub fn admin_routes(mut self, routes: Router) -> Self {
@@ -310,6 +320,7 @@ impl Chassis {
             max_in_flight: self.options.max_in_flight,
             max_body: self.options.max_body,
             server_timing: self.options.server_timing,
+            is_edge: self.is_edge,
             standby: self.options.takeover.map(Standby::new),
         }
     }

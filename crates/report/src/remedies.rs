@@ -56,7 +56,7 @@ fn limit(policy: &LimitPolicy) -> String {
     let settings = policy.settings();
     let found = settings
         .adaptive
-        .then(|| format!("found by itself from {} on", settings.min));
+        .then(|| format!("found by itself from {} on", settings.lowest()));
     let wait = settings.wait;
     let wait = wait.map(|wait| format!("waits for up to {}", duration(wait)));
     let more: Vec<_> = found.into_iter().chain(wait).collect();

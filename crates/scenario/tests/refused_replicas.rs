@@ -154,7 +154,7 @@ const POLICIES: &[Case] = &[
     ),
     (
         "[policy.shed]\nmin = 2",
-        "`policy.shed.min` = 2 can't be; allowed: a whole number from 1 to `max`, other than 1 only with `adaptive`",
+        "`policy.shed.min` = 2 can't be; allowed: a whole number from 1 to `max`, only with `adaptive`",
     ),
     (
         "[policy.cache]\nfresh = \"0s\"",

@@ -1,4 +1,5 @@
-//! Finds the calls and attempts that a caller dropped for a reason of its own.
+//! Finds the calls and attempts that a caller dropped, or could not make, for a reason of its
+//! own.
 //!
 //! A server cannot answer a request that its caller has cancelled, so such a request says
 //! nothing about the server: it is neither a success nor a failure of it. A cancelled call is
@@ -11,6 +12,10 @@
 //!
 //! A cancelled attempt is abandoned if its call is, or if its call was answered by another
 //! attempt, as with hedging.
+//!
+//! A call for which the caller had no resource left (cause `exhausted`) never reached the
+//! callee: it is abandoned, and so is its attempt. The request that needed it failed at the
+//! caller.
 //!
 //! One kind of cancelled call is not abandoned: the one that the caller waited for until its
 //! own caller, or its own deadline, ended the request. What it waited for explains why the
@@ -25,17 +30,23 @@ pub(crate) fn mark(calls: &mut Calls<'_>) {
     // A call stands before everything made because of it, so one pass is enough.
     for place in 0..calls.calls.len() {
         let call = &calls.calls[place];
-        let is_abandoned = call.cause == Some(Cause::Cancelled)
-            && call.by.is_some_and(|request| {
+        let is_abandoned = call.by.is_some_and(|request| match call.cause {
+            Some(Cause::Exhausted) => true,
+            Some(Cause::Cancelled) => {
                 is_request_abandoned[request] || !waited_for(calls, request, place)
-            });
+            }
+            _ => false,
+        });
         let is_answered = call.outcome.is_available();
         calls.calls[place].abandoned = is_abandoned;
         for nth in 0..calls.calls[place].attempts.len() {
             let attempt = calls.calls[place].attempts[nth];
             let attempt = &mut calls.attempts[attempt];
-            let is_cancelled = attempt.cause == Some(Cause::Cancelled);
-            attempt.abandoned = is_cancelled && (is_abandoned || is_answered);
+            attempt.abandoned = match attempt.cause {
+                Some(Cause::Cancelled) => is_abandoned || is_answered,
+                Some(Cause::Exhausted) => is_abandoned,
+                _ => false,
+            };
             if let Some(request) = attempt.request {
                 is_request_abandoned[request] = attempt.abandoned;
             }

@@ -44,8 +44,9 @@ pub struct Call<'a> {
     pub outcome: Outcome,
     /// Why it failed, as the caller saw it.
     pub cause: Option<Cause>,
-    /// Whether its caller cancelled it for a reason that has nothing to do with the callee,
-    /// such as the failure of another call. Then it is no failure of the callee.
+    /// Whether its caller cancelled it, or could not make it, for a reason that has nothing to
+    /// do with the callee, such as the failure of another call or a lack of file descriptors.
+    /// Then it is no failure of the callee.
     pub abandoned: bool,
     /// Its attempts, by start.
     pub attempts: Vec<usize>,

@@ -22,7 +22,7 @@ pub const CAUSE: &str = "nines.cause";
 pub const BREAKER_STATE: &str = "nines.breaker.state";
 /// The event, on the call that saw it, of a circuit breaker that changes its state.
 pub const BREAKER_EVENT: &str = "breaker.transition";
-/// Event: the service that the breaker guards.
+/// Event: the service that the breaker guards, also where the breaker refused a call.
 pub const BREAKER_NAME: &str = "nines.breaker.name";
 /// Event: the state before.
 pub const BREAKER_FROM: &str = "nines.breaker.from";
@@ -30,6 +30,12 @@ pub const BREAKER_FROM: &str = "nines.breaker.from";
 pub const BREAKER_TO: &str = "nines.breaker.to";
 /// Event: why.
 pub const BREAKER_WHY: &str = "nines.breaker.why";
+/// The event, on the call, of a refusal by the caller's own policy: nothing was sent to the
+/// callee. `nines.call.stopped_by` says which part refused, `service.peer.name` which callee.
+pub const REFUSED_EVENT: &str = "call.refused";
+/// The event, on the call, of a retry that was not made because the budget was empty or the
+/// deadline left no time. `nines.call.stopped_by` says which.
+pub const RETRY_REFUSED_EVENT: &str = "retry.refused";
 /// The event, on the call, of a retry that will follow after a pause.
 pub const RETRY_EVENT: &str = "retry.scheduled";
 /// Event: which resend it will be.
@@ -64,6 +70,9 @@ pub const REQUEST: &str = "nines.request.id";
 pub const ATTEMPT_PATH: &str = "nines.attempt.path";
 /// Attempt: the address of the replica it was sent to. Server: the replica's own name.
 pub const REPLICA: &str = "nines.replica";
+/// Server: the milliseconds that a client at the edge asked for, where it got more because
+/// that was too little.
+pub const DEADLINE_ASKED_MS: &str = "nines.deadline.asked_ms";
 /// Call and server: milliseconds allowed when the work began.
 pub const DEADLINE_BUDGET_MS: &str = "nines.deadline.budget_ms";
 /// Attempt: milliseconds left when it was sent.

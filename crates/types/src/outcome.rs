@@ -114,6 +114,9 @@ vocabulary! {
         Cancelled = "cancelled",
         /// The answer was lost after the work was done.
         Lost = "lost",
+        /// The caller itself ran out of something that the system gives it: file descriptors,
+        /// local ports, threads or memory. The callee was not asked.
+        Exhausted = "exhausted",
     }
 }
 

@@ -1,12 +1,17 @@
 //! Exactly one outcome and one server span per request.
 //!
-//! Outermost, because whatever is counted further in is not counted when a layer above it
-//! ends the request: time-outs, panics and refusals would be missing from the figures. A
-//! guard does the counting when it is dropped, so a client that leaves counts as well.
+//! Outermost, because a request that a layer above ends is not counted further in: time-outs,
+//! panics and refusals would be missing from the figures. A guard counts when it is dropped, so
+//! a client that leaves counts as well. The body of an answer keeps the guard until the last of
+//! it is on its way ([`sending`](super::sending)).
 
-use super::Inbound;
-use crate::{Instruments, instruments::Seen, refusal::Ending};
+use super::{
+    Inbound,
+    sending::{PIECE, Sending},
+};
+use crate::{Instruments, connections::CutOff, instruments::Seen, refusal::Ending, span_status};
 use axum::{
+    body::{Body, HttpBody},
     extract::{MatchedPath, Request},
     response::Response,
 };
@@ -108,29 +113,38 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for Counted<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let Ok(response) = ready!(this.inner.poll(cx));
-        if let Some(mut record) = this.record.take() {
-            record.answered(&response);
-        }
-        Poll::Ready(Ok(response))
+        Poll::Ready(Ok(match this.record.take() {
+            Some(record) => record.answered(response),
+            None => response,
+        }))
     }
 }
 
 /// One request being handled. Dropping it ends the span and counts the outcome.
-struct Record {
+pub(super) struct Record {
     shared: Arc<Shared>,
     context: Context,
     begin: Instant,
     method: &'static str,
     route: Option<MatchedPath>,
     status: Option<u16>,
-    ending: Ending,
+    cut_off: Option<CutOff>,
+    /// None: it has not ended by itself.
+    ending: Option<Ending>,
 }
 
-/// A request dropped before its answer was ready: its caller has left.
-const ABANDONED: Ending = Ending {
-    outcome: Outcome::Failed,
-    cause: Some(Cause::Cancelled),
-};
+/// A request dropped before its answer was sent: its caller has left.
+const ABANDONED: Ending = failed(Cause::Cancelled);
+/// The answer broke off, because its source did or this service stops.
+const BROKEN_OFF: Ending = failed(Cause::Reset);
+
+const fn failed(cause: Cause) -> Ending {
+    Ending {
+        outcome: Outcome::Failed,
+        cause: Some(cause),
+        stopped_by: None,
+    }
+}
 
 impl Record {
     fn begin(shared: Arc<Shared>, request: &Request) -> Self {
@@ -141,6 +155,7 @@ impl Record {
         let span = server_span(&shared.replica, request, method, route.as_ref());
         let context = telemetry::request::start(&shared.tracer, span, &parent);
         let begin = Instant::now();
+        let cut_off = request.extensions().get().cloned();
         Self {
             shared,
             context,
@@ -148,21 +163,57 @@ impl Record {
             method,
             route,
             status: None,
-            ending: ABANDONED,
+            cut_off,
+            ending: None,
         }
     }
 
-    fn answered(&mut self, response: &Response) {
-        self.ending = ending(response);
+    /// The answer is ready. A failure is decided; any other outcome depends on whether the
+    /// client stays until its body is sent.
+    fn answered(mut self, response: Response) -> Response {
+        let ending = ending(&response);
         if response.extensions().get::<ResetConnection>().is_none() {
             self.status = Some(response.status().as_u16());
+        }
+        if ending.outcome == Outcome::Failed || self.method == "HEAD" || is_short(response.body()) {
+            self.ending = Some(ending);
+            return response;
+        }
+        response.map(|body| Body::new(Sending::new(body, self, ending)))
+    }
+
+    /// The whole answer is on its way, and the request ended so.
+    pub(super) fn sent(mut self, ending: Ending) {
+        self.ending = Some(ending);
+    }
+
+    /// The source of the answer's body broke off.
+    pub(super) fn broke_off(self) {
+        self.sent(BROKEN_OFF);
+    }
+
+    /// How a request ended that was dropped before its answer was sent.
+    fn dropped(&self) -> Ending {
+        match &self.cut_off {
+            Some(cut_off) if cut_off.is_set() => BROKEN_OFF,
+            _ => ABANDONED,
         }
     }
 }
 
+/// Whether a body is sent as soon as its head is: it fits into one piece.
+fn is_short(body: &Body) -> bool {
+    let length = body.size_hint().exact();
+    length.is_some_and(|length| length <= PIECE as u64)
+}
+
 impl Drop for Record {
     fn drop(&mut self) {
-        let Ending { outcome, cause } = self.ending;
+        let Ending {
+            outcome,
+            cause,
+            stopped_by,
+        } = self.ending.unwrap_or_else(|| self.dropped());
         let span = self.context.span();
         span.set_attribute(KeyValue::new(attribute::OUTCOME, outcome.as_str()));
         if let Some(status) = self.status {
@@ -173,9 +224,12 @@ impl Drop for Record {
             span.set_attribute(KeyValue::new(attribute::CAUSE, cause.as_str()));
         }
         if outcome == Outcome::Failed {
-            let error = cause.map_or("error", Cause::as_str);
+            let error = span_status::error_type(cause, stopped_by);
             span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, error));
-            span.set_status(Status::error(error));
+            // A client that leaves is no error of this service, and no alert should say so.
+            if cause != Some(Cause::Cancelled) {
+                span.set_status(Status::error(error));
+            }
         }
         telemetry::request::end(&self.context);
         let duration = self.begin.elapsed();
@@ -226,20 +280,15 @@ fn server_span(
 fn ending(response: &Response) -> Ending {
     let extensions = response.extensions();
     if extensions.get::<ResetConnection>().is_some() {
-        return Ending {
-            outcome: Outcome::Failed,
-            cause: Some(Cause::Reset),
-        };
+        return failed(Cause::Reset);
     }
     match extensions.get::<Ending>() {
         Some(ending) => *ending,
-        None if response.status().is_server_error() => Ending {
-            outcome: Outcome::Failed,
-            cause: Some(Cause::Error),
-        },
+        None if response.status().is_server_error() => failed(Cause::Error),
         None => Ending {
             outcome: Outcome::Ok,
             cause: None,
+            stopped_by: None,
         },
     }
 }

@@ -4,7 +4,7 @@ use crate::{PolicyControl, Refusal, RequestContext, body::BodyRules, request::bu
 use axum::extract::Request;
 use opentelemetry::{KeyValue, trace::TraceContextExt};
 use resilience::{Failure, deadline::Deadline};
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, time::Duration};
 use tokio::time::Instant;
 use tower::BoxError;
 use types::{COME_AGAIN, Cause, Problem, StoppedBy, attribute};
@@ -55,11 +55,22 @@ pub(super) fn set_body_rules(limit: NonZeroUsize) -> impl Fn(Request) -> Request
     }
 }
 
-/// Sets the deadline of each request: what its caller allows, capped by the policy.
-pub(super) fn set_deadline(policy: PolicyControl) -> impl Fn(Request) -> Request + Clone {
+/// The least time that a request gets at the edge, whatever its client asks for, unless the
+/// policy allows less. Clients at the edge are strangers: one that asks for no time at all would
+/// otherwise make its requests, and the calls made for them, fail at will. A service that does
+/// not answer within a second has failed by any client's measure.
+const LEAST_AT_THE_EDGE: Duration = Duration::from_secs(1);
+
+/// Sets the deadline of each request: what its caller allows, capped by the policy, and at the
+/// edge no less than a second.
+pub(super) fn set_deadline(
+    policy: PolicyControl,
+    is_edge: bool,
+) -> impl Fn(Request) -> Request + Clone {
     move |mut request| {
         let cap = policy.get().deadline;
         let asked = budget(request.headers());
+        let asked = if is_edge { at_least(asked) } else { asked };
         let Some(deadline) = Deadline::capped(Instant::now(), asked, cap) else {
             return request;
         };
@@ -75,4 +86,18 @@ pub(super) fn set_deadline(policy: PolicyControl) -> impl Fn(Request) -> Request
         }
         request
     }
+}
+
+/// The time that a client at the edge gets for what it has asked. Where it gets more, the span
+/// says what it has asked for.
+fn at_least(asked: Option<Duration>) -> Option<Duration> {
+    let asked = asked?;
+    if asked < LEAST_AT_THE_EDGE {
+        // Shorter than a second, so it fits.
+        let asked = i64::try_from(asked.as_millis()).unwrap_or_default();
+        opentelemetry::Context::current()
+            .span()
+            .set_attribute(KeyValue::new(attribute::DEADLINE_ASKED_MS, asked));
+    }
+    Some(asked.max(LEAST_AT_THE_EDGE))
 }

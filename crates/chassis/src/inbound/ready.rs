@@ -18,6 +18,9 @@ use faults::{FaultLayer, RequestKey};
 use http::HeaderMap;
 use std::sync::Arc;
 
+/// The route that heartbeats ask.
+pub(super) const PATH: &str = "/readyz";
+
 /// What a heartbeat asks.
 #[derive(Debug, Clone)]
 struct Asked {
@@ -32,7 +35,7 @@ pub(super) fn router(inbound: &Inbound, readiness: Readiness) -> Router {
         standby: inbound.standby.clone(),
     };
     Router::new()
-        .route("/readyz", get(ready))
+        .route(PATH, get(ready))
         .with_state(asked)
         // Outermost last: so it is with the layers of a router.
         .route_layer(FaultLayer::new(inbound.faults.clone(), |_| (), answer))

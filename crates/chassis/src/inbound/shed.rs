@@ -108,6 +108,7 @@ fn outcome(response: &Response) -> Outcome {
         Some(Ending {
             outcome: Ended::Failed,
             cause,
+            ..
         }) => Outcome::Failure(cause.unwrap_or(Cause::Error)),
         _ => Outcome::Success,
     }

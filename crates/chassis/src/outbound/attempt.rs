@@ -181,6 +181,11 @@ impl Record {
                 cause: None,
                 status: Some(answer.status().as_u16()),
             },
+            Err(error) if error.is_over_limit() => Ending {
+                outcome: Outcome::Ok,
+                cause: None,
+                status: error.status.map(|status| status.as_u16()),
+            },
             Err(error) => Ending {
                 outcome: Outcome::Failed,
                 cause: Some(error.cause),

@@ -3,7 +3,7 @@
 use super::{CallError, Outbound};
 use crate::Instruments;
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use opentelemetry::{Context, KeyValue};
 use resilience::circuit_breaker::{
     BreakerLayer, BreakerPolicy, Classify, Observe, ObserveCall, Outcome, State, Transition,
@@ -40,12 +40,13 @@ impl Classify<Response<Bytes>, CallError> for ByAnswer {
             return Outcome::Success;
         };
         match error.cause {
-            Cause::Cancelled => Outcome::Ignored,
+            // The callee was not asked.
+            Cause::Cancelled | Cause::Exhausted => Outcome::Ignored,
             // Nobody was asked: a bulkhead or a breaker of this caller was in the way.
             _ if error.stopped_by != StoppedBy::Attempts => Outcome::Ignored,
             // A callee that refused to call a service below, to protect it, works.
             _ if error.protected_below().is_some() => Outcome::Ignored,
-            _ if error.status == Some(StatusCode::TOO_MANY_REQUESTS) => Outcome::Ignored,
+            _ if error.is_over_limit() => Outcome::Ignored,
             cause => Outcome::Failure(cause),
         }
     }
@@ -85,5 +86,18 @@ impl Observe for Watch {
 impl<B> ObserveCall<Request<B>> for Watch {
     fn admitted(&self, request: &mut Request<B>, state: State) {
         request.extensions_mut().insert(Admitted(state));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resource_used_up_here_counts_neither_against_the_callee_nor_for_it() {
+        let mut error = CallError::exhausted();
+        assert_eq!(ByAnswer.classify(&Err(error.clone())), Outcome::Ignored);
+        error.stopped_by = StoppedBy::Attempts;
+        assert_eq!(ByAnswer.classify(&Err(error)), Outcome::Ignored);
     }
 }

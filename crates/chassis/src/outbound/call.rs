@@ -1,7 +1,9 @@
 //! Exactly one outcome and one call span per call, however many attempts it takes.
 
 use super::{CallError, Outbound, exchange};
-use crate::{Instruments, RequestContext, attached::Attached, instruments::Seen};
+use crate::{
+    Instruments, RequestContext, attached::Attached, instruments::Seen, span_status::FailedCall,
+};
 use bytes::Bytes;
 use http::{Request, Response};
 use opentelemetry::{
@@ -9,6 +11,7 @@ use opentelemetry::{
     trace::{SpanBuilder, SpanKind, Status, TraceContextExt},
 };
 use opentelemetry_sdk::trace::SdkTracer;
+use opentelemetry_semantic_conventions::attribute as semconv;
 use std::{
     borrow::Cow,
     future::Future,
@@ -147,6 +150,8 @@ impl Record {
     fn ended(&mut self, result: Result<&Response<Bytes>, &CallError>) {
         match result {
             Ok(answer) => (self.outcome, self.cause) = (exchange::outcome(answer.headers()), None),
+            // The callee did its work: it is its client that asks too much.
+            Err(error) if error.is_over_limit() => (self.outcome, self.cause) = (Outcome::Ok, None),
             Err(error) => {
                 self.cause = Some(error.cause);
                 self.stopped_by = Some(error.stopped_by);
@@ -168,7 +173,17 @@ impl Drop for Record {
         ]);
         if let Some(cause) = self.cause {
             span.set_attribute(KeyValue::new(attribute::CALL_CAUSE, cause.as_str()));
-            span.set_status(Status::error(cause.as_str()));
+            let failed = FailedCall {
+                callee: &self.shared.callee,
+                cause,
+                stopped_by: self.stopped_by.unwrap_or(StoppedBy::Attempts),
+                attempts,
+            };
+            if let Some((event, attributes)) = failed.event() {
+                request::add_event(&self.context, event, attributes);
+            }
+            span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, failed.error_type()));
+            span.set_status(Status::error(failed.description()));
         }
         if let Some(stopped_by) = self.stopped_by {
             span.set_attribute(KeyValue::new(

@@ -5,6 +5,7 @@
 //! others stand by, they carry who it is, too.
 
 use super::{Outbound, replica::Replica, switch::Parts};
+use crate::own_failure::{self, Report};
 use opentelemetry::{Context, KeyValue, trace::SpanBuilder};
 use resilience::balance::{Board, CheckSettings, Failover, Heartbeats, Pick};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +16,8 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 use types::{attribute, header};
+
+static HEARTBEATS: Report = Report::new("a heartbeat could not be sent");
 
 /// The heartbeats of a callee's replicas, which end when this is dropped.
 #[derive(Debug)]
@@ -78,14 +81,15 @@ impl Shared {
             }
             let answered = self.ask(place, number).await;
             number += 1;
-            if let Some(up) = heartbeats.heard(answered) {
+            if let Some(up) = answered.and_then(|answered| heartbeats.heard(answered)) {
                 self.changed(place, up);
             }
         }
     }
 
-    /// Whether the replica says in time that it takes requests.
-    async fn ask(&self, place: usize, number: u64) -> bool {
+    /// Whether the replica says in time that it takes requests; none if this process had no
+    /// resource left to ask it.
+    async fn ask(&self, place: usize, number: u64) -> Option<bool> {
         let replica = &self.replicas[place];
         // Chance strikes each heartbeat of each caller for itself.
         let id = format!("heartbeat-{:08x}-{place}-{number}", self.name);
@@ -96,8 +100,17 @@ impl Shared {
             let role = [header::ROLE_STANDBY, header::ROLE_ACTIVE][usize::from(is_active)];
             request = request.header(header::ROLE, role);
         }
-        let answer = timeout(self.settings.timeout, request.send()).await;
-        answer.is_ok_and(|answer| answer.is_ok_and(|answer| answer.status().is_success()))
+        match timeout(self.settings.timeout, request.send()).await {
+            Ok(Ok(answer)) => Some(answer.status().is_success()),
+            Ok(Err(error)) => match own_failure::used_up(&error) {
+                Some(error) => {
+                    HEARTBEATS.log(error);
+                    None
+                }
+                None => Some(false),
+            },
+            Err(_) => Some(false),
+        }
     }
 
     /// A replica has gone down, or come back.

@@ -62,6 +62,19 @@ impl CallError {
         matches!(told, StoppedBy::BreakerOpen | StoppedBy::BulkheadFull).then_some(told)
     }
 
+    /// Whether the callee refused the call because its client asks too much (429): no failure
+    /// of the callee, which did its work. All accounts count it as they count any other answer
+    /// below 500; the caller has no answer all the same, and may try again later.
+    pub(crate) fn is_over_limit(&self) -> bool {
+        self.status == Some(StatusCode::TOO_MANY_REQUESTS)
+    }
+
+    /// This process ran out of something that the system gives it. Not tried again: each
+    /// further attempt would need the same.
+    pub(crate) fn exhausted() -> Self {
+        Self::new(Cause::Exhausted, StoppedBy::NotRetryable)
+    }
+
     /// The service in which the failure originated, as far as is known here.
     pub fn origin(&self) -> &str {
         let hop = self
@@ -134,10 +147,17 @@ impl fmt::Display for CallError {
             stopped_by,
             ..
         } = self;
-        write!(
-            f,
-            "call to {callee} failed: {cause}, stopped by {stopped_by}"
-        )?;
+        match stopped_by {
+            StoppedBy::BreakerOpen => write!(
+                f,
+                "call to {callee} refused by its circuit breaker; last failure: {cause}"
+            )?,
+            StoppedBy::BulkheadFull => write!(f, "call to {callee} refused: its bulkhead is full")?,
+            _ => write!(
+                f,
+                "call to {callee} failed: {cause}, stopped by {stopped_by}"
+            )?,
+        }
         match self.origin() {
             origin if origin == &**callee => Ok(()),
             origin => write!(f, "; it originated in {origin}"),

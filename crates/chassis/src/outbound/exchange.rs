@@ -1,6 +1,7 @@
 //! One HTTP exchange: a request, and its answer read to the end.
 
 use super::CallError;
+use crate::own_failure::{self, Report};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Request, Response, StatusCode};
 use std::{
@@ -103,8 +104,15 @@ async fn chunk(response: &mut reqwest::Response) -> Result<Option<Bytes>, CallEr
     response.chunk().await.map_err(|error| failed(&error))
 }
 
-/// Nobody listens there; or somebody did, and the connection broke.
+static CALLS: Report = Report::new("a call could not be made");
+
+/// This process has nothing left to make a connection with; or nothing listens at the address;
+/// or the connection broke.
 fn failed(error: &reqwest::Error) -> CallError {
+    if let Some(error) = own_failure::used_up(error) {
+        CALLS.log(error);
+        return CallError::exhausted();
+    }
     tracing::debug!(%error, "exchange failed");
     let cause = if error.is_connect() {
         Cause::Refused

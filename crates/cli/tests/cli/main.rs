@@ -10,6 +10,7 @@ mod degraded;
 mod deployed;
 mod describe;
 mod determinism;
+mod exhausted;
 mod exit_codes;
 mod folders;
 mod interrupt;

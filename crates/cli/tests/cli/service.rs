@@ -12,7 +12,8 @@ use std::{
     time::Duration,
 };
 use testkit::{Sandbox, finish, wait_until};
-use traces::ReceiverOptions;
+use traces::{Kind, ReceiverOptions};
+use types::Cause;
 
 /// How long a condition may take to hold on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -157,6 +158,30 @@ fn a_service_that_drains_answers_what_is_under_way_is_alive_not_ready_and_closes
     let answer = under_way.join().unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert!(answer.contains("connection: close"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_a_stopping_service_cuts_off_is_its_failure_and_not_a_client_that_left() {
+    let receiver = traces::Receiver::start(([127, 0, 0, 1], 0).into(), ReceiverOptions::default());
+    let receiver = receiver.await.unwrap();
+    let endpoint = receiver.endpoint();
+    let work = move || {
+        let (sandbox, (below, is_asked, _never)) = (Sandbox::new().unwrap(), held_callee());
+        let mut command = nines(&sandbox);
+        command.env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
+        command.env("NINES_DRAIN", "50ms");
+        let relay = start(command.env("NINES_CALLS", format!("below=http://{below}")));
+        let public = relay.public;
+        let client = thread::spawn(move || get(public, "/v1/relay"));
+        is_asked.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(relay.stop().code, Some(0));
+        assert_eq!(client.join().unwrap(), "", "it was not answered");
+    };
+    tokio::task::spawn_blocking(work).await.unwrap();
+    let archive = receiver.finish().await;
+    let spans = archive.spans();
+    let request = spans.iter().find(|span| span.kind == Kind::Server);
+    assert_eq!(request.unwrap().cause, Some(Cause::Reset));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! The core of an adaptive limit: a pure function of what calls take.
 
-use super::LimitSettings;
+use super::{LimitSettings, policy::LOWEST};
 use std::time::Duration;
 
 #[cfg(test)]
@@ -13,11 +13,12 @@ mod tests;
 /// share of the limit that is used, and so limit × gradient is what the callee can bear
 /// (Little's law). The next limit is that and √limit on top: a short queue, without which it
 /// could never grow. This is the gradient of Netflix's concurrency-limits (Landau, Thurston,
-/// Bozarth, "Performance under load", 2018), with two differences:
+/// Bozarth, "Performance under load", 2018), with three differences:
 ///
 /// - What a call takes *without* a queue is measured and not guessed from the fastest call
 ///   ever seen, which varying calls are never as fast as: every so many windows the limit is
 ///   halved for one, so that the queue is empty.
+/// - Where `min` is below 4, a callee that bears few calls is allowed no queue.
 /// - It looks at windows, in which all calls were sent under the same limit, and moves once
 ///   for each: at every answer it would act again before the last act shows.
 #[derive(Debug)]
@@ -63,6 +64,9 @@ pub(super) struct Sample {
 
 /// Where the search begins, as Netflix has it.
 const FIRST: f64 = 20.0;
+/// The same where the limit may fall below 4: from 20 it would take a callee of one place, whose
+/// calls are slow, hundreds of them to get there.
+const FIRST_OF_TINY: f64 = 4.0;
 /// So many calls tell what a call takes, at least: where times vary as the exponential
 /// distribution does, to within a fifth.
 const LEAST_CALLS: u32 = 30;
@@ -71,6 +75,10 @@ const LEAST_CALLS: u32 = 30;
 const MOST_BETWEEN: u32 = 50;
 /// No window cuts the limit by more than half.
 const STEEPEST: f64 = 0.5;
+/// A callee that bears fewer calls at once gets no queue, if `min` allows that.
+const FEW: f64 = 3.0;
+/// The gradient below which calls take clearly longer than without a queue.
+const CLEARLY_SLOWER: f64 = 0.75;
 /// After so many cuts by half without an effect it is not the queue: the callee has become
 /// slower.
 const SLOW: u32 = 5;
@@ -78,13 +86,19 @@ const SLOW: u32 = 5;
 /// callee has become faster, as it seems if there are two of them in a row.
 const FAST: f64 = 0.7;
 
+/// Whether a limit may fall so low that no call can wait.
+fn is_tiny(min: f64) -> bool {
+    min < f64::from(LOWEST)
+}
+
 impl Gradient {
     pub(super) fn new(settings: &LimitSettings) -> Self {
-        let (min, max) = (f64::from(settings.min), f64::from(settings.max));
+        let (min, max) = (f64::from(settings.lowest()), f64::from(settings.max));
+        let first = if is_tiny(min) { FIRST_OF_TINY } else { FIRST };
         Self {
             min,
             max,
-            limit: FIRST.clamp(min, max),
+            limit: first.clamp(min, max),
             unloaded: None,
             window: Window::default(),
             until_probe: 1,
@@ -102,9 +116,18 @@ impl Gradient {
     )]
     pub(super) fn limit(&self) -> u32 {
         if self.window.probes {
-            return (self.limit / 2.0).max(self.min).ceil() as u32;
+            return self.probe().ceil() as u32;
         }
         self.limit as u32
+    }
+
+    /// The limit of a probe: half, and with few calls the least, or their queue is never empty.
+    fn probe(&self) -> f64 {
+        if self.limit <= 2.0 * f64::from(LOWEST) {
+            self.min
+        } else {
+            (self.limit / 2.0).max(self.min)
+        }
     }
 
     /// A call has ended. Those sent before the window began say nothing about it.
@@ -157,7 +180,11 @@ impl Gradient {
         } else {
             self.slow + 1
         };
-        if self.slow >= SLOW {
+        if self.slow >= SLOW && is_tiny(self.min) {
+            // Or the queue has never been empty, which only a probe can tell.
+            self.slow = 0;
+            self.until_probe = 1;
+        } else if self.slow >= SLOW {
             self.unloaded = Some(took);
         }
         let fast = took < unloaded * FAST;
@@ -165,11 +192,21 @@ impl Gradient {
         if fast && before {
             self.until_probe = 1;
         }
-        let next = self.limit * gradient + self.limit.sqrt();
+        let next = self.limit * gradient + self.queue(gradient);
         // A limit that nobody has come near has not been tried.
         if next < self.limit || f64::from(peak) * 2.0 >= self.limit {
             self.limit = next.clamp(self.min, self.max);
         }
+    }
+
+    /// The calls that may wait. With √limit of them the limit never falls below 4, where half of
+    /// it and its root are the limit again. So where it may fall further, a callee that bears few
+    /// calls gets no queue as long as they take clearly longer than one alone.
+    fn queue(&self, gradient: f64) -> f64 {
+        if is_tiny(self.min) && self.limit * gradient < FEW && gradient < CLEARLY_SLOWER {
+            return 0.0;
+        }
+        self.limit.sqrt()
     }
 
     /// Counts down to the next probe; a probe is followed by other windows.

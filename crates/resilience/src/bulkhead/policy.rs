@@ -17,8 +17,12 @@ pub struct LimitSettings {
     pub max: u32,
     /// Whether the limit looks for the callee's capacity itself, between `min` and `max`.
     pub adaptive: bool,
-    /// The lowest that an adaptive limit falls to.
-    pub min: u32,
+    /// The lowest that an adaptive limit falls to; none: 4, or `max` if that is less.
+    ///
+    /// Below 4 there is no room for a queue, and a callee that works on one call at a time is
+    /// idle between two. Lower values are for callees that fail with four calls at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<u32>,
     /// How long a call waits for room; none: not at all.
     #[serde(with = "human_option", skip_serializing_if = "Option::is_none")]
     pub wait: Option<Duration>,
@@ -29,11 +33,22 @@ impl Default for LimitSettings {
         Self {
             max: 100,
             adaptive: false,
-            min: 1,
+            min: None,
             wait: None,
         }
     }
 }
+
+impl LimitSettings {
+    /// The lowest that an adaptive limit falls to.
+    pub fn lowest(&self) -> u32 {
+        self.min.unwrap_or(LOWEST.min(self.max))
+    }
+}
+
+/// The lowest adaptive limit where none is stated. Its queue of √limit calls keeps the limit
+/// from falling below 4 as long as a call takes at most twice as long as without a queue.
+pub(super) const LOWEST: u32 = 4;
 
 /// How many calls may be under way at once. Made from [`LimitSettings`], which says what
 /// each means.
@@ -58,12 +73,12 @@ impl LimitPolicy {
             let allowed = "a whole number from 1 to 1000000; leave the policy out for no limit";
             return Err(InvalidPolicy::new("max", max, allowed));
         }
-        if !(1..=max).contains(&min) {
+        if let Some(min) = min.filter(|min| !(1..=max).contains(min)) {
             let allowed = "a whole number from 1 to `max`";
             return Err(InvalidPolicy::new("min", min, allowed));
         }
-        if min != LimitSettings::default().min && !adaptive {
-            let allowed = "other than 1 only with `adaptive`, for a fixed limit is `max`";
+        if let Some(min) = min.filter(|_| !adaptive) {
+            let allowed = "only with `adaptive`, for a fixed limit is `max`";
             return Err(InvalidPolicy::new("min", min, allowed));
         }
         match wait {

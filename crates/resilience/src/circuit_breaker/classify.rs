@@ -25,7 +25,8 @@ pub trait Classify<T, E> {
 
 /// As HTTP has it: an answer from 500 up is a failure, any other is none, for a callee that
 /// says "not found" works. So is every error, except those that never reached the callee
-/// because a breaker or a bulkhead refused them, or whose caller had left.
+/// because a breaker or a bulkhead refused them, because the caller itself had no file
+/// descriptor or port left, or whose caller had left.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ByStatus;
 
@@ -35,9 +36,8 @@ impl<B, E: CallFailure> Classify<Response<B>, E> for ByStatus {
             Ok(answer) if answer.status().is_server_error() => Outcome::Failure(Cause::Error),
             Ok(_) => Outcome::Success,
             Err(failure) => match (failure.stopped_by(), failure.cause()) {
-                (StoppedBy::BreakerOpen | StoppedBy::BulkheadFull, _) | (_, Cause::Cancelled) => {
-                    Outcome::Ignored
-                }
+                (StoppedBy::BreakerOpen | StoppedBy::BulkheadFull, _)
+                | (_, Cause::Cancelled | Cause::Exhausted) => Outcome::Ignored,
                 (_, cause) => Outcome::Failure(cause),
             },
         }

@@ -70,6 +70,7 @@ async fn invariant_10_answers_below_500_and_calls_refused_on_the_way_never_count
         refused(StoppedBy::BreakerOpen),
         refused(StoppedBy::BulkheadFull),
         Err(Failed(Cause::Cancelled, StoppedBy::Attempts)),
+        Err(Failed(Cause::Exhausted, StoppedBy::NotRetryable)),
     ];
     let layer = breaker(in_a_row(1, 1));
     for answer in harmless {

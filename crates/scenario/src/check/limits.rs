@@ -36,7 +36,10 @@ impl Check<'_> {
         let defaults = LimitSettings::default();
         let (table, raw) = (raw.span(), raw.get_ref());
         let max = self.count(path, "max", raw.max.as_ref(), defaults.max);
-        let min = self.count(path, "min", raw.min.as_ref(), defaults.min);
+        let min = raw.min.as_ref();
+        let min = min
+            .map(|min| self.count(path, "min", Some(min), 0))
+            .transpose();
         let wait = self.optional_duration(&at.path(&[key, "wait"]), raw.wait.as_ref());
         let settings = LimitSettings {
             max: max?,

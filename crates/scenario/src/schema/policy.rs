@@ -179,7 +179,7 @@ const LIMIT: &[Key] = &[
     value(
         "min",
         Shape::Whole(1, 1_000_000),
-        "a whole number from 1 to `max`, other than 1 only with `adaptive`",
+        "a whole number from 1 to `max`, only with `adaptive`",
     ),
     value("wait", Shape::Time, DURATION),
 ];

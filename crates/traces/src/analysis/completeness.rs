@@ -9,7 +9,8 @@ use types::Cause;
 /// Attempts for which no request received was seen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Unpaired {
-    /// Nobody listened there: nothing is missing.
+    /// Nothing was sent, because nothing listened there or the caller had no resource left to
+    /// connect with: no span is missing.
     pub refused: u64,
     /// No answer came: the request may never have arrived, or its span may be lost with
     /// the process that served it.
@@ -33,7 +34,7 @@ impl Unpaired {
             _ => attempt.span.http_status.is_some(),
         };
         let kind = match (attempt.cause, answered) {
-            (Some(Cause::Refused), _) => &mut self.refused,
+            (Some(Cause::Refused | Cause::Exhausted), _) => &mut self.refused,
             _ if !instrumented => &mut self.uninstrumented,
             (_, true) => &mut self.answered,
             (_, false) => &mut self.unanswered,

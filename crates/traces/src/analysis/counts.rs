@@ -109,8 +109,8 @@ pub struct CallCounts {
     pub unseen: u64,
     /// Failures that came from below.
     pub propagated: u64,
-    /// Of the failed, those that the caller cancelled for a reason of its own, such as the
-    /// failure of another call. They are no failures of the hop.
+    /// Of the failed, those that the caller cancelled, or could not make, for a reason of its
+    /// own, such as the failure of another call. They are no failures of the hop.
     pub abandoned: u64,
 }
 

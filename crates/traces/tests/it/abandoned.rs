@@ -155,3 +155,19 @@ fn a_call_that_the_caller_answered_without_is_dropped_and_not_absorbed() {
     assert_eq!(hop(&analysis, "a").requests.absorbed, 0);
     assert_eq!(hop(&analysis, "c").calls.abandoned, 1);
 }
+
+#[test]
+fn a_call_for_which_its_caller_had_no_resource_left_is_a_failure_of_the_caller() {
+    let exhausted = failed(Cause::Exhausted);
+    let root = call("a", exhausted, vec![ok("b"), unseen("c", Cause::Exhausted)]);
+    let analysis = analysed(&root);
+    assert_eq!(origin(&analysis), ("a", Some(Cause::Exhausted)));
+    let c = hop(&analysis, "c");
+    assert_eq!((c.calls.abandoned, c.attempts.abandoned), (1, 1));
+    assert_eq!(
+        (c.effective, c.actual),
+        (Ratio::new(0, 0), Ratio::new(0, 0))
+    );
+    assert_eq!((c.unpaired.refused, c.unpaired.others()), (1, 0));
+    assert_eq!(hop(&analysis, "a").calls.self_failures, 1);
+}

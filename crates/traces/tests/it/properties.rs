@@ -68,18 +68,19 @@ fn last_to_blame(request: &Request) -> Option<&Call> {
     calls.rfind(|call| is_failed(call.end) && !is_dropped(call, request))
 }
 
-/// Whether a request that failed for another reason dropped this call.
+/// Whether a request that failed for another reason dropped this call, or could not make it.
 fn is_dropped(call: &Call, request: &Request) -> bool {
     let is_other = |call: &Call| is_failed(call.end) && call.end != CANCELLED;
     let last = call.attempts.last().map(|attempt| attempt.end);
-    call.end == CANCELLED
-        && match request.end.cause {
-            Some(Cause::Cancelled) => false,
-            Some(Cause::Timeout) => {
-                last != Some(failed(Cause::Timeout)) && request.calls.iter().any(is_other)
+    call.end == failed(Cause::Exhausted)
+        || call.end == CANCELLED
+            && match request.end.cause {
+                Some(Cause::Cancelled) => false,
+                Some(Cause::Timeout) => {
+                    last != Some(failed(Cause::Timeout)) && request.calls.iter().any(is_other)
+                }
+                _ => true,
             }
-            _ => true,
-        }
 }
 
 proptest! {

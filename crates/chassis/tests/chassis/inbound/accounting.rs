@@ -199,7 +199,9 @@ async fn a_client_that_leaves_a_handler_at_work_is_counted_as_cancelled() {
         let mut request = pin!(app.oneshot(get("/gate")));
         assert!(is_pending(request.as_mut()));
     }
-    desk.saw_one(Outcome::Failed, Some(Cause::Cancelled));
+    let span = desk.saw_one(Outcome::Failed, Some(Cause::Cancelled));
+    assert_eq!(span.status, Status::Unset, "it is no error of the service");
+    assert_eq!(attribute(&span, "error.type").as_deref(), Some("cancelled"));
 }
 
 #[tokio::test]

@@ -50,6 +50,36 @@ async fn a_caller_gets_the_time_it_asks_for_and_no_more_than_the_service_allows(
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_client_at_the_edge_gets_a_second_or_more_and_no_more_than_the_service_allows() {
+    for (asked, allowed, budget, noted) in [
+        ("0", 2000, 1000, Some("0")),
+        ("999", 2000, 1000, Some("999")),
+        ("1700", 2000, 1700, None),
+        ("9000", 2000, 2000, None),
+        ("0", 300, 300, Some("0")),
+        ("soon", 2000, 2000, None),
+    ] {
+        let mut desk = Desk::new();
+        desk.inbound.is_edge = true;
+        desk.allow(Duration::from_millis(allowed));
+        let begin = Instant::now();
+        assert_eq!(desk.ask(impatient("/hang", asked)).await.status(), 504);
+        assert_eq!(begin.elapsed(), Duration::from_millis(budget), "{asked}");
+        let span = &desk.spans()[0];
+        let said = attribute(span, "nines.deadline.asked_ms");
+        assert_eq!(said.as_deref(), noted, "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_at_the_edge_that_asks_for_no_time_is_answered_and_no_failure() {
+    let mut desk = Desk::new();
+    desk.inbound.is_edge = true;
+    assert_eq!(desk.ask(impatient("/ok", "0")).await.status(), 200);
+    desk.saw_one(Outcome::Ok, None);
+}
+
 #[tokio::test]
 async fn without_a_deadline_none_is_made_up() {
     let desk = Desk::new();

@@ -2,7 +2,7 @@
 
 use crate::support::{Callee, Caller, Reply, attribute};
 use chassis::{CallError, Upstream};
-use opentelemetry::trace::SpanKind;
+use opentelemetry::trace::{SpanKind, Status};
 use opentelemetry_sdk::trace::SpanData;
 use resilience::{
     circuit_breaker::{BreakerPolicy, BreakerSettings},
@@ -75,6 +75,10 @@ async fn a_refused_call_is_a_call_without_attempts_that_names_the_last_failure()
         (error.cause, error.stopped_by),
         (Cause::Reset, StoppedBy::BreakerOpen)
     );
+    assert_eq!(
+        error.to_string(),
+        "call to auth refused by its circuit breaker; last failure: reset"
+    );
     assert_eq!(callee.heard().len(), 2, "nothing reached the callee");
     let calls = gateway.watch.spans(&SpanKind::Internal);
     let attempts = |at: usize| attribute(&calls[at], "nines.call.attempts").unwrap();
@@ -84,9 +88,29 @@ async fn a_refused_call_is_a_call_without_attempts_that_names_the_last_failure()
         "breaker_open"
     );
     assert_eq!(attribute(&calls[2], "nines.call.cause").unwrap(), "reset");
+    reads_as_refused(&calls[2]);
     assert_eq!(gateway.watch.count("nines_attempts_total", &[]), 2);
     let refused = [("stopped_by", "breaker_open")];
     assert_eq!(gateway.watch.count("nines_calls_total", &refused), 1);
+}
+
+/// The span of a call that the breaker of auth refused names the breaker, not an old failure.
+#[track_caller]
+fn reads_as_refused(call: &SpanData) {
+    let text = "refused: the circuit breaker of auth is open; last failure: reset";
+    assert_eq!(call.status, Status::error(text));
+    assert_eq!(attribute(call, "error.type").unwrap(), "breaker_open");
+    let events: Vec<_> = call.events.iter().collect();
+    let [event] = *events else {
+        panic!("{events:?}");
+    };
+    assert_eq!(event.name, "call.refused");
+    let said = |key, value: &str| {
+        let pair = event.attributes.iter().find(|it| it.key.as_str() == key);
+        assert_eq!(pair.unwrap().value.as_str(), value);
+    };
+    said("nines.breaker.name", "auth");
+    said("nines.call.stopped_by", "breaker_open");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use axum::{Router, extract::State, routing::get as on_get};
 use chassis::{Call, Refusal, RequestContext, Upstream};
 use opentelemetry::trace::SpanKind;
 use opentelemetry_sdk::trace::SpanData;
+use resilience::circuit_breaker::{BreakerPolicy, BreakerSettings};
 use serde::Deserialize;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -187,6 +188,35 @@ async fn a_failure_below_is_told_with_the_hop_the_cause_and_what_ended_the_tryin
     assert_eq!(answer.cause, Some(Cause::Refused));
     assert_eq!(answer.stopped_by, Some(StoppedBy::Attempts));
     assert!(answer.retryable);
+}
+
+#[tokio::test]
+async fn a_refusal_by_a_circuit_breaker_is_answered_as_one_and_not_as_the_failure_before_it() {
+    let callee = Callee::start([Reply::silence()]).await;
+    let mut middle = Caller::impatient();
+    let settings = BreakerSettings {
+        consecutive: Some(1),
+        open: Duration::from_hours(1),
+        max_open: Duration::from_hours(1),
+        ..BreakerSettings::default()
+    };
+    middle.policy.breaker = Some(BreakerPolicy::new(settings).unwrap());
+    let desk = Desk::new();
+    let app = wrap(&desk, &middle, &callee.url);
+    let mut codes = Vec::new();
+    for _ in 0..2 {
+        let answer = app.clone().oneshot(get("/v1/ask")).await.unwrap();
+        let answer = problem(answer).await;
+        assert_eq!(answer.cause, Some(Cause::Timeout));
+        codes.push((answer.status, answer.code.to_string()));
+    }
+    let code = |status, code: &str| (status, code.to_owned());
+    let expected = [code(504, "upstream-timeout"), code(503, "upstream-refused")];
+    assert_eq!(codes, expected);
+    let spans = desk.spans();
+    let types: Vec<_> = spans.iter().map(|it| attribute(it, "error.type")).collect();
+    let word = |word: &str| Some(word.to_owned());
+    assert_eq!(types, [word("timeout"), word("breaker_open")]);
 }
 
 #[tokio::test]

@@ -35,6 +35,20 @@ async fn an_answer_is_one_call_of_one_attempt() {
 }
 
 #[tokio::test]
+async fn a_client_over_its_limit_is_no_failure_of_the_service_that_refuses_it() {
+    let refusal = Reply::answer(429, "retry-after: 7\r\n", "");
+    let (gateway, auth) = (Caller::new(), Callee::start([refusal]).await);
+    let error = gateway.ask(&auth).await.unwrap_err();
+    assert_eq!(error.status.unwrap(), 429);
+    assert_eq!(error.retry_after, Some(Duration::from_secs(7)));
+    let (call, attempt) = gateway.saw_one(Outcome::Ok, None);
+    assert_eq!(call.status, Status::Unset);
+    assert_eq!(attribute(&call, "nines.call.stopped_by"), None);
+    let status = attribute(&attempt, "http.response.status_code");
+    assert_eq!(status.as_deref(), Some("429"));
+}
+
+#[tokio::test]
 async fn a_port_on_which_nobody_listens_refuses() {
     let gateway = Caller::new();
     let (_kept, url) = nobody();

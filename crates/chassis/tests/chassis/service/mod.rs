@@ -7,13 +7,15 @@ mod replicas;
 mod shed;
 mod sockets;
 mod start;
+mod unknown;
 
 use crate::support::number;
-use axum::{Router, routing::get};
+use axum::{Router, body::Body, routing::get};
 use chassis::{Addresses, Chassis, Error, Options, options};
 use clap::Parser;
+use futures_util::{Stream, stream};
 use http::StatusCode;
-use std::{ffi::OsString, future::pending, time::Duration};
+use std::{ffi::OsString, future::pending, io, time::Duration};
 use tokio::task::AbortHandle;
 
 /// How long a condition may take to come true before a test gives up; it never waits longer
@@ -112,10 +114,20 @@ impl Running {
     }
 }
 
+/// The length of a large answer: more than the system buffers between two processes.
+const LARGE: usize = 64 << 20;
+
+/// A body whose source breaks off after its first part.
+fn broken() -> impl Stream<Item = io::Result<&'static str>> {
+    stream::iter([Ok("half of"), Err(io::ErrorKind::BrokenPipe.into())])
+}
+
 fn router() -> Router {
     let panics = async || -> StatusCode { panic!("on purpose") };
     Router::new()
         .route("/ok", get(async || "fine"))
+        .route("/large", get(async || vec![b'x'; LARGE]))
+        .route("/broken", get(async || Body::from_stream(broken())))
         .route("/panic", get(panics))
         .route("/hang", get(pending::<StatusCode>))
 }

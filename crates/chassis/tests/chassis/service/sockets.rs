@@ -1,6 +1,6 @@
 //! What a client sees on its own connection, and what is counted of it.
 
-use super::Running;
+use super::{LARGE, Running};
 use crate::support::always;
 use faults::FaultSet;
 use std::io::{self, ErrorKind};
@@ -94,6 +94,50 @@ async fn a_client_that_leaves_before_the_answer_is_counted_as_cancelled() {
 #[tokio::test]
 async fn a_client_that_leaves_an_injected_hang_is_counted_as_cancelled() {
     ask_and_leave(&with_faults(&always("hang")).await, "/ok").await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_in_the_middle_of_its_answer_is_counted_as_cancelled() {
+    let desk = Running::start(&[]).await;
+    let mut client = connect(&desk).await;
+    send(&mut client, "/large").await;
+    read_until(&mut client, "\r\n\r\n").await.unwrap();
+    assert_eq!(desk.ended("none").await, 0, "counted before it is sent");
+    drop(client);
+    let cancelled = [("outcome", "failed"), ("cause", "cancelled")];
+    desk.sees_one("nines_requests_total", &cancelled).await;
+    assert_eq!(desk.ended("none").await, 0);
+}
+
+#[tokio::test]
+async fn a_client_that_reads_a_large_answer_to_its_end_is_counted_as_answered() {
+    let desk = Running::start(&[]).await;
+    let answer = desk.ask("/large").await.unwrap();
+    assert_eq!(answer.bytes().await.unwrap().len(), LARGE);
+    assert_eq!(desk.ended("none").await, 1);
+    assert_eq!(desk.ended("cancelled").await, 0);
+}
+
+#[tokio::test]
+async fn a_large_answer_to_head_is_counted_when_its_head_is_sent() {
+    let desk = Running::start(&[]).await;
+    let url = format!("http://{}/large", desk.addresses.public);
+    let answer = desk.client.head(url).send().await.unwrap();
+    assert_eq!(answer.headers()["content-length"], LARGE.to_string());
+    assert_eq!(desk.ended("none").await, 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_in_the_middle_is_counted_as_a_reset() {
+    let desk = Running::start(&[]).await;
+    let mut client = connect(&desk).await;
+    send(&mut client, "/broken").await;
+    let mut answer = Vec::new();
+    // The system says, or not, that the end came too early.
+    let _ = client.read_to_end(&mut answer).await;
+    assert!(!answer.ends_with(b"0\r\n\r\n"), "it is not complete");
+    assert_eq!(desk.ended("reset").await, 1);
+    assert_eq!(desk.ended("none").await, 0);
 }
 
 #[tokio::test]

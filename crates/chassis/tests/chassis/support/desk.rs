@@ -66,6 +66,7 @@ impl Desk {
             max_in_flight: NonZeroUsize::new(64).unwrap(),
             max_body: NonZeroUsize::new(256).unwrap(),
             server_timing: true,
+            is_edge: false,
             standby: None,
         };
         let handlers = Handlers {

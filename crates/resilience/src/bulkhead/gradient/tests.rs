@@ -26,13 +26,20 @@ struct Callee {
     done: u64,
     /// The limits that arrivals have met, all together.
     limits: u64,
+    lowest: u32,
 }
 
 impl Callee {
     fn new(slots: usize, service: Duration, varies: bool) -> Self {
+        Self::limited(None, slots, service, varies)
+    }
+
+    /// With a limit that may fall to `min`.
+    fn limited(min: Option<u32>, slots: usize, service: Duration, varies: bool) -> Self {
         let settings = LimitSettings {
             max: 1000,
             adaptive: true,
+            min,
             ..LimitSettings::default()
         };
         Self {
@@ -45,6 +52,7 @@ impl Callee {
             calls: 0,
             done: 0,
             limits: 0,
+            lowest: u32::MAX,
         }
     }
 
@@ -78,17 +86,20 @@ impl Callee {
     fn overload(&mut self, from: Duration, time: Duration) -> Run {
         let capacity = self.slots.len() as f64 / self.service.as_secs_f64();
         let (done, limits) = (self.done, self.limits);
+        self.lowest = u32::MAX;
         let (mut now, mut arrivals) = (from, 0_u32);
         while now < from + time {
             now += Duration::from_secs_f64(self.chance.random::<f64>() / capacity);
             self.end_until(now);
             self.begin(now);
             self.limits += u64::from(self.limiter.limit());
+            self.lowest = self.lowest.min(self.limiter.limit());
             arrivals += 1;
         }
         Run {
             goodput: (self.done - done) as f64 / (capacity * time.as_secs_f64()),
             limit: (self.limits - limits) as f64 / f64::from(arrivals),
+            lowest: self.lowest,
         }
     }
 }
@@ -99,20 +110,68 @@ struct Run {
     goodput: f64,
     /// On average.
     limit: f64,
+    /// The lowest that an arrival has met.
+    lowest: u32,
 }
 
 #[test]
 fn under_twice_the_load_the_limit_finds_the_capacity_and_nearly_all_of_it_is_used() {
     for (slots, varies) in [(4, false), (10, false), (50, false), (10, true), (50, true)] {
-        let mut callee = Callee::new(slots, 10 * MS, varies);
+        for min in [None, Some(1)] {
+            let mut callee = Callee::limited(min, slots, 10 * MS, varies);
+            callee.overload(Duration::ZERO, 20 * SECOND);
+            let Run { goodput, limit, .. } = callee.overload(20 * SECOND, 20 * SECOND);
+            assert!(goodput >= 0.9, "{goodput} of {slots} slots, {varies}");
+            let slots = slots as f64;
+            assert!(
+                (slots..=3.0 * slots).contains(&limit),
+                "{limit} for {slots}, {varies}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_limit_without_a_stated_min_never_falls_below_4_and_keeps_a_callee_of_one_place_busy() {
+    for varies in [false, true] {
+        let mut callee = Callee::new(1, 10 * MS, varies);
         callee.overload(Duration::ZERO, 20 * SECOND);
-        let Run { goodput, limit } = callee.overload(20 * SECOND, 20 * SECOND);
-        assert!(goodput >= 0.9, "{goodput} of {slots} slots, {varies}");
-        let slots = slots as f64;
-        assert!(
-            (slots..=3.0 * slots).contains(&limit),
-            "{limit} for {slots}, {varies}"
-        );
+        let run = callee.overload(20 * SECOND, 60 * SECOND);
+        assert!(run.goodput >= 0.9, "{} {varies}", run.goodput);
+        assert!(run.lowest >= 4, "{} {varies}", run.lowest);
+    }
+}
+
+#[test]
+fn an_explicit_min_of_1_is_reached_where_the_callee_works_on_one_call_at_a_time() {
+    for varies in [false, true] {
+        let mut callee = Callee::limited(Some(1), 1, 10 * MS, varies);
+        callee.overload(Duration::ZERO, 20 * SECOND);
+        let run = callee.overload(20 * SECOND, 60 * SECOND);
+        assert_eq!(run.lowest, 1, "{varies}");
+        assert!(run.limit < 3.0, "{} {varies}", run.limit);
+        // With one or two calls at a time it is idle now and then.
+        assert!(run.goodput >= 0.6, "{} {varies}", run.goodput);
+    }
+}
+
+#[test]
+fn an_explicit_min_of_1_is_reached_where_the_callee_refuses_a_second_call() {
+    for (min, lowest) in [(None, 4), (Some(1), 1)] {
+        let limiter = Callee::limited(min, 1, MS, false).limiter;
+        let mut least = u32::MAX;
+        for call in 0..4_000 {
+            let permits: Vec<_> = (0..10).map(|_| limiter.try_acquire(call * MS)).collect();
+            for (nth, permit) in permits.into_iter().flatten().enumerate() {
+                let outcome = match nth {
+                    0 => Outcome::Success,
+                    _ => Outcome::Failure(Cause::Shed),
+                };
+                permit.release(call * MS + MS, outcome);
+            }
+            least = least.min(limiter.limit());
+        }
+        assert_eq!(least, lowest, "{min:?}");
     }
 }
 
@@ -121,7 +180,7 @@ fn a_first_guess_from_a_full_queue_is_corrected() {
     // The search begins at 20 calls, of which only 2 are served: the others wait.
     let mut callee = Callee::new(2, 10 * MS, false);
     callee.overload(Duration::ZERO, 100 * SECOND);
-    let Run { goodput, limit } = callee.overload(100 * SECOND, 20 * SECOND);
+    let Run { goodput, limit, .. } = callee.overload(100 * SECOND, 20 * SECOND);
     assert!(goodput >= 0.9 && limit <= 8.0, "{goodput} with {limit}");
 }
 
