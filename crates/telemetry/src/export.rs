@@ -3,8 +3,8 @@
 //! `opentelemetry-otlp` takes an answer of 2xx for success. Two kinds of loss stay unknown that
 //! way, and are made known here:
 //!
-//! - A **redirect**: its own HTTP client follows it, with a GET without a body, and whatever is
-//!   there may answer 200. The client here does not follow.
+//! - A **redirect**: its own HTTP client follows it, with a GET without a body, which the other
+//!   server may answer with 200. The client here does not follow.
 //! - A **partial success**: the receiver rejected some spans, and says how many. The crate logs
 //!   that and does not return it, so its log is read here while it exports.
 //!
@@ -60,17 +60,17 @@ pub(crate) fn retry_policy() -> RetryPolicy {
         .with_max_jitter(otlp::JITTER)
 }
 
-/// What one exporter's receiver said, and what was lost there.
+/// Collects why one exporter's receiver did not take something, and logs it.
 #[derive(Debug, Clone)]
 pub(crate) struct Report {
     signal: &'static str,
-    heard: Arc<Mutex<Heard>>,
+    findings: Arc<Mutex<Findings>>,
     /// Reads the log of `opentelemetry-otlp` while it exports.
     log: Dispatch,
 }
 
 #[derive(Debug, Default)]
-struct Heard {
+struct Findings {
     /// Items of the request under way that the receiver did not take, though it took the rest.
     rejected: u64,
     /// Why a request has failed, or items were rejected.
@@ -81,11 +81,11 @@ struct Heard {
 impl Report {
     /// `signal` is what is exported: `spans`, for example.
     pub(crate) fn new(signal: &'static str) -> Self {
-        let heard = Arc::<Mutex<Heard>>::default();
+        let findings = Arc::<Mutex<Findings>>::default();
         Self {
             signal,
-            log: Dispatch::new(PartialSuccess(heard.clone())),
-            heard,
+            log: Dispatch::new(PartialSuccess(findings.clone())),
+            findings,
         }
     }
 
@@ -105,12 +105,12 @@ impl Report {
             builder.build()
         };
         // It starts a runtime of its own, which it can't within another one.
-        let built = thread::spawn(build).join();
-        let built = built.map_err(|_| TelemetryError::Client("it panicked".to_owned()))?;
-        let inner = built.map_err(|error| TelemetryError::Client(with_sources(&error)))?;
+        let client = thread::spawn(build).join();
+        let client = client.map_err(|_| TelemetryError::Client("it panicked".to_owned()))?;
+        let inner = client.map_err(|error| TelemetryError::Client(with_sources(&error)))?;
         Ok(ReportingClient {
             inner,
-            heard: self.heard.clone(),
+            findings: self.findings.clone(),
         })
     }
 
@@ -121,15 +121,15 @@ impl Report {
         export: impl Future<Output = OTelSdkResult>,
     ) -> (OTelSdkResult, u64) {
         let result = export.with_subscriber(self.log.clone()).await;
-        let mut heard = lock(&self.heard);
-        let (rejected, why) = (std::mem::take(&mut heard.rejected), heard.why.take());
+        let mut findings = lock(&self.findings);
+        let (rejected, why) = (std::mem::take(&mut findings.rejected), findings.why.take());
         let lost = if result.is_ok() {
             rejected.min(items)
         } else {
             items
         };
-        let news = heard.losses.add(lost, Instant::now());
-        drop(heard);
+        let news = findings.losses.add(lost, Instant::now());
+        drop(findings);
         if let Some(lost) = news {
             let error = result.as_ref().err().map(ToString::to_string);
             let why = why.or(error).unwrap_or_default();
@@ -144,8 +144,8 @@ impl Report {
     }
 }
 
-fn lock(heard: &Mutex<Heard>) -> MutexGuard<'_, Heard> {
-    heard.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(findings: &Mutex<Findings>) -> MutexGuard<'_, Findings> {
+    findings.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How long a request of an exporter may take: the environment's limit, in milliseconds.
@@ -164,23 +164,23 @@ fn is_loopback(endpoint: &str) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// Losses, of which the log gets a line now and then.
+/// Counts losses, and says when the log should get a line about them.
 #[derive(Debug, Default)]
 struct Losses {
-    unsaid: u64,
-    said: Option<Instant>,
+    unlogged: u64,
+    logged_at: Option<Instant>,
 }
 
 impl Losses {
     /// Counts those that were `lost`; the number of all since the last line, if it is time for one.
     fn add(&mut self, lost: u64, now: Instant) -> Option<u64> {
-        self.unsaid += lost;
-        let is_due = self.said.is_none_or(|said| now >= said + LOG_EVERY);
+        self.unlogged += lost;
+        let is_due = self.logged_at.is_none_or(|at| now >= at + LOG_EVERY);
         if lost == 0 || !is_due {
             return None;
         }
-        self.said = Some(now);
-        Some(std::mem::take(&mut self.unsaid))
+        self.logged_at = Some(now);
+        Some(std::mem::take(&mut self.unlogged))
     }
 }
 
@@ -188,7 +188,7 @@ impl Losses {
 #[derive(Debug)]
 struct ReportingClient {
     inner: blocking::Client,
-    heard: Arc<Mutex<Heard>>,
+    findings: Arc<Mutex<Findings>>,
 }
 
 impl HttpClient for ReportingClient {
@@ -203,7 +203,7 @@ impl HttpClient for ReportingClient {
     {
         Box::pin(async move {
             let answer = self.inner.send_bytes(request).await;
-            lock(&self.heard).why = match &answer {
+            lock(&self.findings).why = match &answer {
                 Ok(response) if response.status().is_redirection() => {
                     let location = response.headers().get(LOCATION);
                     let location = location.and_then(|location| location.to_str().ok());
@@ -219,7 +219,7 @@ impl HttpClient for ReportingClient {
 
 /// Reads from the log of `opentelemetry-otlp` how many items the receiver has rejected.
 #[derive(Debug)]
-struct PartialSuccess(Arc<Mutex<Heard>>);
+struct PartialSuccess(Arc<Mutex<Findings>>);
 
 impl Subscriber for PartialSuccess {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
@@ -250,7 +250,7 @@ impl Subscriber for PartialSuccess {
 }
 
 /// `rejected_spans` (or `rejected_data_points`) and `error_message` of that event.
-struct Rejection<'a>(&'a mut Heard);
+struct Rejection<'a>(&'a mut Findings);
 
 impl Visit for Rejection<'_> {
     fn record_i64(&mut self, field: &Field, value: i64) {

@@ -15,7 +15,11 @@ use opentelemetry_otlp::{MetricExporter, WithHttpConfig, WithTonicConfig};
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
-    metrics::{SdkMeterProvider, Temporality, data::ResourceMetrics, exporter::PushMetricExporter},
+    metrics::{
+        SdkMeterProvider, Temporality,
+        data::{ResourceMetrics, ScopeMetrics},
+        exporter::PushMetricExporter,
+    },
 };
 use prometheus::{Encoder, Registry, TextEncoder};
 use std::time::Duration;
@@ -127,7 +131,7 @@ impl ReportingExporter {
 impl PushMetricExporter for ReportingExporter {
     async fn export(&self, metrics: &ResourceMetrics) -> OTelSdkResult {
         let scopes = metrics.scope_metrics();
-        let count = scopes.flat_map(|scope| scope.metrics()).count() as u64;
+        let count = scopes.flat_map(ScopeMetrics::metrics).count() as u64;
         let (result, _) = self.report.watch(count, self.inner.export(metrics)).await;
         result
     }

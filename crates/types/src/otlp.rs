@@ -1,5 +1,5 @@
 //! How a sender of OTLP over HTTP reacts to answers: one policy for the services' exporters and for
-//! whatever passes their spans on.
+//! the receiver that passes their spans on.
 //!
 //! The statuses are those of the specification
 //! (<https://opentelemetry.io/docs/specs/otlp/#otlphttp-response>); the times are those that
@@ -31,8 +31,8 @@ pub fn pause(before: u32, asked: Option<Duration>, draw: f64) -> Duration {
     pause.saturating_add(JITTER.mul_f64(draw.clamp(0.0, 1.0)))
 }
 
-/// Why a request that was redirected has failed. It is not followed: most redirects make a GET
-/// without a body of it, and the receiver then answers well without having got anything.
+/// Why a request that was redirected has failed. Redirects are not followed: most turn the request
+/// into a GET without a body, and a receiver may answer that with 200 although it got nothing.
 pub fn redirected(status: u16, location: Option<&str>) -> String {
     let location = location.unwrap_or("an address that the answer does not name");
     format!("the receiver redirects to {location} (status {status}); set that as the endpoint")

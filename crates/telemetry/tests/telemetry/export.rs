@@ -1,5 +1,5 @@
-//! What is said of spans that a receiver does not take. The environment says where spans go, and a
-//! process has one environment and one log, so that another process sends them.
+//! Spans that a receiver does not take. The environment says where spans go, and a process has one
+//! environment and one log, so that another process sends them.
 
 use crate::support::{make_spans, start};
 use axum::{
@@ -44,8 +44,8 @@ async fn sender() {
     eprintln!("exported={} failed={}", totals.exported, totals.failed);
 }
 
-/// What the other process says of its spans, sent to `app` in this way.
-async fn said_of(app: Router, protocol: &str) -> String {
+/// The log of the other process, which sent its spans to `app` by this protocol.
+async fn log_after_export_to(app: Router, protocol: &str) -> String {
     let endpoint = serve(app).await;
     let sender = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "export::sender", "--ignored", "--nocapture"])
@@ -66,9 +66,9 @@ async fn said_of(app: Router, protocol: &str) -> String {
         .await
         .unwrap()
         .unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{said}");
-    said
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{log}");
+    log
 }
 
 async fn serve(app: Router) -> String {
@@ -108,14 +108,14 @@ async fn spans_that_the_receiver_rejects_are_lost_over_http_and_over_grpc() {
             "/v1/traces",
             post(async || three_rejected().encode_to_vec()),
         );
-        let said = said_of(app, protocol).await;
-        assert!(said.contains("exported=7 failed=3"), "{protocol}: {said}");
-        let lines: Vec<_> = said
+        let log = log_after_export_to(app, protocol).await;
+        assert!(log.contains("exported=7 failed=3"), "{protocol}: {log}");
+        let lines: Vec<_> = log
             .lines()
             .filter(|line| line.contains("too old"))
             .collect();
-        assert_eq!(lines.len(), 1, "{said}");
-        assert!(lines[0].contains("signal=spans lost=3"), "{said}");
+        assert_eq!(lines.len(), 1, "{log}");
+        assert!(lines[0].contains("signal=spans lost=3"), "{log}");
     }
 }
 
@@ -128,13 +128,13 @@ async fn a_redirect_is_a_failed_export_that_says_where_it_points() {
         let app = Router::new()
             .route("/v1/traces", post(async move || moved))
             .route("/elsewhere", get(async || "").post(async || ""));
-        let said = said_of(app, "http/protobuf").await;
-        assert!(said.contains("exported=0 failed=10"), "{code}: {said}");
+        let log = log_after_export_to(app, "http/protobuf").await;
+        assert!(log.contains("exported=0 failed=10"), "{code}: {log}");
         let why = format!("redirects to /elsewhere (status {code})");
-        assert!(said.contains(&why), "{said}");
+        assert!(log.contains(&why), "{log}");
         assert!(
-            !said.contains("target=opentelemetry"),
-            "the SDK's own log: {said}"
+            !log.contains("target=opentelemetry"),
+            "the SDK's own log: {log}"
         );
     }
 }

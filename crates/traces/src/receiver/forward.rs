@@ -128,9 +128,9 @@ impl Tally {
             .clone()
     }
 
-    fn count(&self, spans: u64, lost: Option<Loss>) {
+    fn count(&self, spans: u64, result: Option<Loss>) {
         let mut stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(loss) = lost else {
+        let Some(loss) = result else {
             stats.forwarded += spans;
             return;
         };
@@ -235,7 +235,8 @@ impl Collector {
             let is_last = sent > otlp::RETRIES || Instant::now() + pause >= end;
             if is_last || self.is_lost.load(Relaxed) {
                 self.is_lost.store(true, Relaxed);
-                return Some(Loss::of_all(format!("{why} (sent {sent} times)")));
+                let plural = if sent == 1 { "" } else { "s" };
+                return Some(Loss::of_all(format!("{why} ({sent} attempt{plural})")));
             }
             sleep(pause).await;
         }
@@ -260,9 +261,9 @@ impl Collector {
 /// What became of one attempt.
 #[derive(Debug, PartialEq, Eq)]
 enum Sent {
-    /// The collector has it, but for what it rejected.
+    /// The collector took it, except for what it rejected.
     Arrived(Option<Loss>),
-    /// It never will have it.
+    /// The collector will never take it.
     Refused(String),
     /// Sending it again may help, after the pause `asked` for, if any.
     TryAgain {
@@ -292,8 +293,8 @@ async fn answered(response: Response) -> Sent {
     }
 }
 
-/// What the collector says it did not take, of a request whose rest it took. Whoever answers with
-/// something else than OTLP took everything.
+/// The spans that the collector rejected, of a request whose rest it took. A body that is not OTLP
+/// rejects nothing.
 fn rejected(body: &[u8]) -> Option<Loss> {
     let answer = ExportTraceServiceResponse::decode(body).ok()?;
     let partial = answer.partial_success?;
@@ -342,7 +343,7 @@ mod tests {
 
     #[test]
     fn the_pause_asked_for_is_read_in_seconds_or_as_a_date() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(60);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_mins(1);
         let asked = |value: &str| {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
             retry_after(&headers, now).map(|pause| pause.as_secs())
