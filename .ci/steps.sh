@@ -60,6 +60,7 @@ need_python() {
   python3 -c 'import ensurepip' 2>/dev/null || debian python3-venv
 }
 need_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || debian postgresql; }
+need_faketime() { compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || debian libfaketime; }
 need_chromium() { command -v chromium >/dev/null || debian chromium; }
 need_namespaces() {
   command -v ip >/dev/null || debian iproute2

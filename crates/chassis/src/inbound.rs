@@ -147,7 +147,7 @@ fn note(decision: &Decision) {
     let context = opentelemetry::Context::current();
     let span = context.span();
     for firing in &decision.fired {
-        span.add_event("fault.injected", identity_of(firing).into());
+        telemetry::request::add_event(&context, "fault.injected", identity_of(firing).into());
     }
     if let Some(last) = decision.fired.last() {
         span.set_attributes(identity_of(last));

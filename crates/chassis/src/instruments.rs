@@ -95,7 +95,7 @@ impl Instruments {
         instruments
     }
 
-    /// Starts every series about calls to `callee` at 0: 77 of them.
+    /// Starts every series about calls to `callee` at 0: some eighty, as many as there are words.
     pub(crate) fn start_series(&self, callee: &Arc<str>) {
         let peer = KeyValue::new("peer", callee.clone());
         for (outcome, cause) in endings() {

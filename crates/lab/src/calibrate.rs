@@ -9,7 +9,7 @@ use crate::{
     LabError, Step,
     cpu::{self, Host},
     drive::Drive,
-    load::{Begin, Target},
+    load::Target,
 };
 use std::{
     sync::{
@@ -19,6 +19,7 @@ use std::{
     thread::available_parallelism,
     time::Duration,
 };
+use telemetry::AnchoredClock;
 use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
@@ -170,7 +171,7 @@ impl Spent {
 async fn work(target: Arc<Target>, burst: Arc<Burst>) {
     while !burst.is_over.load(Relaxed) {
         let number = burst.sent.fetch_add(1, Relaxed);
-        let ended = target.send(number, Begin::now()).await;
+        let ended = target.send(number, AnchoredClock::read()).await;
         let counter = match ended.cause {
             None => &burst.answered,
             Some(_) => &burst.failed,

@@ -4,7 +4,7 @@ use crate::{
     LabError, Progress, Step,
     control::{Control, Metrics},
     cpu::Host,
-    load::{self, Begin, Target},
+    load::{self, Target},
     login::login,
     member::Member,
     site::Site,
@@ -20,6 +20,7 @@ use std::{
     collections::BTreeMap,
     time::{Duration, SystemTime},
 };
+use telemetry::AnchoredClock;
 use telemetry::Telemetry;
 use tokio::{
     sync::RwLock,
@@ -171,10 +172,10 @@ impl Drive<'_> {
     }
 
     /// Puts the faults of the first phase in place; the moment at which the load is to begin.
-    async fn prepare(&self) -> Result<Begin, LabError> {
+    async fn prepare(&self) -> Result<AnchoredClock, LabError> {
         let mut lead = LEAD + self.takeover();
         loop {
-            let begin = Begin::after(lead);
+            let begin = AnchoredClock::read().after(lead);
             self.inject(self.phase, begin).await?;
             if Instant::now() < begin.at {
                 return Ok(begin);
@@ -197,7 +198,7 @@ impl Drive<'_> {
 
     /// Replaces faults and policies at the begin of each phase; the moments at which that was
     /// done.
-    async fn go_through_phases(&self, begin: Begin) -> Result<Vec<SystemTime>, LabError> {
+    async fn go_through_phases(&self, begin: AnchoredClock) -> Result<Vec<SystemTime>, LabError> {
         let mut switches = vec![begin.time];
         for (before, phase) in self.plan.phases().windows(2).filter_map(pair) {
             sleep_until(begin.at + phase.start).await;
@@ -205,7 +206,7 @@ impl Drive<'_> {
                 self.apply(&phase.policy).await?;
             }
             self.inject(phase, begin).await?;
-            switches.push(SystemTime::now());
+            switches.push(begin.now());
         }
         Ok(switches)
     }
@@ -219,7 +220,7 @@ impl Drive<'_> {
         Ok(())
     }
 
-    async fn inject(&self, phase: &Phase, begin: Begin) -> Result<(), LabError> {
+    async fn inject(&self, phase: &Phase, begin: AnchoredClock) -> Result<(), LabError> {
         for member in self.site.read().await.members() {
             self.inject_into(member, phase, begin).await?;
         }
@@ -230,18 +231,22 @@ impl Drive<'_> {
         &self,
         member: &Member,
         phase: &Phase,
-        begin: Begin,
+        begin: AnchoredClock,
     ) -> Result<(), LabError> {
         let faults = FaultSet {
             seed: self.plan.seed(),
-            begin: Some(begin.time),
+            begin: Some(begin.time_as_set()),
             faults: phase.faults_of(&member.service, member.replica),
         };
         self.control.set_faults(member, &faults).await
     }
 
     /// Puts in place what holds now, at a replica that has just started.
-    pub(crate) async fn prepare_one(&self, member: &Member, begin: Begin) -> Result<(), LabError> {
+    pub(crate) async fn prepare_one(
+        &self,
+        member: &Member,
+        begin: AnchoredClock,
+    ) -> Result<(), LabError> {
         let has_come = |phase: &&Phase| begin.at + phase.start <= Instant::now();
         let phase = self.plan.phases().iter().take_while(has_come).last();
         let phase = phase.unwrap_or(self.phase);
@@ -253,7 +258,7 @@ impl Drive<'_> {
 
     /// Restarts every replica of every service one after the other, the called before their
     /// callers, if the plan wants that. Whether it does.
-    async fn restart_all(&self, begin: Begin) -> Result<bool, LabError> {
+    async fn restart_all(&self, begin: AnchoredClock) -> Result<bool, LabError> {
         let Some(at) = self.plan.restart() else {
             return Ok(false);
         };

@@ -20,8 +20,9 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, SystemTime},
+    time::Duration,
 };
+use telemetry::AnchoredClock;
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, sleep_until},
@@ -52,38 +53,14 @@ pub fn get(path: &'static str) -> Request<Bytes> {
     request
 }
 
-/// When the load begins, by both clocks.
-#[derive(Debug, Clone, Copy)]
-pub struct Begin {
-    /// For waiting.
-    pub at: Instant,
-    /// For spans.
-    pub time: SystemTime,
-}
-
-impl Begin {
-    /// Now.
-    pub fn now() -> Self {
-        Self::after(Duration::ZERO)
-    }
-
-    /// In so long.
-    pub fn after(pause: Duration) -> Self {
-        Self {
-            at: Instant::now() + pause,
-            time: SystemTime::now() + pause,
-        }
-    }
-}
-
 impl Target {
     /// Sends request number `n`, which should have left at `due`.
-    pub(crate) async fn send(&self, n: u64, due: Begin) -> Ended {
+    pub(crate) async fn send(&self, n: u64, due: AnchoredClock) -> Ended {
         // Here and not before: waiting for a worker makes a request late as well.
         let lateness = due.at.elapsed();
         let context = RequestContext::new(format!("{}{n}", self.prefix));
         let call = Call::of(self.call, self.request_of(n))
-            .scheduled(due.time)
+            .scheduled(due)
             .patience(self.patience);
         let result = self.edge.call(&context, call).await;
         Ended::new(&result, lateness, due.at.elapsed())
@@ -149,7 +126,7 @@ impl Ended {
 pub async fn generate(
     target: Target,
     plan: &Plan,
-    begin: Begin,
+    begin: AnchoredClock,
     progress: &dyn Progress,
 ) -> Generator {
     generate_and(target, plan, begin, progress, |_| ()).await
@@ -159,7 +136,7 @@ pub async fn generate(
 pub async fn generate_and(
     target: Target,
     plan: &Plan,
-    begin: Begin,
+    begin: AnchoredClock,
     progress: &dyn Progress,
     each: impl FnMut(&Ended),
 ) -> Generator {
@@ -196,7 +173,7 @@ struct Lane {
 }
 
 impl Lane {
-    async fn send(&self, n: u64, due: Begin) {
+    async fn send(&self, n: u64, due: AnchoredClock) {
         let ended = self.target.send(n, due).await;
         // The receiver is gone only when the whole run was given up.
         let _ = self.ended.send(ended);
@@ -207,14 +184,11 @@ impl Lane {
 async fn open(
     lane: Lane,
     arrivals: Arrivals<'_>,
-    begin: Begin,
+    begin: AnchoredClock,
     mut tally: Tally<'_, impl FnMut(&Ended)>,
 ) -> Generator {
     for offset in arrivals {
-        let due = Begin {
-            at: begin.at + offset,
-            time: begin.time + offset,
-        };
+        let due = begin.after(offset);
         tally.add_until(due.at).await;
         let (n, lane) = (lane.sent.fetch_add(1, Relaxed), lane.clone());
         tokio::spawn(async move { lane.send(n, due).await });
@@ -226,7 +200,7 @@ async fn open(
 /// A worker of the closed model: each of its requests waits for the one before.
 async fn work(lane: Lane, until: Until, think: Duration) {
     while let Some(n) = until.next(&lane.sent) {
-        lane.send(n, Begin::now()).await;
+        lane.send(n, AnchoredClock::read()).await;
         if !think.is_zero() {
             sleep(think).await;
         }
@@ -241,7 +215,7 @@ enum Until {
 }
 
 impl Until {
-    fn new(length: Length, begin: Begin) -> Self {
+    fn new(length: Length, begin: AnchoredClock) -> Self {
         match length {
             Length::Requests(requests) => Self::Requests(requests),
             Length::For(duration) => Self::Moment(begin.at + duration),

@@ -2,7 +2,7 @@
 
 use crate::{
     LabError, Progress,
-    load::{self, Begin, Ended, Target},
+    load::{self, Ended, Target},
 };
 use bytes::Bytes;
 use chassis::{Instruments, PolicyControl, Upstream, outbound, outbound::Outbound};
@@ -10,6 +10,7 @@ use http::Request;
 use report::results::Generator;
 use scenario::Plan;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use telemetry::AnchoredClock;
 use telemetry::{Export, Identity, Telemetry};
 use tokio_util::sync::CancellationToken;
 use types::{Outcome, service};
@@ -78,7 +79,7 @@ pub async fn measure(
         patience: load.patience,
     };
     let mut measured = Measured::default();
-    let begin = Begin::now();
+    let begin = AnchoredClock::read();
     let load = load::generate_and(target, plan, begin, progress, |end| measured.add(end));
     let interrupted = stop.run_until_cancelled(load).await.is_none();
     measured.interrupted = interrupted;

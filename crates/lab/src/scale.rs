@@ -10,7 +10,6 @@ use crate::{
     chain::Ground,
     control::Metrics,
     drive::Drive,
-    load::Begin,
     member::Member,
     process::{Process, Spec},
 };
@@ -24,6 +23,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
+use telemetry::AnchoredClock;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// How often a replica that is to go is asked whether it is done, and for how long at most. One
@@ -56,7 +56,7 @@ impl Default for Outcome {
 
 impl Drive<'_> {
     /// Scales the service that the plan says, until the load ends.
-    pub(crate) async fn scale(&self, begin: Begin) -> Result<Outcome, LabError> {
+    pub(crate) async fn scale(&self, begin: AnchoredClock) -> Result<Outcome, LabError> {
         let ground = self.site.read().await.ground().cloned();
         let (Some(scale), Some(ground)) = (self.plan.scale(), ground) else {
             return Ok(Outcome::default());
@@ -105,7 +105,7 @@ struct Crew<'a> {
     drive: &'a Drive<'a>,
     scale: &'a Scale,
     ground: &'a Ground,
-    begin: Begin,
+    begin: AnchoredClock,
     scaler: Scaler,
     staff: Staff,
     serving: BTreeSet<u32>,
@@ -120,7 +120,12 @@ struct Crew<'a> {
 }
 
 impl<'a> Crew<'a> {
-    fn new(drive: &'a Drive<'a>, scale: &'a Scale, ground: &'a Ground, begin: Begin) -> Self {
+    fn new(
+        drive: &'a Drive<'a>,
+        scale: &'a Scale,
+        ground: &'a Ground,
+        begin: AnchoredClock,
+    ) -> Self {
         let first: BTreeSet<_> = (0..drive.plan.topology().replicas(&scale.service)).collect();
         let mut staff = Staff::default();
         staff.change(Duration::ZERO, few(first.len()), 0);

@@ -22,6 +22,7 @@ use sqlx::{
     Database, Either, Error, Execute, Executor, Postgres, SqlStr, Sqlite, error::DatabaseError,
 };
 use std::future::Future;
+use telemetry::AnchoredClock;
 use types::{Outcome, attribute};
 
 /// A database whose statements are spans.
@@ -54,13 +55,18 @@ pub(crate) async fn traced<DB: Engine, T>(
 /// The span of a statement under way. Dropped before its end, the statement was given up.
 struct StatementSpan {
     span: Span,
+    clock: AnchoredClock,
     ended: bool,
 }
 
 impl StatementSpan {
     fn start<DB: Engine>(sql: &str) -> Option<Self> {
-        let span = telemetry::request::start_span(|| describe(DB::SYSTEM, sql))?;
-        Some(Self { span, ended: false })
+        let (span, clock) = telemetry::request::start_span(|| describe(DB::SYSTEM, sql))?;
+        Some(Self {
+            span,
+            clock,
+            ended: false,
+        })
     }
 
     fn end(mut self, error: Option<&Error>) {
@@ -97,7 +103,7 @@ impl Drop for StatementSpan {
         if !self.ended {
             self.fail("cancelled".to_owned());
         }
-        self.span.end();
+        self.span.end_with_timestamp(self.clock.now());
     }
 }
 

@@ -7,7 +7,8 @@
 //! | [`metrics`](Metrics) | one set of instruments, read by Prometheus and pushed by OTLP |
 //! | [`logs`] | log lines (logfmt) that carry the trace they belong to |
 //! | [`propagation`] | W3C Trace Context in and out of HTTP headers |
-//! | [`request`] | the tracer in a request's context, for spans far below the HTTP layers |
+//! | [`request`] | the spans of one request: its tracer and its clock, carried in its context |
+//! | [`clock`](AnchoredClock) | the time of day, read once for each request |
 //!
 //! Nothing here is global but the log subscriber, which a process can have only once: two
 //! services, or a service and a load generator, can live side by side in a test.
@@ -16,6 +17,7 @@
 //! own spans and events go through `tracing` and `tracing-opentelemetry`, as children of
 //! those. Measured, the API costs half of the bridge, and every request pays for it.
 
+mod clock;
 mod export;
 pub mod logs;
 mod metrics;
@@ -32,6 +34,7 @@ use std::{
 };
 use types::attribute;
 
+pub use clock::AnchoredClock;
 pub use metrics::{DURATION_BUCKETS, Metrics};
 pub use spans::{SpanCounts, SpanTotals};
 

@@ -46,7 +46,8 @@ pub fn start(service: &str, filter: EnvFilter, tracer: SdkTracer) {
         .with_location(false)
         .with_threads(false)
         .with_target(false)
-        .with_tracked_inactivity(false)
+        // The bridge times spans by the wall clock; these two say how long they took.
+        .with_tracked_inactivity(true)
         .with_filter(filter_fn(is_own));
     // Only the first subscriber of a process counts.
     let _ = tracing_subscriber::registry()

@@ -4,7 +4,7 @@ use crate::{
     Export, TelemetryError,
     export::{self, Report},
 };
-use opentelemetry::{Context, trace::TracerProvider};
+use opentelemetry::{Context, Value, trace::TracerProvider};
 use opentelemetry_otlp::{
     Protocol, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
 };
@@ -168,6 +168,23 @@ fn batch_config() -> BatchConfig {
     builder.build()
 }
 
+/// A span of `tracing` brings two attributes: for how long it was entered, and for how long not,
+/// by the monotonic clock. They become its end, which the bridge reads from the wall clock.
+fn end_by_the_monotonic_clock(span: &mut SpanData) {
+    let (mut took, mut found) = (0, false);
+    span.attributes.retain(|it| {
+        let is_part = matches!(it.key.as_str(), "busy_ns" | "idle_ns");
+        if let (true, Value::I64(nanoseconds)) = (is_part, &it.value) {
+            (took, found) = (took + nanoseconds, true);
+        }
+        !is_part
+    });
+    if found {
+        let took = Duration::from_nanos(took.try_into().unwrap_or_default());
+        span.end_time = span.start_time.checked_add(took).unwrap_or(span.end_time);
+    }
+}
+
 /// Counts the spans that ended, before the queue that may drop them.
 #[derive(Debug)]
 struct CountingProcessor {
@@ -180,7 +197,8 @@ impl SpanProcessor for CountingProcessor {
         self.inner.on_start(span, cx);
     }
 
-    fn on_end(&self, span: SpanData) {
+    fn on_end(&self, mut span: SpanData) {
+        end_by_the_monotonic_clock(&mut span);
         if span.span_context.is_sampled() {
             self.counts.ended.fetch_add(1, Relaxed);
         }

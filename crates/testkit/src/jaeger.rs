@@ -3,9 +3,10 @@
 //! It runs under a small shell script that waits for its standard input to end, and that ends
 //! with the test process, however that ends.
 
+use crate::skip::skip;
 use std::{
     fs,
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader},
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Stdio},
@@ -50,8 +51,8 @@ exporters:
 
 /// How long it may take to say where it listens.
 const START: Duration = Duration::from_mins(1);
-/// How it is got.
-const REMEDY: &str = "Jaeger is not installed (deploy/tools jaeger)";
+/// What to say where it is not installed.
+const MISSING: &str = "Jaeger is not installed (deploy/tools jaeger)";
 
 /// A running Jaeger.
 #[derive(Debug)]
@@ -75,19 +76,11 @@ pub struct Jaeger {
 pub fn shared() -> Option<&'static Jaeger> {
     static SHARED: OnceLock<Option<Jaeger>> = OnceLock::new();
     let shared = SHARED.get_or_init(|| {
-        let Some(program) = program() else {
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "{REMEDY}");
-            return None;
-        };
-        let started = Jaeger::start(&program);
+        let started = Jaeger::start(&program()?);
         Some(started.unwrap_or_else(|error| panic!("Jaeger does not start: {error}")))
     });
     if shared.is_none() {
-        let thread = thread::current();
-        let test = thread.name().unwrap_or("a test");
-        // The test harness keeps what a test that passes prints; where standard error is
-        // closed, nobody wants to know.
-        let _ = io::stderr().write_all(format!("SKIPPED {test}: {REMEDY}\n").as_bytes());
+        skip(MISSING);
     }
     shared.as_ref()
 }

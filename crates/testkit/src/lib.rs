@@ -13,6 +13,8 @@ pub mod jaeger;
 pub mod postgres;
 pub mod repeat;
 mod service;
+mod skip;
+mod time_of_day;
 
 #[cfg(feature = "clock")]
 pub use clock::HeldClock;
@@ -28,6 +30,7 @@ use std::{
 use tempfile::TempDir;
 
 pub use service::Service;
+pub use time_of_day::TimeOfDay;
 
 /// The longest a program may run in a test before it is killed.
 const LONGEST: Duration = Duration::from_mins(2);

@@ -5,11 +5,11 @@
 //! with the test process, however that ends. The script then stops the server and removes
 //! the folder.
 
-use crate::wait_until;
+use crate::{skip::skip, wait_until};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use std::{
     fs,
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader},
     iter,
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
@@ -21,6 +21,8 @@ use std::{
     time::Duration,
 };
 
+/// What to say where it is not installed.
+const MISSING: &str = "PostgreSQL is not installed (apt-get install postgresql)";
 /// How long a server may take to start, also after a crash.
 const START: Duration = Duration::from_mins(1);
 /// How long the processes of a killed server may take to notice, and to end.
@@ -71,32 +73,14 @@ pub fn cluster() -> Option<&'static Cluster> {
     static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
     let shared = SHARED.get_or_init(|| start_if_installed(false));
     if shared.is_none() {
-        say_skipped();
+        skip(MISSING);
     }
     shared.as_ref()
 }
 
 fn start_if_installed(durable: bool) -> Option<Cluster> {
-    let Some(programs) = programs() else {
-        let is_ci = std::env::var("CI").is_ok_and(|value| value == "true");
-        assert!(
-            !is_ci,
-            "PostgreSQL is not installed (apt-get install postgresql)"
-        );
-        return None;
-    };
-    let cluster = Cluster::start_from(programs, durable);
+    let cluster = Cluster::start_from(programs()?, durable);
     Some(cluster.unwrap_or_else(|error| panic!("PostgreSQL does not start: {error}")))
-}
-
-/// Straight to standard error: the test harness keeps what a test that passes prints.
-fn say_skipped() {
-    let thread = std::thread::current();
-    let test = thread.name().unwrap_or("a test");
-    let line =
-        format!("SKIPPED {test}: PostgreSQL is not installed (apt-get install postgresql)\n");
-    // Where standard error is closed, nobody wants to know.
-    let _ = io::stderr().write_all(line.as_bytes());
 }
 
 /// Where `initdb`, `postgres` and `pg_ctl` are: Debian keeps them out of the path.
@@ -133,7 +117,7 @@ impl Cluster {
     pub fn start(durable: bool) -> Option<Self> {
         let started = start_if_installed(durable);
         if started.is_none() {
-            say_skipped();
+            skip(MISSING);
         }
         started
     }

@@ -159,7 +159,7 @@ struct Courier {
     audit: Upstream,
     /// Its name in the lease, which no other process has.
     holder: String,
-    leased_until_ms: u64,
+    leased_until: Option<Instant>,
     counted_at: Option<Instant>,
     wake: Arc<Notify>,
     depth: Arc<AtomicU64>,
@@ -172,7 +172,7 @@ impl Courier {
             store,
             audit,
             holder: format!("{:032x}", rand::rng().random::<u128>()),
-            leased_until_ms: 0,
+            leased_until: None,
             counted_at: None,
             wake: Arc::default(),
             depth: Arc::default(),
@@ -272,19 +272,20 @@ impl Courier {
     /// For how long it may not deliver, if it may not. The lease is renewed once half of it is
     /// over; that of somebody else is only looked at, which no write waits for.
     async fn kept_out(&mut self) -> Result<Option<Duration>, StoreError> {
-        let now = now_ms();
-        if now + milliseconds(LEASE / 2) < self.leased_until_ms {
+        // By the clock that nobody sets: the time of day may go back for longer than a lease.
+        let begin = Instant::now();
+        if self
+            .leased_until
+            .is_some_and(|until| begin + LEASE / 2 < until)
+        {
             return Ok(None);
         }
+        let now = now_ms();
         if let Some(time) = self.store.lease().await?.keeps_out(&self.holder, now) {
             return Ok(Some(time));
         }
         let is_mine = self.take_lease(now).await?;
-        self.leased_until_ms = if is_mine {
-            now + milliseconds(LEASE)
-        } else {
-            0
-        };
+        self.leased_until = is_mine.then(|| begin + LEASE);
         // Another one was faster.
         Ok((!is_mine).then_some(LOOK))
     }

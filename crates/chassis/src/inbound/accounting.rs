@@ -14,7 +14,7 @@ use faults::ResetConnection;
 use http::Method;
 use opentelemetry::{
     Context, KeyValue,
-    trace::{FutureExt, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer, WithContext},
+    trace::{FutureExt, SpanBuilder, SpanKind, Status, TraceContextExt, WithContext},
 };
 use opentelemetry_sdk::trace::SdkTracer;
 use opentelemetry_semantic_conventions::attribute as semconv;
@@ -139,8 +139,7 @@ impl Record {
         let method = well_known(request.method());
         let parent = telemetry::propagation::extract(request.headers());
         let span = server_span(&shared.replica, request, method, route.as_ref());
-        let span = shared.tracer.build_with_context(span, &parent);
-        let context = telemetry::request::carry(parent.with_span(span), &shared.tracer);
+        let context = telemetry::request::start(&shared.tracer, span, &parent);
         let begin = Instant::now();
         Self {
             shared,
@@ -178,7 +177,7 @@ impl Drop for Record {
             span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, error));
             span.set_status(Status::error(error));
         }
-        span.end();
+        telemetry::request::end(&self.context);
         let duration = self.begin.elapsed();
         let seen = Seen {
             peer: None,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use opentelemetry::{
     Context, KeyValue,
-    trace::{FutureExt, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer},
+    trace::{FutureExt, SpanBuilder, SpanKind, Status, TraceContextExt},
 };
 use opentelemetry_sdk::trace::SdkTracer;
 use opentelemetry_semantic_conventions::attribute as semconv;
@@ -135,8 +135,7 @@ struct Ending {
 impl Record {
     fn begin(shared: Arc<Shared>, request: &Request<Bytes>, number: u32) -> Self {
         let span = client_span(&shared, request, number);
-        let context = Context::current();
-        let context = context.with_span(shared.tracer.build_with_context(span, &context));
+        let context = telemetry::request::start(&shared.tracer, span, &Context::current());
         let deadline = request.extensions().get::<Deadline>().copied();
         Self {
             shared,
@@ -236,7 +235,7 @@ impl Drop for Record {
             span.set_status(Status::error(error.clone()));
             span.set_attribute(KeyValue::new(semconv::ERROR_TYPE, error));
         }
-        span.end();
+        telemetry::request::end(&self.context);
         let Ending {
             outcome,
             cause,

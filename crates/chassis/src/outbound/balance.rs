@@ -2,7 +2,7 @@
 
 use super::{Outbound, breaker::ByAnswer, replica::Replica};
 use crate::Instruments;
-use opentelemetry::{Context, KeyValue, trace::TraceContextExt};
+use opentelemetry::{Context, KeyValue};
 use resilience::balance::{Balance, BalancePolicy, Board, Ejection, ObserveBalance};
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -71,7 +71,8 @@ impl<R> ObserveBalance<R> for Watch {
         let milliseconds = ejection.time.as_secs_f64() * 1e3;
         tracing::warn!(%callee, %replica, milliseconds, "replica ejected");
         self.instruments.replica_ejected(callee);
-        Context::current().span().add_event(
+        telemetry::request::add_event(
+            &Context::current(),
             attribute::EJECTION_EVENT,
             vec![
                 KeyValue::new(attribute::PEER, callee.clone()),

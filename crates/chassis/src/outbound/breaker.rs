@@ -4,7 +4,7 @@ use super::{CallError, Outbound};
 use crate::Instruments;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use opentelemetry::{Context, KeyValue, trace::TraceContextExt};
+use opentelemetry::{Context, KeyValue};
 use resilience::circuit_breaker::{
     BreakerLayer, BreakerPolicy, Classify, Observe, ObserveCall, Outcome, State, Transition,
 };
@@ -68,7 +68,8 @@ impl Observe for Watch {
         tracing::warn!(%callee, %replica, from, to = to.as_str(), why, "circuit breaker");
         self.instruments.breaker_changed(callee, *transition);
         let context = Context::current();
-        context.span().add_event(
+        telemetry::request::add_event(
+            &context,
             attribute::BREAKER_EVENT,
             vec![
                 KeyValue::new(attribute::BREAKER_NAME, callee.clone()),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use opentelemetry::{
     Context, KeyValue,
-    trace::{SpanBuilder, SpanKind, Status, TraceContextExt, Tracer},
+    trace::{SpanBuilder, SpanKind, Status, TraceContextExt},
 };
 use opentelemetry_sdk::trace::SdkTracer;
 use std::{
@@ -18,8 +18,8 @@ use std::{
         atomic::{AtomicU32, Ordering::Relaxed},
     },
     task::{Context as TaskContext, Poll},
-    time::SystemTime,
 };
+use telemetry::{AnchoredClock, request};
 use tokio::time::Instant;
 use tower::{Layer, Service};
 use types::{Cause, Outcome, StoppedBy, attribute};
@@ -36,7 +36,7 @@ pub(super) struct CallInfo {
     /// How many calls to the same service were made for it before.
     pub number: u32,
     /// When it should have begun, if that was before now.
-    pub scheduled: Option<SystemTime>,
+    pub scheduled: Option<AnchoredClock>,
     /// How many attempts were made.
     pub attempts: Arc<AtomicU32>,
 }
@@ -126,8 +126,11 @@ struct Record {
 impl Record {
     fn begin(shared: Arc<Shared>, info: Option<CallInfo>) -> Self {
         let span = call_span(&shared.callee, info.as_ref());
-        let context = Context::current();
-        let context = context.with_span(shared.tracer.build_with_context(span, &context));
+        let (tracer, context) = (&shared.tracer, Context::current());
+        let context = match info.as_ref().and_then(|info| info.scheduled) {
+            Some(due) => request::start_at(tracer, span, &context, due),
+            None => request::start(tracer, span, &context),
+        };
         // Dropped before it ended, a call was given up by whoever wanted it.
         let (outcome, cause) = (Outcome::Failed, Some(Cause::Cancelled));
         Self {
@@ -173,7 +176,7 @@ impl Drop for Record {
                 stopped_by.as_str(),
             ));
         }
-        span.end();
+        request::end(&self.context);
         let (outcome, cause, peer) = (self.outcome, self.cause, Some(&self.shared.callee));
         let duration = self.begin.elapsed();
         let seen = Seen {
@@ -202,7 +205,7 @@ fn call_span(callee: &Arc<str>, info: Option<&CallInfo>) -> SpanBuilder {
         ));
     }
     let name = info.map_or("call", |info| info.name);
-    let mut span = SpanBuilder::from_name(name).with_kind(SpanKind::Internal);
-    span.start_time = info.and_then(|info| info.scheduled);
-    span.with_attributes(attributes)
+    SpanBuilder::from_name(name)
+        .with_kind(SpanKind::Internal)
+        .with_attributes(attributes)
 }

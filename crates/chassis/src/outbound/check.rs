@@ -5,12 +5,10 @@
 //! others stand by, they carry who it is, too.
 
 use super::{Outbound, replica::Replica, switch::Parts};
-use opentelemetry::{
-    KeyValue,
-    trace::{Span, Tracer},
-};
+use opentelemetry::{Context, KeyValue, trace::SpanBuilder};
 use resilience::balance::{Board, CheckSettings, Failover, Heartbeats, Pick};
 use std::sync::{Arc, Mutex, PoisonError};
+use telemetry::request;
 use tokio::{
     sync::Notify,
     task::JoinSet,
@@ -159,12 +157,13 @@ impl Shared {
 
     /// There is no request to which the news belongs: it has a span of its own.
     fn tell(&self, news: &'static str, replica: &Replica) {
-        let mut span = self.outbound.tracer.start(attribute::REPLICA_SPAN);
+        let span = SpanBuilder::from_name(attribute::REPLICA_SPAN);
+        let context = request::start(&self.outbound.tracer, span, &Context::new());
         let about = vec![
             KeyValue::new(attribute::PEER, self.outbound.callee.clone()),
             KeyValue::new(attribute::REPLICA, replica.name.clone()),
         ];
-        span.add_event(news, about);
-        span.end();
+        request::add_event(&context, news, about);
+        request::end(&context);
     }
 }

@@ -1,6 +1,6 @@
 //! Second requests for calls that are slow, and how they are seen.
 
-use opentelemetry::{Context, KeyValue, trace::TraceContextExt};
+use opentelemetry::{Context, KeyValue};
 use resilience::{
     hedge::{HedgeLayer, HedgePolicy, ObserveHedge},
     retry::RetryBudget,
@@ -19,7 +19,8 @@ pub(super) struct Watch;
 
 impl ObserveHedge for Watch {
     fn scheduled(&self, number: u32, delay: Duration) {
-        Context::current().span().add_event(
+        telemetry::request::add_event(
+            &Context::current(),
             attribute::HEDGE_EVENT,
             vec![
                 KeyValue::new(attribute::HEDGE_NUMBER, i64::from(number)),

@@ -1,6 +1,6 @@
 //! Retries of calls to a callee, and how they are seen.
 
-use opentelemetry::{Context, KeyValue, trace::TraceContextExt};
+use opentelemetry::{Context, KeyValue};
 use resilience::retry::{ObserveRetry, RetryLayer, RetryPolicy};
 use std::time::Duration;
 use types::attribute;
@@ -17,7 +17,8 @@ pub(super) struct Watch;
 impl ObserveRetry for Watch {
     fn scheduled(&self, number: u32, pause: Duration) {
         let context = Context::current();
-        context.span().add_event(
+        telemetry::request::add_event(
+            &context,
             attribute::RETRY_EVENT,
             vec![
                 KeyValue::new(attribute::RETRY_NUMBER, i64::from(number)),

@@ -6,11 +6,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use resilience::{Failure, balance::Tried, cache::CacheKey, deadline::Deadline, retry::Repeatable};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{
-    borrow::Cow,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{borrow::Cow, sync::Arc, time::Duration};
+use telemetry::AnchoredClock;
 use tokio::time::Instant;
 use tower::ServiceExt;
 use types::{Cause, Outcome, StoppedBy};
@@ -95,7 +92,7 @@ pub struct Call {
     template: Cow<'static, str>,
     request: Request<Bytes>,
     cacheable: bool,
-    scheduled: Option<SystemTime>,
+    scheduled: Option<AnchoredClock>,
     patience: Option<Duration>,
 }
 
@@ -200,10 +197,10 @@ impl Call {
     }
 
     /// Says when the call should have begun: its span begins then, so that a sender who is
-    /// late does not make the callee look fast.
+    /// late does not make the callee look fast. All spans of the call are timed by `due`.
     #[must_use]
-    pub fn scheduled(mut self, at: SystemTime) -> Self {
-        self.scheduled = Some(at);
+    pub fn scheduled(mut self, due: AnchoredClock) -> Self {
+        self.scheduled = Some(due);
         self
     }
 }

@@ -26,6 +26,7 @@ mod settings;
 mod statements;
 mod store_wait;
 mod terminal;
+mod time_of_day;
 mod up;
 
 use serde_json::Value;

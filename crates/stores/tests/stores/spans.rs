@@ -3,7 +3,7 @@
 use super::store;
 use opentelemetry::{
     Context,
-    trace::{FutureExt, SpanBuilder, SpanKind, Status, TraceContextExt, Tracer, TracerProvider},
+    trace::{FutureExt, SpanBuilder, SpanKind, Status, TraceContextExt, TracerProvider},
 };
 use opentelemetry_sdk::{
     error::OTelSdkResult,
@@ -55,9 +55,8 @@ impl Request {
         let provider = provider.with_span_processor(ended.clone()).build();
         let tracer = provider.tracer("test");
         let span = SpanBuilder::from_name("GET /").with_kind(SpanKind::Server);
-        let span = tracer.build_with_context(span, &Context::new());
         Self {
-            context: request::carry(Context::new().with_span(span), &tracer),
+            context: request::start(&tracer, span, &Context::new()),
             ended,
         }
     }

@@ -16,6 +16,8 @@ use tracing_subscriber::EnvFilter;
 
 /// How many requests are handled at the same time.
 const REQUESTS: usize = 200;
+/// How far two clocks may be apart that are read one after the other, in nanoseconds.
+const MILLISECOND: u64 = 1_000_000;
 
 /// A handler that waits, works under a `tracing` span, waits again and makes a call.
 async fn handle(tracer: SdkTracer) {
@@ -67,6 +69,10 @@ async fn a_tracing_span_is_a_child_of_the_request_and_parent_of_its_calls_across
     }
     assert_eq!(traces.len(), REQUESTS);
     for trace in traces.values() {
+        // The span of the bridge ends by the monotonic clock, others here by the time of day.
+        let named = |name: &str| trace.iter().find(|span| &*span.name == name).unwrap();
+        let (work, call) = (named("work"), named("call"));
+        assert!(work.start <= call.start && call.end <= work.end + MILLISECOND);
         let mut ways: Vec<_> = trace
             .iter()
             .map(|span| way_up(span, trace).join(" < "))

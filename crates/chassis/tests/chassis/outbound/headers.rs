@@ -4,7 +4,11 @@ use crate::support::{Callee, Caller, Reply, attribute};
 use chassis::Call;
 use serde_json::json;
 use std::time::{Duration, SystemTime};
+use telemetry::AnchoredClock;
+use tokio::time::Instant;
 use types::{Outcome, header};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 async fn well() -> Callee {
     Callee::start([Reply::answer(200, "", "{}")]).await
@@ -150,11 +154,17 @@ async fn a_json_body_is_announced_as_such() {
 #[tokio::test]
 async fn a_call_that_is_sent_late_begins_when_it_should_have() {
     let (gateway, auth) = (Caller::new(), well().await);
-    let due = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+    // Had it been read later, the time of day would say 1970.
+    let due = AnchoredClock {
+        at: Instant::now() - SECOND,
+        time: SystemTime::UNIX_EPOCH,
+    };
     let call = Call::get("auth.ask", "/v1/ask").scheduled(due);
     let upstream = gateway.upstream("auth", &auth.url);
     upstream.call(&gateway.context, call).await.unwrap();
     let (call, attempt) = gateway.saw_one(Outcome::Ok, None);
-    assert_eq!(call.start_time, due);
-    assert!(attempt.start_time > due);
+    assert_eq!(call.start_time, due.time);
+    assert!(attempt.start_time >= due.time + SECOND);
+    assert!(attempt.start_time <= attempt.end_time && attempt.end_time <= call.end_time);
+    assert!(call.end_time <= due.now());
 }
