@@ -312,6 +312,14 @@ def check_shares(prometheus):
     expect(recorded, f"no recorded rule is called {name}")
 
 
+def check_names(promtool, services):
+    """What each service shows is named and described as Prometheus advises."""
+    for name, addresses in services.items():
+        metrics = get(f"http://{addresses['admin']}/metrics")
+        done = subprocess.run([promtool, "check", "metrics"], input=metrics, capture_output=True, check=False)
+        expect(done.returncode == 0, f"promtool check metrics, {name}:\n{(done.stdout + done.stderr).decode()}")
+
+
 def check_words(prometheus, rules):
     """The README tells every metric, rule and alert, and the place that an alert points to is there."""
     text = README.read_text()
@@ -485,6 +493,7 @@ def main():
         asked = check_queries(prometheus, boards)
         rules = check_rules_live(prometheus)
         check_shares(prometheus)
+        check_names(tool("promtool"), chain.services)
         expect_soon(lambda: silent_alerts(prometheus))
         expect_soon(lambda: unseen(traces))
         sums = check_counts(prometheus, before, generated)

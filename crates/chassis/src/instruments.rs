@@ -4,13 +4,18 @@ use opentelemetry::{
     KeyValue,
     metrics::{Counter, Histogram, Meter, UpDownCounter},
 };
-use resilience::circuit_breaker::{State, Transition};
+use resilience::circuit_breaker::{State, Transition, Why};
 use std::{sync::Arc, time::Duration};
 use telemetry::DURATION_BUCKETS;
 use types::{Cause, Outcome, StoppedBy};
 
 /// Instruments shared by the layers of a service. Names follow the semantic conventions for
 /// HTTP where there is one; `nines.…` counts what the conventions have no word for.
+///
+/// Each series of a counter starts at 0 as soon as its labels are known: the process starts, or a
+/// callee is added. A series that appeared with its first failure would have no earlier sample
+/// that Prometheus could compare it with, so `rate()` would miss an outage that is over within
+/// one scrape interval.
 #[derive(Debug, Clone)]
 pub struct Instruments {
     meter: Meter,
@@ -30,22 +35,30 @@ pub struct Instruments {
 impl Instruments {
     /// Makes the instruments from `meter`.
     pub fn new(meter: &Meter) -> Self {
-        let seconds = |name| {
+        let seconds = |name, text| {
             meter
                 .f64_histogram(name)
+                .with_description(text)
                 .with_unit("s")
                 .with_boundaries(DURATION_BUCKETS.into())
                 .build()
         };
         let counter = |name, text| meter.u64_counter(name).with_description(text).build();
-        Self {
+        let instruments = Self {
             meter: meter.clone(),
-            server_duration: seconds("http.server.request.duration"),
+            server_duration: seconds(
+                "http.server.request.duration",
+                "How long requests received took, by method, route and status.",
+            ),
             server_active: meter
                 .i64_up_down_counter("http.server.active_requests")
+                .with_description("Requests received that have not ended yet.")
                 .build(),
             requests: counter("nines.requests", "Requests received, by outcome and cause."),
-            client_duration: seconds("http.client.request.duration"),
+            client_duration: seconds(
+                "http.client.request.duration",
+                "How long attempts took, by callee, outcome and cause.",
+            ),
             calls: counter(
                 "nines.calls",
                 "Calls made, by callee, outcome, cause and what ended the trying.",
@@ -74,6 +87,40 @@ impl Instruments {
                 "nines.cache.lookups",
                 "Calls that a cache was asked about, by callee and what it had.",
             ),
+        };
+        instruments.server_active.add(0, &[]);
+        for (outcome, cause) in endings() {
+            instruments.requests.add(0, &ending(outcome, cause));
+        }
+        instruments
+    }
+
+    /// Starts every series about calls to `callee` at 0: some eighty, as many as there are words.
+    pub(crate) fn start_series(&self, callee: &Arc<str>) {
+        let peer = KeyValue::new("peer", callee.clone());
+        for (outcome, cause) in endings() {
+            let [outcome_label, cause_label] = ending(outcome, cause);
+            let labels = [peer.clone(), outcome_label, cause_label];
+            self.attempts.add(0, &labels);
+            for stopped_by in ways_to_stop(cause) {
+                let [peer, outcome, cause] = labels.clone();
+                self.calls
+                    .add(0, &[peer, outcome, cause, stopped_label(stopped_by)]);
+            }
+        }
+        for possible in Transition::POSSIBLE {
+            self.breaker_transitions
+                .add(0, &transition_labels(callee, possible));
+        }
+        self.ejections.add(0, std::slice::from_ref(&peer));
+        self.failovers.add(0, std::slice::from_ref(&peer));
+        for to in [UP, DOWN] {
+            self.replica_changes
+                .add(0, &[peer.clone(), KeyValue::new("to", to)]);
+        }
+        for found in Found::ALL {
+            self.cache_lookups
+                .add(0, &[peer.clone(), KeyValue::new("found", found.as_str())]);
         }
     }
 
@@ -83,7 +130,7 @@ impl Instruments {
 
     pub(crate) fn request_ended(&self, seen: &Seen<'_>, route: Option<&str>, method: &'static str) {
         self.server_active.add(-1, &[]);
-        self.requests.add(1, &seen.outcome());
+        self.requests.add(1, &ending(seen.outcome, seen.cause));
         let route = route.map(|route| KeyValue::new("http.route", route.to_owned()));
         let status = seen
             .status
@@ -100,9 +147,8 @@ impl Instruments {
     /// `stopped_by` is what ended the trying, where the call failed.
     pub(crate) fn call_ended(&self, seen: &Seen<'_>, stopped_by: Option<StoppedBy>) {
         let [peer, outcome, cause] = seen.peer_and_outcome();
-        let stopped_by = stopped_by.map_or("none", StoppedBy::as_str);
-        let stopped_by = KeyValue::new("stopped_by", stopped_by);
-        self.calls.add(1, &[peer, outcome, cause, stopped_by]);
+        self.calls
+            .add(1, &[peer, outcome, cause, stopped_label(stopped_by)]);
     }
 
     /// Shows how many retries of calls to `callee` its budget has left, whenever asked and if
@@ -119,6 +165,26 @@ impl Instruments {
             .with_callback(move |gauge| {
                 if let Some(level) = level() {
                     gauge.observe(level.into(), &peer);
+                }
+            })
+            .build();
+    }
+
+    /// Shows how many replicas of `callee` are left out, whenever asked.
+    pub(crate) fn show_left_out(
+        &self,
+        callee: &Arc<str>,
+        left_out: impl Fn() -> Option<usize> + Send + Sync + 'static,
+    ) {
+        let peer = [KeyValue::new("peer", callee.clone())];
+        self.meter
+            .u64_observable_gauge("nines.replicas.left_out")
+            .with_description(
+                "Replicas that get no calls now, because they are ejected or down, by callee.",
+            )
+            .with_callback(move |gauge| {
+                if let Some(left_out) = left_out() {
+                    gauge.observe(left_out as u64, &peer);
                 }
             })
             .build();
@@ -181,13 +247,9 @@ impl Instruments {
     }
 
     pub(crate) fn breaker_changed(&self, callee: &Arc<str>, transition: Transition) {
-        let labels = [
-            KeyValue::new("peer", callee.clone()),
-            KeyValue::new("from", transition.from.as_str()),
-            KeyValue::new("to", transition.to.as_str()),
-            KeyValue::new("why", transition.why.as_str()),
-        ];
-        self.breaker_transitions.add(1, &labels);
+        let Transition { from, to, why, .. } = transition;
+        self.breaker_transitions
+            .add(1, &transition_labels(callee, (from, to, why)));
     }
 
     pub(crate) fn replica_ejected(&self, callee: &Arc<str>) {
@@ -197,13 +259,13 @@ impl Instruments {
 
     pub(crate) fn replica_changed(&self, callee: &Arc<str>, up: bool) {
         let peer = KeyValue::new("peer", callee.clone());
-        let to = KeyValue::new("to", if up { "up" } else { "down" });
+        let to = KeyValue::new("to", if up { UP } else { DOWN });
         self.replica_changes.add(1, &[peer, to]);
     }
 
-    pub(crate) fn looked_up(&self, callee: &Arc<str>, found: &'static str) {
+    pub(crate) fn looked_up(&self, callee: &Arc<str>, found: Found) {
         let peer = KeyValue::new("peer", callee.clone());
-        let found = KeyValue::new("found", found);
+        let found = KeyValue::new("found", found.as_str());
         self.cache_lookups.add(1, &[peer, found]);
     }
 
@@ -230,17 +292,71 @@ pub(crate) struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    fn outcome(&self) -> [KeyValue; 2] {
-        let cause = self.cause.map_or("none", Cause::as_str);
-        [
-            KeyValue::new("outcome", self.outcome.as_str()),
-            KeyValue::new("cause", cause),
-        ]
-    }
-
     fn peer_and_outcome(&self) -> [KeyValue; 3] {
         let peer = self.peer.map_or_else(|| Arc::from("unknown"), Arc::clone);
-        let [outcome, cause] = self.outcome();
+        let [outcome, cause] = ending(self.outcome, self.cause);
         [KeyValue::new("peer", peer), outcome, cause]
     }
+}
+
+/// What a cache had for a call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Found {
+    Fresh,
+    Stale,
+    Nothing,
+}
+
+impl Found {
+    const ALL: [Self; 3] = [Self::Fresh, Self::Stale, Self::Nothing];
+
+    /// The word used in spans and metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Stale => "stale",
+            Self::Nothing => "none",
+        }
+    }
+}
+
+const UP: &str = "up";
+const DOWN: &str = "down";
+
+/// Every way in which a request, a call or an attempt can end.
+fn endings() -> impl Iterator<Item = (Outcome, Option<Cause>)> {
+    let answered = [(Outcome::Ok, None), (Outcome::Degraded, None)];
+    let failed = Cause::ALL.iter();
+    let failed = failed.map(|cause| (Outcome::Failed, Some(*cause)));
+    answered.into_iter().chain(failed)
+}
+
+/// What may have ended the trying of a call that ended for this cause: nothing if it was
+/// answered, or given up by its caller.
+fn ways_to_stop(cause: Option<Cause>) -> Vec<Option<StoppedBy>> {
+    match cause {
+        None | Some(Cause::Cancelled) => vec![None],
+        Some(_) => StoppedBy::ALL.iter().copied().map(Some).collect(),
+    }
+}
+
+fn ending(outcome: Outcome, cause: Option<Cause>) -> [KeyValue; 2] {
+    let cause = cause.map_or("none", Cause::as_str);
+    [
+        KeyValue::new("outcome", outcome.as_str()),
+        KeyValue::new("cause", cause),
+    ]
+}
+
+fn stopped_label(stopped_by: Option<StoppedBy>) -> KeyValue {
+    KeyValue::new("stopped_by", stopped_by.map_or("none", StoppedBy::as_str))
+}
+
+fn transition_labels(callee: &Arc<str>, (from, to, why): (State, State, Why)) -> [KeyValue; 4] {
+    [
+        KeyValue::new("peer", callee.clone()),
+        KeyValue::new("from", from.as_str()),
+        KeyValue::new("to", to.as_str()),
+        KeyValue::new("why", why.as_str()),
+    ]
 }

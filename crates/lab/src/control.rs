@@ -145,7 +145,9 @@ impl Metrics {
     /// Reads Prometheus' text format; lines of other metrics are passed over.
     pub fn parse(text: &str) -> Self {
         let mut metrics = Self::default();
-        for sample in text.lines().filter_map(Sample::parse) {
+        // A series that stands at 0 has counted nothing yet.
+        let samples = text.lines().filter_map(Sample::parse);
+        for sample in samples.filter(|sample| sample.value != 0.0) {
             match sample.name {
                 "nines_requests_total" => sample.count_into(&mut metrics.requests),
                 "nines_calls_total" => {
@@ -311,6 +313,7 @@ nines_requests_total{cause="reset",outcome="failed",otel_scope_name="nines"} 3
 nines_calls_total{cause="none",outcome="ok",peer="auth",stopped_by="none",otel_scope_name="nines"} 5
 nines_calls_total{cause="error",outcome="failed",peer="auth",stopped_by="budget",otel_scope_name="nines"} 2
 nines_attempts_total{cause="none",outcome="ok",peer="auth",otel_scope_name="nines"} 9
+nines_calls_total{cause="error",outcome="failed",peer="audit",stopped_by="budget",otel_scope_name="nines"} 0
 http_server_active_requests{otel_scope_name="nines"} 2
 something_else 4
 "#;
@@ -325,6 +328,7 @@ something_else 4
         assert_eq!(metrics.stopped_by["auth"][&StoppedBy::Budget], 2);
         assert_eq!(metrics.attempts["auth"].ok, 9);
         assert_eq!(metrics.active, 2);
+        assert!(!metrics.calls.contains_key("audit"), "a series at 0");
     }
 
     #[test]

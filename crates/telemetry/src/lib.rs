@@ -2,6 +2,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | `export` | OTLP exporters that report what the receiver made of what they sent |
 //! | [`spans`](SpanCounts) | the tracer, its export, and the count of what did not get out |
 //! | [`metrics`](Metrics) | one set of instruments, read by Prometheus and pushed by OTLP |
 //! | [`logs`] | log lines (logfmt) that carry the trace they belong to |
@@ -17,6 +18,7 @@
 //! those. Measured, the API costs half of the bridge, and every request pays for it.
 
 mod clock;
+mod export;
 pub mod logs;
 mod metrics;
 pub mod propagation;
@@ -77,6 +79,9 @@ pub enum TelemetryError {
     /// An exporter that can't be built from the settings.
     #[error("OTLP exporter: {0} (check the OTEL_EXPORTER_OTLP_… variables)")]
     Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// The exporters' HTTP client can't be built.
+    #[error("OTLP exporter: no HTTP client: {0}")]
+    Client(String),
     /// The Prometheus registry refused the exporter.
     #[error("Prometheus exporter: {0}")]
     Prometheus(String),

@@ -13,7 +13,7 @@ use tracing::{
 };
 use tracing_subscriber::{
     EnvFilter, Layer,
-    filter::filter_fn,
+    filter::{FilterExt, filter_fn},
     fmt::{
         FmtContext, FormatEvent, FormatFields,
         format::Writer,
@@ -40,7 +40,7 @@ pub fn start(service: &str, filter: EnvFilter, tracer: SdkTracer) {
             service: service.to_owned(),
         })
         .with_writer(std::io::stderr)
-        .with_filter(filter);
+        .with_filter(filter.and(filter_fn(is_no_sdk)));
     let spans = tracing_opentelemetry::layer()
         .with_tracer(tracer)
         .with_location(false)
@@ -54,6 +54,12 @@ pub fn start(service: &str, filter: EnvFilter, tracer: SdkTracer) {
         .with(lines)
         .with(spans)
         .try_init();
+}
+
+/// Not what the SDK logs of itself: losses are reported by `export`, in words of ours and not
+/// for every batch.
+fn is_no_sdk(metadata: &Metadata<'_>) -> bool {
+    !metadata.target().starts_with("opentelemetry")
 }
 
 /// Our crates' spans and events from `info` up, but no error events: the bridge would mark

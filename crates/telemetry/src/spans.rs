@@ -1,8 +1,13 @@
 //! Spans: made, queued, exported; and counted, so that a lost one is known.
 
-use crate::{Export, TelemetryError};
+use crate::{
+    Export, TelemetryError,
+    export::{self, Report},
+};
 use opentelemetry::{Context, Value, trace::TracerProvider};
-use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{
+    Protocol, SpanExporter, WithExportConfig, WithHttpConfig, WithTonicConfig,
+};
 use opentelemetry_sdk::{
     Resource,
     error::OTelSdkResult,
@@ -55,7 +60,7 @@ pub struct SpanTotals {
     pub ended: u64,
     /// Spans that the receiver accepted.
     pub exported: u64,
-    /// Spans that the receiver did not accept.
+    /// Spans that the receiver did not accept, or rejected of a request that it accepted.
     pub failed: u64,
 }
 
@@ -76,10 +81,12 @@ impl Spans {
     pub(crate) fn start(resource: Resource, export: &Export) -> Result<Self, TelemetryError> {
         let counts = SpanCounts::default();
         let mut builder = SdkTracerProvider::builder().with_resource(resource);
-        if let Some(exporter) = exporter(export)? {
+        let report = Report::new("spans");
+        if let Some(exporter) = exporter(export, &report)? {
             let exporter = CountingExporter {
                 inner: exporter,
                 counts: counts.clone(),
+                report,
             };
             let batches = BatchSpanProcessor::builder(exporter).with_batch_config(batch_config());
             let processor = CountingProcessor {
@@ -114,25 +121,35 @@ impl Spans {
     }
 }
 
-fn exporter(export: &Export) -> Result<Option<SpanExporter>, TelemetryError> {
+const SIGNAL: &str = "TRACES";
+
+fn exporter(export: &Export, report: &Report) -> Result<Option<SpanExporter>, TelemetryError> {
     let builder = SpanExporter::builder();
+    let timeout = export::timeout(SIGNAL);
     let exporter = match export {
-        Export::Environment if !endpoint_is_set("TRACES") => return Ok(None),
-        // Chooses the transport by OTEL_EXPORTER_OTLP_PROTOCOL, http/protobuf by default.
-        Export::Environment => builder.build()?,
+        Export::Environment => {
+            let Some(endpoint) = export::variable(SIGNAL, "ENDPOINT") else {
+                return Ok(None);
+            };
+            if export::is_grpc(SIGNAL) {
+                let builder = builder.with_tonic();
+                builder.with_retry_policy(export::retry_policy()).build()?
+            } else {
+                let builder = builder.with_http();
+                let client = report.http_client(&endpoint, timeout)?;
+                let builder = builder.with_http_client(client);
+                builder.with_retry_policy(export::retry_policy()).build()?
+            }
+        }
         Export::Spans(endpoint) => builder
             .with_http()
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(format!("{endpoint}/v1/traces"))
+            .with_http_client(report.http_client(endpoint, timeout)?)
+            .with_retry_policy(export::retry_policy())
             .build()?,
     };
     Ok(Some(exporter))
-}
-
-/// Whether the environment names an OTLP endpoint for `signal`.
-pub(crate) fn endpoint_is_set(signal: &str) -> bool {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    set("OTEL_EXPORTER_OTLP_ENDPOINT") || set(&format!("OTEL_EXPORTER_OTLP_{signal}_ENDPOINT"))
 }
 
 /// Our sizes, unless the environment (`OTEL_BSP_…`) has its own.
@@ -206,18 +223,15 @@ impl SpanProcessor for CountingProcessor {
 struct CountingExporter<E> {
     inner: E,
     counts: SpanCounts,
+    report: Report,
 }
 
 impl<E: Exporter> Exporter for CountingExporter<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len() as u64;
-        let result = self.inner.export(batch).await;
-        let count = if result.is_ok() {
-            &self.counts.exported
-        } else {
-            &self.counts.failed
-        };
-        count.fetch_add(spans, Relaxed);
+        let (result, lost) = self.report.watch(spans, self.inner.export(batch)).await;
+        self.counts.exported.fetch_add(spans - lost, Relaxed);
+        self.counts.failed.fetch_add(lost, Relaxed);
         result
     }
 

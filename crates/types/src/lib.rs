@@ -15,6 +15,7 @@ pub mod header;
 mod message;
 mod name;
 pub mod names;
+pub mod otlp;
 mod outcome;
 mod probability;
 mod problem;

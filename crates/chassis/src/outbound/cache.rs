@@ -1,7 +1,7 @@
 //! Answers that may be used again: which ones, and how old ones are marked.
 
 use super::{CallError, Outbound, exchange::outcome};
-use crate::Instruments;
+use crate::{Instruments, instruments::Found};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header::AGE};
 use opentelemetry::{
@@ -69,12 +69,12 @@ impl Storable<Response<Bytes>, CallError> for Rules {
 
     fn looked_up(&self, found: Freshness) {
         let found = match found {
-            Freshness::Fresh => "fresh",
-            Freshness::Stale(_) => "stale",
-            Freshness::Gone => "none",
+            Freshness::Fresh => Found::Fresh,
+            Freshness::Stale(_) => Found::Stale,
+            Freshness::Gone => Found::Nothing,
         };
         self.instruments.looked_up(&self.callee, found);
-        let found = KeyValue::new(attribute::CACHE_FOUND, found);
+        let found = KeyValue::new(attribute::CACHE_FOUND, found.as_str());
         Context::current().span().set_attribute(found);
     }
 }

@@ -17,6 +17,7 @@ use resilience::{
     retry::{RetryBudget, RetryLayer},
 };
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use tokio::runtime::Handle;
 use url::Url;
 
 /// Holds the stack for calls to one callee, and follows its policy and its replicas.
@@ -28,6 +29,7 @@ pub(super) struct Switch {
     /// The heartbeats for the stack in force. Calls that are under way on an older one do not
     /// keep those of its time.
     checks: Mutex<Option<Checks>>,
+    runtime: Handle,
 }
 
 /// A stack, and what it was built from.
@@ -53,7 +55,7 @@ pub(super) struct Parts {
 }
 
 impl Switch {
-    /// The stack that the policy of `outbound` asks for now.
+    /// The stack that the policy of `outbound` asks for now. Must be called within a runtime.
     pub(super) fn new(outbound: Outbound) -> Arc<Self> {
         let replicas = Replicas::new(&outbound.replicas, discovery::system);
         let built = Built::new(&outbound, replicas.now(), None);
@@ -63,6 +65,7 @@ impl Switch {
             built: RwLock::new(Arc::new(built)),
             replicas,
             outbound,
+            runtime: Handle::current(),
         });
         show(&Arc::downgrade(&switch), &switch.outbound);
         switch
@@ -96,11 +99,19 @@ impl Switch {
         built.clone()
     }
 
+    /// The stack in force, for metrics. A call may have been made long ago, and the policy or the
+    /// replicas replaced since. Metrics are also read on threads outside of the runtime, which
+    /// the heartbeats of a new stack need.
+    fn shown(&self) -> Arc<Built> {
+        let _within_the_runtime = self.runtime.enter();
+        self.now()
+    }
+
     fn is_in_force(&self, built: &Built) -> bool {
         Arc::ptr_eq(&built.policy, &self.outbound.policy.get()) && self.replicas.are(&built.urls)
     }
 
-    /// The stack of the call that began last.
+    /// The stack that was built last.
     fn last(&self) -> Arc<Built> {
         self.built
             .read()
@@ -200,20 +211,27 @@ impl Parts {
     }
 }
 
-/// Shows budget and breakers among the metrics, whichever are in force when asked. Instruments
-/// can't be taken back, so there is one of each, and it does not keep the stack alive.
+/// Shows budget, breakers and replicas left out among the metrics, as of the moment in which they
+/// are read. Instruments can't be removed, so there is one of each, and it does not keep the
+/// stack alive.
 fn show(switch: &Weak<Switch>, outbound: &Outbound) {
-    let (budget, breakers) = (switch.clone(), switch.clone());
-    let callee = outbound.callee.clone();
-    outbound.instruments.show_budget(&outbound.callee, move || {
-        let built = budget.upgrade()?.last();
-        Some(built.parts.budget()?.level())
+    let Outbound {
+        callee,
+        instruments,
+        ..
+    } = outbound;
+    let shown = |switch: &Weak<Switch>| Some(switch.upgrade()?.shown());
+    instruments.start_series(callee);
+    let of = switch.clone();
+    instruments.show_budget(callee, move || Some(shown(&of)?.parts.budget()?.level()));
+    let of = switch.clone();
+    instruments.show_left_out(callee, move || {
+        let built = shown(&of)?;
+        let (board, origin) = &built.parts.known;
+        Some(board.left_out(origin.elapsed()))
     });
-    outbound
-        .instruments
-        .show_breakers(&outbound.callee, move || {
-            let switch = breakers.upgrade();
-            let built = switch.map(|switch| switch.last());
-            built.map_or_else(Vec::new, |built| built.parts.breakers(&callee))
-        });
+    let (of, name) = (switch.clone(), callee.clone());
+    instruments.show_breakers(callee, move || {
+        shown(&of).map_or_else(Vec::new, |built| built.parts.breakers(&name))
+    });
 }

@@ -8,11 +8,11 @@ use chassis::{
 };
 use lab::{
     LabError, Silent,
-    load::{Begin, Target, generate, get},
+    load::{Target, generate, get},
 };
 use scenario::Plan;
 use std::time::Duration;
-use telemetry::{Export, Identity, Telemetry};
+use telemetry::{AnchoredClock, Export, Identity, Telemetry};
 use tokio::task::JoinSet;
 use types::{
     auth::{LoginRequest, LoginResponse},
@@ -64,9 +64,14 @@ impl Sender {
             prefix: "bench-".to_owned(),
             patience: PATIENCE,
         };
-        let counts = generate(target, &plan(requests, rate)?, Begin::now(), &Silent)
-            .await
-            .counts;
+        let counts = generate(
+            target,
+            &plan(requests, rate)?,
+            AnchoredClock::read(),
+            &Silent,
+        )
+        .await
+        .counts;
         all_ok(chain, counts.offered, counts.ok)
     }
 

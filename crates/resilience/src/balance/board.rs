@@ -121,8 +121,7 @@ impl Board {
 
     /// Whether so few are usable that all are used.
     fn are_too_few_usable(&self, now: Duration) -> bool {
-        let all = 0..self.replicas.len();
-        let usable = all.filter(|it| self.is_usable(*it, now)).count();
+        let usable = self.replicas.len() - self.left_out(now);
         let least = self.policy.settings().panic_below * self.replicas.len() as f64;
         (usable as f64) < least
     }
@@ -207,6 +206,12 @@ impl Board {
     pub fn is_usable(&self, replica: usize, now: Duration) -> bool {
         let state = self.replicas.get(replica);
         state.is_some_and(|state| state.is_up()) && !self.is_ejected(replica, now)
+    }
+
+    /// How many replicas are left out at `now`: ejected, or down by their heartbeats.
+    pub fn left_out(&self, now: Duration) -> usize {
+        let all = 0..self.replicas.len();
+        all.filter(|it| !self.is_usable(*it, now)).count()
     }
 
     /// Whether `replica` is left out at `now` because it kept failing.

@@ -102,6 +102,20 @@ impl Breaker {
         self.load().phase().state()
     }
 
+    /// The state in which a call at `now` would find it: times that are over by then count as
+    /// over, although no call has come since. Changes nothing.
+    pub fn state_at(&self, now: Duration) -> State {
+        let now = nanos(now);
+        let mut word = self.load();
+        loop {
+            match self.timing.answer(word, now) {
+                Answer::Pass | Answer::Refuse => return word.phase().state(),
+                Answer::PassIf(next, _) => return next.phase().state(),
+                Answer::AskIf(next, _) => word = next,
+            }
+        }
+    }
+
     /// Whether a call would be admitted at `now`, so that one can look for another callee.
     /// Takes no permit. `on` hears of the transition that was due by then, if there was one:
     /// the lease of a lost probe may be over.

@@ -60,9 +60,10 @@ impl<C, O> BreakerLayer<C, O> {
         &self.holds[0].0
     }
 
-    /// The state that the last call has left behind.
+    /// The state now: half-open once the open time is over, also if no call has come since.
     pub fn state(&self) -> State {
-        self.shared().breaker.state()
+        let shared = self.shared();
+        shared.breaker.state_at(shared.now())
     }
 }
 

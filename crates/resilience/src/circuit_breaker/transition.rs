@@ -18,6 +18,19 @@ pub struct Transition {
 }
 
 impl Transition {
+    /// All that calls and time can cause, as state before, state after and reason. A transition
+    /// that is [`Why::Forced`] may lead from any state to any other.
+    pub const POSSIBLE: [(State, State, Why); 8] = [
+        (State::Closed, State::Open, Why::FailureRate),
+        (State::Closed, State::Open, Why::SlowRate),
+        (State::Closed, State::Open, Why::Consecutive),
+        (State::Open, State::HalfOpen, Why::OpenTimeOver),
+        (State::HalfOpen, State::Closed, Why::ProbesSucceeded),
+        (State::HalfOpen, State::Open, Why::ProbeFailed),
+        (State::HalfOpen, State::Open, Why::ProbeSlow),
+        (State::HalfOpen, State::Open, Why::ProbeLost),
+    ];
+
     pub(super) const fn new(from: Word, to: Word, why: Why) -> Self {
         Self {
             from: from.phase().state(),

@@ -137,6 +137,7 @@ impl Run {
 
     fn call(&mut self) -> bool {
         let on = |transition: &Transition| self.transitions.push(*transition);
+        let expected = self.breaker.state_at(self.now);
         // Looking may do what is due, which the call would have done.
         let foretold = self.breaker.would_admit(self.now, on);
         let on = |transition: &Transition| self.transitions.push(*transition);
@@ -144,6 +145,7 @@ impl Run {
         let of_model = self.model.try_acquire(self.now);
         assert_eq!(permit.is_ok(), of_model.is_some(), "at {:?}", self.now);
         assert_eq!(permit.is_ok(), foretold, "would_admit at {:?}", self.now);
+        assert_eq!(expected, self.model.state(), "state_at {:?}", self.now);
         let admitted = permit.is_ok();
         self.live.extend(permit.ok().zip(of_model));
         admitted

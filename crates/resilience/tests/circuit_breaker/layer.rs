@@ -379,12 +379,18 @@ async fn an_observer_sees_each_admitted_request_and_each_transition_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn would_admit_foretells_and_changes_nothing() {
-    let layer = breaker(in_a_row(1, 1));
+async fn a_breaker_without_calls_is_half_open_once_its_open_time_is_over_and_nothing_changes() {
+    let diary = Diary::default();
+    let layer = BreakerLayer::with(policy(in_a_row(1, 1)), 1, ByStatus, diary.clone());
     assert!(layer.would_admit());
-    let _ = send(&layer, Err(BROKEN)).await;
+    let failing = service_fn(|_: Vec<State>| ready(Err::<Response<()>, _>(BROKEN)));
+    let _ = layer.layer(failing).oneshot(Vec::new()).await;
+    advance(999 * MS).await;
     assert!(!layer.would_admit());
-    advance(1000 * MS).await;
+    assert_eq!(layer.state(), State::Open);
+    advance(MS).await;
     assert!(layer.would_admit());
-    assert_eq!(layer.state(), State::Open, "nobody has called yet");
+    assert_eq!(layer.state(), State::HalfOpen);
+    let transitions = diary.0.lock().unwrap().len();
+    assert_eq!(transitions, 1, "only a call can make it half-open");
 }

@@ -1,22 +1,37 @@
 //! Passing requests on to another collector, in the background. Receiving never waits for
 //! it: what does not fit into the queue, or does not arrive, is counted as dropped.
+//!
+//! A collector that is busy is tried again, by the policy in [`types::otlp`].
 
 use bytes::Bytes;
-use reqwest::{Client, header::CONTENT_TYPE};
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
+use prost::Message;
+use reqwest::{
+    Client, Response,
+    header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER},
+    redirect,
+};
 use serde::Serialize;
 use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, SystemTime},
 };
-use tokio::{sync::mpsc, task::JoinHandle, task::JoinSet};
-use types::with_sources;
+use tokio::{
+    sync::mpsc,
+    task::{JoinHandle, JoinSet},
+    time::{Instant, sleep},
+};
+use types::{otlp, with_sources};
 use url::Url;
 
 /// Requests waiting at most: some seconds of a busy run, some tens of megabytes.
 const QUEUE: usize = 256;
 /// Requests under way at most, so that a distant collector keeps up.
 const LANES: usize = 8;
-/// How long one request may take.
+/// How long one attempt may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long the rest of the queue may take once the receiver is closed.
 const GRACE: Duration = Duration::from_secs(10);
@@ -27,7 +42,8 @@ const GRACE: Duration = Duration::from_secs(10);
 pub struct ForwardStats {
     /// Spans the collector accepted.
     pub forwarded: u64,
-    /// Spans that were lost: the queue was full, or the collector did not accept them.
+    /// Spans that were lost: the queue was full, or the collector did not accept them, also
+    /// after retries.
     pub dropped: u64,
     /// The last reason for a loss.
     pub last_error: Option<String>,
@@ -59,9 +75,8 @@ pub(super) struct Outbox {
 impl Outbox {
     /// Opens the way to `<base>/v1/traces`. Must be called within a runtime.
     pub(super) fn open(base: &Url) -> Result<Self, reqwest::Error> {
-        let client = Client::builder().timeout(PATIENCE).no_proxy().build()?;
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let worker = tokio::spawn(work(client, traces_url(base), waiting));
+        let worker = tokio::spawn(work(Collector::new(base)?, waiting));
         Ok(Self {
             queue,
             tally: Arc::default(),
@@ -113,26 +128,41 @@ impl Tally {
             .clone()
     }
 
-    fn count(&self, spans: u64, result: Result<(), String>) {
+    fn count(&self, spans: u64, result: Option<Loss>) {
         let mut stats = self.stats.lock().unwrap_or_else(PoisonError::into_inner);
-        match result {
-            Ok(()) => stats.forwarded += spans,
-            Err(error) => {
-                stats.dropped += spans;
-                stats.last_error = Some(error);
-            }
-        }
+        let Some(loss) = result else {
+            stats.forwarded += spans;
+            return;
+        };
+        let dropped = loss.spans.map_or(spans, |rejected| rejected.min(spans));
+        stats.forwarded += spans - dropped;
+        stats.dropped += dropped;
+        stats.last_error = Some(loss.why);
+    }
+}
+
+/// Spans of a request that did not arrive.
+#[derive(Debug, PartialEq, Eq)]
+struct Loss {
+    /// How many; `None`: all of them.
+    spans: Option<u64>,
+    why: String,
+}
+
+impl Loss {
+    const fn of_all(why: String) -> Self {
+        Self { spans: None, why }
     }
 }
 
 impl Parcel {
-    fn settle(mut self, result: Result<(), String>) {
+    fn settle(mut self, lost: Option<Loss>) {
         self.settled = true;
-        self.tally.count(self.spans, result);
+        self.tally.count(self.spans, lost);
     }
 
     fn lost(self, why: String) {
-        self.settle(Err(why));
+        self.settle(Some(Loss::of_all(why)));
     }
 }
 
@@ -140,40 +170,149 @@ impl Parcel {
 impl Drop for Parcel {
     fn drop(&mut self) {
         if !self.settled {
-            self.tally.count(
-                self.spans,
-                Err("the receiver closed before it was sent".into()),
-            );
+            let why = "the receiver closed before it was sent".to_owned();
+            self.tally.count(self.spans, Some(Loss::of_all(why)));
         }
     }
 }
 
-async fn work(client: Client, url: Url, mut waiting: mpsc::Receiver<Parcel>) {
+async fn work(collector: Collector, mut waiting: mpsc::Receiver<Parcel>) {
+    let collector = Arc::new(collector);
     let mut under_way = JoinSet::new();
     while let Some(parcel) = waiting.recv().await {
         while under_way.len() >= LANES {
             under_way.join_next().await;
         }
-        under_way.spawn(deliver(client.clone(), url.clone(), parcel));
+        under_way.spawn(deliver(Arc::clone(&collector), parcel));
     }
     while under_way.join_next().await.is_some() {}
 }
 
-async fn deliver(client: Client, url: Url, parcel: Parcel) {
-    let result = send(&client, url, parcel.body.clone()).await;
-    parcel.settle(result);
+async fn deliver(collector: Arc<Collector>, parcel: Parcel) {
+    let lost = collector.send(&parcel.body).await;
+    parcel.settle(lost);
 }
 
-async fn send(client: &Client, url: Url, body: Bytes) -> Result<(), String> {
-    let request = client
-        .post(url)
-        .header(CONTENT_TYPE, "application/x-protobuf")
-        .body(body);
-    let response = request.send().await.map_err(|error| with_sources(&error))?;
-    match response.error_for_status() {
-        Ok(_) => Ok(()),
-        Err(error) => Err(with_sources(&error)),
+/// Where the requests go.
+#[derive(Debug)]
+struct Collector {
+    client: Client,
+    url: Url,
+    /// A request was given up after all of its retries, and none has arrived since. The next
+    /// ones are sent once each: their retries would only fill the queue.
+    is_lost: AtomicBool,
+}
+
+impl Collector {
+    fn new(base: &Url) -> Result<Self, reqwest::Error> {
+        let client = Client::builder()
+            .timeout(PATIENCE)
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .build()?;
+        Ok(Self {
+            client,
+            url: traces_url(base),
+            is_lost: AtomicBool::new(false),
+        })
     }
+
+    /// Sends a request, again if that may help; what was lost of it.
+    async fn send(&self, body: &Bytes) -> Option<Loss> {
+        let end = Instant::now() + otlp::DEADLINE;
+        let mut sent = 0;
+        loop {
+            let (asked, why) = match self.send_once(body.clone()).await {
+                Sent::Arrived(loss) => {
+                    self.is_lost.store(false, Relaxed);
+                    return loss;
+                }
+                Sent::Refused(why) => return Some(Loss::of_all(why)),
+                Sent::TryAgain { asked, why } => (asked, why),
+            };
+            let pause = otlp::pause(sent, asked, rand::random());
+            sent += 1;
+            let is_last = sent > otlp::RETRIES || Instant::now() + pause >= end;
+            if is_last || self.is_lost.load(Relaxed) {
+                self.is_lost.store(true, Relaxed);
+                let plural = if sent == 1 { "" } else { "s" };
+                return Some(Loss::of_all(format!("{why} ({sent} attempt{plural})")));
+            }
+            sleep(pause).await;
+        }
+    }
+
+    async fn send_once(&self, body: Bytes) -> Sent {
+        let request = self
+            .client
+            .post(self.url.clone())
+            .header(CONTENT_TYPE, "application/x-protobuf")
+            .body(body);
+        match request.send().await {
+            Ok(response) => answered(response).await,
+            Err(error) => Sent::TryAgain {
+                asked: None,
+                why: with_sources(&error),
+            },
+        }
+    }
+}
+
+/// What became of one attempt.
+#[derive(Debug, PartialEq, Eq)]
+enum Sent {
+    /// The collector took it, except for what it rejected.
+    Arrived(Option<Loss>),
+    /// The collector will never take it.
+    Refused(String),
+    /// Sending it again may help, after the pause `asked` for, if any.
+    TryAgain {
+        asked: Option<Duration>,
+        why: String,
+    },
+}
+
+async fn answered(response: Response) -> Sent {
+    let status = response.status();
+    if status.is_success() {
+        let body = response.bytes().await.unwrap_or_default();
+        return Sent::Arrived(rejected(&body));
+    }
+    let headers = response.headers();
+    let why = if status.is_redirection() {
+        let location = headers.get(LOCATION).and_then(|to| to.to_str().ok());
+        otlp::redirected(status.as_u16(), location)
+    } else {
+        format!("HTTP status {status} for {}", response.url())
+    };
+    if otlp::is_retryable(status.as_u16()) {
+        let asked = retry_after(headers, SystemTime::now());
+        Sent::TryAgain { asked, why }
+    } else {
+        Sent::Refused(why)
+    }
+}
+
+/// The spans that the collector rejected, of a request whose rest it took. A body that is not OTLP
+/// rejects nothing.
+fn rejected(body: &[u8]) -> Option<Loss> {
+    let answer = ExportTraceServiceResponse::decode(body).ok()?;
+    let partial = answer.partial_success?;
+    let spans = u64::try_from(partial.rejected_spans).ok()?;
+    (spans > 0).then(|| Loss {
+        spans: Some(spans),
+        why: format!("the collector rejected spans: {}", partial.error_message),
+    })
+}
+
+/// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date, which may have passed.
+fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
 }
 
 /// Adds `/v1/traces`, unless it is there.
@@ -200,5 +339,23 @@ mod tests {
         ] {
             assert_eq!(traces_url(&base.parse().unwrap()).as_str(), expected);
         }
+    }
+
+    #[test]
+    fn the_pause_asked_for_is_read_in_seconds_or_as_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_mins(1);
+        let asked = |value: &str| {
+            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
+            retry_after(&headers, now).map(|pause| pause.as_secs())
+        };
+        assert_eq!(asked("7"), Some(7));
+        assert_eq!(asked("Thu, 01 Jan 1970 00:01:30 GMT"), Some(30));
+        assert_eq!(
+            asked("Thu, 01 Jan 1970 00:00:30 GMT"),
+            Some(0),
+            "it is over"
+        );
+        assert_eq!(asked("soon"), None);
+        assert_eq!(retry_after(&HeaderMap::new(), now), None);
     }
 }

@@ -3,6 +3,7 @@
 mod abandoned;
 mod analysis;
 mod foreign;
+mod forward;
 mod jaeger;
 mod jsonl;
 mod properties;

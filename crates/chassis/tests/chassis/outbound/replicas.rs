@@ -131,6 +131,39 @@ async fn a_replica_that_keeps_failing_is_ejected_and_that_is_seen() {
 }
 
 #[tokio::test]
+async fn a_replica_counts_as_left_out_while_it_is_ejected_and_no_longer() {
+    let (sick, well) = (Callee::start([broken()]).await, Callee::start([ok()]).await);
+    let ejecting = |time| {
+        balanced(|settings| {
+            settings.pick = Pick::Random;
+            settings.eject = Some(EjectSettings {
+                consecutive: 1,
+                time,
+                max_time: time,
+                ..EjectSettings::default()
+            });
+        })
+    };
+    let left_out = |gateway: &Caller| gateway.watch.count("nines_replicas_left_out", &[]);
+    let calls_until_ejected = async |gateway: &Caller, auth: &Upstream| {
+        until(async || {
+            ask(gateway, auth).await.unwrap();
+            gateway.watch.count("nines_replica_ejections_total", &[]) == 1
+        })
+        .await;
+    };
+    let gateway = ejecting(AMPLE);
+    let auth = gateway.upstream_at("auth", &urls(&[&sick, &well]));
+    assert_eq!(left_out(&gateway), 0);
+    calls_until_ejected(&gateway, &auth).await;
+    assert_eq!(left_out(&gateway), 1);
+    let gateway = ejecting(MS);
+    let auth = gateway.upstream_at("auth", &urls(&[&sick, &well]));
+    calls_until_ejected(&gateway, &auth).await;
+    until(async || left_out(&gateway) == 0).await;
+}
+
+#[tokio::test]
 async fn never_all_replicas_are_ejected() {
     let gateway = balanced(|settings| {
         settings.eject = Some(EjectSettings {
@@ -247,6 +280,7 @@ async fn heartbeats_find_out_without_a_call_that_a_replica_is_down() {
     for _ in 0..50 {
         ask(&gateway, &auth).await.unwrap();
     }
+    assert_eq!(gateway.watch.count("nines_replicas_left_out", &[]), 1);
     let attempts = gateway.watch.spans(&SpanKind::Client);
     let missed = |span: &&_| attribute(span, "nines.replica").unwrap() == gone.authority();
     assert_eq!(attempts.iter().filter(missed).count(), 0);

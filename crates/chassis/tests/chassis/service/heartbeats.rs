@@ -1,6 +1,7 @@
 //! What a replica tells those who ask whether it takes requests.
 
 use super::Running;
+use crate::support::number;
 use serde_json::json;
 
 #[tokio::test]
@@ -8,12 +9,9 @@ async fn a_heartbeat_is_answered_where_requests_are_and_is_none() {
     let desk = Running::start(&[]).await;
     let answer = desk.ask("/readyz").await.unwrap();
     assert_eq!(answer.status(), 200);
-    assert!(
-        !desk
-            .look("/metrics")
-            .await
-            .contains("nines_requests_total{")
-    );
+    let metrics = desk.look("/metrics").await;
+    assert_eq!(number(&metrics, "nines_requests_total", &[]), 0);
+    assert!(metrics.contains("nines_requests_total{"), "{metrics}");
 }
 
 #[tokio::test]
