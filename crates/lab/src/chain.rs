@@ -12,6 +12,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
+use stores::SqliteUrl;
 use types::service;
 use url::Url;
 
@@ -255,12 +256,7 @@ fn joined(parts: impl IntoIterator<Item = impl ToString>, by: &str) -> String {
 
 /// The store of a service that has one, and the users in it.
 fn stores(name: &str, ground: &Ground) -> Vec<String> {
-    let store = || {
-        format!(
-            "--store=sqlite:{}",
-            store_path(&ground.folder, name).display()
-        )
-    };
+    let store = || format!("--store={}", SqliteUrl::file(store_path(&ground.folder, name)));
     let users = || format!("--seed-users={}", ground.users);
     match name {
         service::AUTH | service::PROFILE | service::DATABASE => vec![store(), users()],
