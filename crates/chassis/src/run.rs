@@ -56,7 +56,9 @@ pub fn raise_file_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        say(format_args!("warning: the limit on open files could not be raised: {error}"));
+        say(format_args!(
+            "warning: the limit on open files could not be raised: {error}"
+        ));
     }
 }
 

@@ -256,7 +256,12 @@ fn joined(parts: impl IntoIterator<Item = impl ToString>, by: &str) -> String {
 
 /// The store of a service that has one, and the users in it.
 fn stores(name: &str, ground: &Ground) -> Vec<String> {
-    let store = || format!("--store={}", SqliteUrl::file(store_path(&ground.folder, name)));
+    let store = || {
+        format!(
+            "--store={}",
+            SqliteUrl::file(store_path(&ground.folder, name))
+        )
+    };
     let users = || format!("--seed-users={}", ground.users);
     match name {
         service::AUTH | service::PROFILE | service::DATABASE => vec![store(), users()],

@@ -44,8 +44,15 @@ fn parent(headers: &HeaderMap) -> Option<&str> {
 fn is_well_formed(parent: &str) -> bool {
     const LENGTHS: [usize; 4] = [2, 32, 16, 2];
     let mut parts = parent.split('-');
-    let is_hex = |part: &str| part.bytes().all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'));
-    let fits = |length| parts.next().is_some_and(|part| part.len() == length && is_hex(part));
+    let is_hex = |part: &str| {
+        part.bytes()
+            .all(|it| matches!(it, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let fits = |length| {
+        parts
+            .next()
+            .is_some_and(|part| part.len() == length && is_hex(part))
+    };
     let all_fit = LENGTHS.into_iter().all(fits);
     // What follows belongs to a later version; 00 has nothing more, and ff is forbidden.
     let is_last = parts.next().is_none();
@@ -126,7 +133,9 @@ mod tests {
 
     fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
         let value = |value| HeaderValue::from_str(value).unwrap();
-        let lines = lines.iter().map(|(name, line)| (HeaderName::from_static(name), value(line)));
+        let lines = lines
+            .iter()
+            .map(|(name, line)| (HeaderName::from_static(name), value(line)));
         let mut headers = HeaderMap::new();
         lines.for_each(|(name, value)| _ = headers.append(name, value));
         headers
@@ -161,14 +170,23 @@ mod tests {
         }
         let right = format!("00-{TRACE}-{SPAN}-01");
         assert!(continues(&[(PARENT, &right)]));
-        assert!(!continues(&[(PARENT, &right), (PARENT, &right)]), "two lines");
+        assert!(
+            !continues(&[(PARENT, &right), (PARENT, &right)]),
+            "two lines"
+        );
     }
 
     #[test]
     fn a_later_version_of_traceparent_is_read_as_far_as_it_is_known() {
         assert!(continues(&[(PARENT, &format!("01-{TRACE}-{SPAN}-01"))]));
-        assert!(continues(&[(PARENT, &format!("cc-{TRACE}-{SPAN}-01-more"))]));
-        assert!(!continues(&[(PARENT, &format!("cc-{TRACE}-{SPAN}-01more"))]));
+        assert!(continues(&[(
+            PARENT,
+            &format!("cc-{TRACE}-{SPAN}-01-more")
+        )]));
+        assert!(!continues(&[(
+            PARENT,
+            &format!("cc-{TRACE}-{SPAN}-01more")
+        )]));
     }
 
     #[test]

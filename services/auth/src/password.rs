@@ -203,7 +203,10 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn a_password_is_the_same_from_every_keyboard() {
         let passwords = cheap().await;
-        let hash = passwords.hash("caf\u{e9} au lait".to_owned()).await.unwrap();
+        let hash = passwords
+            .hash("caf\u{e9} au lait".to_owned())
+            .await
+            .unwrap();
         let good = async |password: &str| {
             let check = passwords.check(password.to_owned(), Some(hash.clone()));
             check.await.unwrap()

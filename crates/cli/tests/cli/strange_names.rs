@@ -15,7 +15,10 @@ fn a_scenario_whose_name_is_a_formula_is_text_in_the_report() {
     let run = testkit::run(nines(&sandbox).args(["run", "=1+2.toml"])).unwrap();
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     let lines = fs::read_to_string(sandbox.path().join("out/latest/report.csv")).unwrap();
-    assert!(lines.lines().skip(1).all(|line| line.starts_with("'=1+2,")), "{lines}");
+    assert!(
+        lines.lines().skip(1).all(|line| line.starts_with("'=1+2,")),
+        "{lines}"
+    );
 }
 
 #[test]
@@ -25,11 +28,19 @@ fn a_file_name_does_not_control_the_terminal() {
     fs::write(sandbox.path().join(name), "title = 1\n").unwrap();
     let refused = testkit::run(nines(&sandbox).args(["run", name])).unwrap();
     assert_eq!(refused.code, Some(2));
-    assert!(!refused.stderr.contains(['\u{1b}', '\u{7}']), "{:?}", refused.stderr);
+    assert!(
+        !refused.stderr.contains(['\u{1b}', '\u{7}']),
+        "{:?}",
+        refused.stderr
+    );
     fs::write(sandbox.path().join(name), SCENARIO).unwrap();
     let said = testkit::run(nines(&sandbox).args(["predict", name])).unwrap();
     assert_eq!(said.code, Some(0), "{}", said.stderr);
-    assert!(!said.stdout.contains(['\u{1b}', '\u{7}']), "{:?}", said.stdout);
+    assert!(
+        !said.stdout.contains(['\u{1b}', '\u{7}']),
+        "{:?}",
+        said.stdout
+    );
 }
 
 #[test]

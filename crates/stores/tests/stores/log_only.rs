@@ -10,7 +10,9 @@ async fn a_log_whose_database_is_gone_or_empty_is_kept_and_said() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.db");
     let copy = folder.path().join("b.db");
-    let store = Sqlite::open(&SqliteUrl::file(&path), &[TABLE]).await.unwrap();
+    let store = Sqlite::open(&SqliteUrl::file(&path), &[TABLE])
+        .await
+        .unwrap();
     // As after a crash: a store that is closed leaves no log.
     let log = fs::read(folder.path().join("a.db-wal")).unwrap();
     assert!(!log.is_empty());
@@ -22,7 +24,10 @@ async fn a_log_whose_database_is_gone_or_empty_is_kept_and_said() {
             fs::write(&copy, "").unwrap();
         }
         let refused = Sqlite::open(&SqliteUrl::file(&copy), &[TABLE]).await;
-        assert!(matches!(&refused, Err(OpenError::LogOnly(path)) if *path == kept), "{refused:?}");
+        assert!(
+            matches!(&refused, Err(OpenError::LogOnly(path)) if *path == kept),
+            "{refused:?}"
+        );
         assert_eq!(fs::read(&kept).unwrap(), log);
     }
 }

@@ -77,7 +77,11 @@ impl Statements for SqliteLent {
                     CAST(action AS BLOB), hash FROM events
              WHERE sequence > ? ORDER BY sequence LIMIT ?",
         );
-        rows.bind(after).bind(limit).fetch_all(self).await.map(readable)
+        rows.bind(after)
+            .bind(limit)
+            .fetch_all(self)
+            .await
+            .map(readable)
     }
 
     async fn insert(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {

@@ -141,13 +141,23 @@ async fn what_is_no_text_or_no_hash_is_found_and_the_rest_can_still_be_read() {
     drop_triggers(&database).await;
     for (sql, broken_at) in [
         ("UPDATE head SET hash = x'00'", EVENTS + 1),
-        ("UPDATE events SET actor = CAST(x'ff' AS TEXT) WHERE sequence = 5", 5),
-        ("UPDATE events SET key = CAST(x'c328' AS TEXT) WHERE sequence = 3", 3),
+        (
+            "UPDATE events SET actor = CAST(x'ff' AS TEXT) WHERE sequence = 5",
+            5,
+        ),
+        (
+            "UPDATE events SET key = CAST(x'c328' AS TEXT) WHERE sequence = 3",
+            3,
+        ),
         ("UPDATE events SET hash = x'' WHERE sequence = 2", 2),
     ] {
         assert!(change(&database, sql).await);
         let found = store.verify(None).await.unwrap();
-        assert_eq!((found.intact, found.broken_at), (false, Some(broken_at)), "{sql}");
+        assert_eq!(
+            (found.intact, found.broken_at),
+            (false, Some(broken_at)),
+            "{sql}"
+        );
         let all = store.events(0, 1000).await.unwrap();
         assert_eq!(all.len() as u64, EVENTS, "{sql}");
     }
