@@ -3,7 +3,13 @@
 use crate::{Error, Options, options};
 use clap::Parser;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use std::{ffi::OsString, future::Future, process::ExitCode};
+use std::{
+    ffi::OsString,
+    fmt::Arguments,
+    future::Future,
+    io::{ErrorKind, Write, stderr, stdout},
+    process::ExitCode,
+};
 
 /// The exit code for wrong input.
 pub const EXIT_BAD_INPUT: u8 = 2;
@@ -50,27 +56,35 @@ pub fn raise_file_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        eprintln!("warning: the limit on open files could not be raised: {error}");
+        say(format_args!(
+            "warning: the limit on open files could not be raised: {error}"
+        ));
     }
 }
 
 /// Help and version are answers, everything else is bad input.
 fn report(error: &clap::Error) -> ExitCode {
-    // Nobody is left to tell when even this can't be printed.
-    let _ = error.print();
-    if error.use_stderr() {
-        ExitCode::from(EXIT_BAD_INPUT)
-    } else {
-        ExitCode::SUCCESS
+    let printed = error.print().and_then(|()| stdout().flush());
+    match printed {
+        _ if error.use_stderr() => ExitCode::from(EXIT_BAD_INPUT),
+        // A reader that has read enough.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => fail(&error),
+        _ => ExitCode::SUCCESS,
     }
 }
 
 fn fail(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("error: {error}");
+    say(format_args!("error: {error}"));
     let mut source = error.source();
     while let Some(error) = source {
-        eprintln!("  because: {error}");
+        say(format_args!("  because: {error}"));
         source = error.source();
     }
     ExitCode::from(EXIT_ENVIRONMENT)
+}
+
+/// A line on standard error. Where that can't be written, there is nowhere left to say so;
+/// `eprintln!` would panic.
+fn say(line: Arguments<'_>) {
+    let _ = writeln!(stderr(), "{line}");
 }

@@ -13,7 +13,15 @@ use crate::{
 use axum::Router;
 use faults::FaultControl;
 use serde::{Deserialize, Serialize};
-use std::{fmt, future::Future, net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    io::{Write, stdout},
+    net::SocketAddr,
+    num::NonZeroUsize,
+    sync::Arc,
+    time::Duration,
+};
 use telemetry::{Export, Identity, Telemetry, TelemetryError, logs};
 use tokio::{net::TcpListener, sync::oneshot, task::JoinHandle};
 use tracing_subscriber::EnvFilter;
@@ -284,7 +292,7 @@ impl Chassis {
         self.admin
             .add(late_routes(document, guard, self.admin_routes));
         readiness.ready();
-        announce(self.options.supervised, addresses);
+        announce(self.options.supervised, addresses)?;
 
         let stop_signal = self.stop_signal;
         let stop = async {
@@ -381,12 +389,15 @@ async fn bind(flag: &'static str, address: SocketAddr) -> Result<TcpListener, Er
 }
 
 /// Tells the supervisor, or the log, where the service is.
-fn announce(supervised: bool, addresses: Addresses) {
+fn announce(supervised: bool, addresses: Addresses) -> Result<(), Error> {
     if supervised {
         // Two socket addresses always serialise.
-        println!("{}", serde_json::to_string(&addresses).unwrap_or_default());
+        let line = serde_json::to_string(&addresses).unwrap_or_default();
+        let written = writeln!(stdout(), "{line}").and_then(|()| stdout().flush());
+        written.map_err(Error::setup(|| "--supervised: standard output".to_owned()))?;
     }
     tracing::info!(public = %addresses.public, admin = %addresses.admin, "serving");
+    Ok(())
 }
 
 /// The last thing a service does: get its spans out, and say so if it could not.

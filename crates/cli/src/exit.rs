@@ -5,7 +5,7 @@ use availability::Verdict;
 use chassis::{EXIT_BAD_INPUT, EXIT_ENVIRONMENT};
 use lab::{LabError, remote::RemoteError};
 use report::results::ScenarioResult;
-use std::{error::Error, process::ExitCode};
+use std::{error::Error, io, process::ExitCode};
 
 /// Why a command could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +80,11 @@ impl Done {
 
 /// The exit code; a failure is said on standard error.
 pub fn code(done: Result<Done, Failure>) -> ExitCode {
+    if let Some(error) = say::unwritten()
+        && done.is_ok()
+    {
+        return unwritable(error);
+    }
     match done {
         Ok(Done::Fine) => ExitCode::SUCCESS,
         Ok(Done::Failed) => ExitCode::from(1),
@@ -89,6 +94,21 @@ pub fn code(done: Result<Done, Failure>) -> ExitCode {
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// The exit code of wrong arguments, which are explained, and of `--help`, which is an answer.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    let printed = error.print();
+    if error.use_stderr() {
+        return ExitCode::from(EXIT_BAD_INPUT);
+    }
+    say::remember(printed);
+    say::unwritten().map_or(ExitCode::SUCCESS, unwritable)
+}
+
+fn unwritable(error: &io::Error) -> ExitCode {
+    say::err(format!("error: standard output can't be written: {error}"));
+    ExitCode::from(EXIT_ENVIRONMENT)
 }
 
 fn say(failure: &Failure) {

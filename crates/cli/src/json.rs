@@ -1,6 +1,7 @@
 //! JSON for programs: one document on standard output, whose field `schema` says of which verb
 //! and which version it is.
 
+use crate::say;
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -14,12 +15,10 @@ struct Document<'a, T> {
 
 /// Prints `body` as the document of `verb`, in `version` of its fields.
 pub fn print(verb: &str, version: u32, body: &impl Serialize) {
-    // A reader that has gone is no reason to panic, as with lines of text.
-    let _ = write(verb, version, body);
+    say::remember(write(verb, version, body));
 }
 
-/// The same, for those who need to know whether all of it was written.
-pub fn write(verb: &str, version: u32, body: &impl Serialize) -> io::Result<()> {
+fn write(verb: &str, version: u32, body: &impl Serialize) -> io::Result<()> {
     let schema = format!("nines/{verb}/{version}");
     let mut out = io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, &Document { schema, body })?;

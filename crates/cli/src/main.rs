@@ -22,6 +22,6 @@ fn main() -> ExitCode {
     complete::answer();
     match Args::try_parse() {
         Ok(args) => verbs::carry_out(args.verb),
-        Err(error) => error.exit(),
+        Err(error) => exit::usage(&error),
     }
 }

@@ -1,10 +1,10 @@
 //! Where results go: the terminal, and files: `result.json`, `report.html`, `report.csv`,
 //! and the pictures by themselves.
 
-use crate::{json, say};
+use crate::say;
 use lab::LabError;
 use report::{
-    results::{self, Results, ScenarioResult},
+    results::{Results, ScenarioResult},
     terminal::{self, Style},
 };
 use std::{
@@ -132,14 +132,6 @@ pub fn close(results: &Results, out: &Path) {
     say::out(format!(
         "traces       {out}/*.spans.jsonl (open them in Jaeger's UI: Upload)"
     ));
-}
-
-/// The whole document.
-pub fn print_json(results: &Results) -> Result<(), LabError> {
-    json::write("run", results::VERSION, results).map_err(|source| LabError::Output {
-        path: "standard output".into(),
-        source,
-    })
 }
 
 /// Colours on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).

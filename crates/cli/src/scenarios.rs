@@ -6,7 +6,7 @@ use crate::{
 };
 use scenario::{Overrides, Plan, builtin, find, warnings};
 use serde_json::json;
-use std::{borrow::Cow, fs, path::Path};
+use std::{fs, path::Path};
 
 /// A scenario to run, and what its files are called.
 pub struct Named {
@@ -124,9 +124,11 @@ pub fn source(argument: &str) -> Result<Source, Failure> {
     let text = fs::read_to_string(path)
         .map_err(|error| Failure::BadInput(format!("scenario {argument}: {error}")))?;
     let stem = path.file_stem().map(|stem| stem.to_string_lossy());
+    // The name is shown in terminals, where a control character could do anything.
+    let name = stem.map(|stem| stem.replace(char::is_control, "_"));
     Ok(Source {
         file: argument.to_owned(),
-        name: stem.map_or_else(|| "scenario".to_owned(), Cow::into_owned),
+        name: name.unwrap_or_else(|| "scenario".to_owned()),
         text,
     })
 }

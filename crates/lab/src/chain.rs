@@ -12,6 +12,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
+use stores::SqliteUrl;
 use types::service;
 use url::Url;
 
@@ -257,8 +258,8 @@ fn joined(parts: impl IntoIterator<Item = impl ToString>, by: &str) -> String {
 fn stores(name: &str, ground: &Ground) -> Vec<String> {
     let store = || {
         format!(
-            "--store=sqlite:{}",
-            store_path(&ground.folder, name).display()
+            "--store={}",
+            SqliteUrl::file(store_path(&ground.folder, name))
         )
     };
     let users = || format!("--seed-users={}", ground.users);

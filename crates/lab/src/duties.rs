@@ -3,6 +3,7 @@
 use scenario::{Name, Order, Policy, Relay, Topology, Verify};
 use serde::Serialize;
 use std::{path::Path, time::Duration};
+use stores::SqliteUrl;
 use types::service;
 
 /// What replica number `replica` of the service `name` is told; files of its own are in
@@ -18,7 +19,7 @@ pub(crate) fn of((name, replica): (&str, u32), topology: &Topology, folder: &Pat
             let soft = (!soft.is_empty()).then(|| format!("--soft={}", soft.join(",")));
             let verify = (*verify == Verify::Local).then(|| "--verify=local".to_owned());
             let queue = folder.join(format!("queue-{replica}.db"));
-            let queue = || format!("--audit-queue=sqlite:{}", queue.display());
+            let queue = || format!("--audit-queue={}", SqliteUrl::file(&queue));
             let queue = (!queued.is_empty()).then(queue);
             [soft, verify, queue].into_iter().flatten().collect()
         }

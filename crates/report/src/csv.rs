@@ -130,8 +130,12 @@ fn line<const CELLS: usize>(cells: [String; CELLS]) -> String {
     format!("{}\r\n", cells.join(","))
 }
 
-/// A cell in quotes where it needs them.
+/// A cell in quotes where it needs them. One that a spreadsheet would take for a formula gets an
+/// apostrophe in front (OWASP, *CSV Injection*): names are those of files, which anybody may send.
 fn quoted(cell: &str) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && cell.parse::<f64>().is_err() {
+        return quoted(&format!("'{cell}"));
+    }
     if cell.contains([',', '"', '\r', '\n']) {
         return format!("\"{}\"", cell.replace('"', "\"\""));
     }
@@ -148,5 +152,14 @@ mod tests {
         assert_eq!(quoted("a,b"), "\"a,b\"");
         assert_eq!(quoted("a\nb"), "\"a\nb\"");
         assert_eq!(quoted("a \"b\""), "\"a \"\"b\"\"\"");
+    }
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for cell in ["=1+2", "+1+2", "-1+2", "@SUM(A1)", "\t=1"] {
+            assert_eq!(quoted(cell), format!("'{cell}"));
+        }
+        assert_eq!(quoted("=1,2"), "\"'=1,2\"");
+        assert_eq!(quoted("-0.5"), "-0.5");
     }
 }

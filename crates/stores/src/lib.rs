@@ -51,6 +51,11 @@ pub enum OpenError {
     /// The file does not exist and could not be created.
     #[error("the file cannot be created; its folder must exist and be writable")]
     File(#[from] std::io::Error),
+    /// The file is missing or empty, and its write-ahead log is there.
+    #[error(
+        "{} holds writes, and the database that they belong to is missing or empty; put it back, or remove the log if they may be lost", .0.display()
+    )]
+    LogOnly(std::path::PathBuf),
     /// The file is there, and nothing may be written to it.
     #[error(
         "the database cannot be written to; the file and its folder must exist and be writable"

@@ -16,7 +16,7 @@ use std::{
     io::ErrorKind,
     ops::{Deref, DerefMut},
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Mutex,
     time::Duration,
 };
@@ -48,6 +48,7 @@ impl Sqlite {
     /// migrations `steps` that are not done yet.
     pub async fn open(url: &SqliteUrl, steps: &[&'static str]) -> Result<Self, OpenError> {
         if let Some(path) = url.path() {
+            check_log_belongs(path)?;
             create_if_missing(path)?;
         }
         let writer = open_writer(url).await?;
@@ -195,6 +196,20 @@ fn create_if_missing(path: &Path) -> std::io::Result<()> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         other => other.map(drop),
     }
+}
+
+/// Refuses a write-ahead log whose database is missing or empty. SQLite would take it for one that
+/// was left over, and remove it; but its writes were acknowledged, and may be all that is left.
+/// The first page of a database is written before its first log.
+fn check_log_belongs(path: &Path) -> Result<(), OpenError> {
+    let length = |path: &Path| path.metadata().map_or(0, |file| file.len());
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let log = PathBuf::from(log);
+    if length(path) == 0 && length(&log) > 0 {
+        return Err(OpenError::LogOnly(log));
+    }
+    Ok(())
 }
 
 /// Two replicas may open a new database at once. One of them turns on the write-ahead log,

@@ -1,9 +1,12 @@
 //! Where a store is.
 
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, percent_encode};
 use sqlx::postgres::PgConnectOptions;
 use std::{
+    ffi::OsString,
     fmt,
     num::NonZeroU32,
+    os::unix::ffi::{OsStrExt, OsStringExt},
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -13,6 +16,9 @@ const ALLOWED: &str = "allowed: sqlite:PATH, for example sqlite:/var/lib/nines/a
 
 /// How many connections a pool has where the URL does not say.
 const CONNECTIONS: NonZeroU32 = NonZeroU32::new(8).unwrap();
+/// What would mean something else in a URL than in a path (RFC 3986, 2.2). The rest is left as it
+/// is, so that people recognise the path.
+const IN_A_PATH: &AsciiSet = &CONTROLS.add(b'%').add(b'?').add(b'#');
 /// What is shown in place of a password.
 const HIDDEN: &str = "***";
 /// What a PostgreSQL URL may say after the question mark, besides `connections`.
@@ -129,10 +135,17 @@ fn file(path: &str) -> Result<SqliteUrl, NotAStore> {
         _ if bare.len() < path.len() && !bare.starts_with('/') => {
             "what follows sqlite:// would be a host"
         }
-        _ if bare.contains('?') => "settings after a question mark are not supported",
+        _ if bare.contains('?') => {
+            "settings after a question mark are not supported; in a path it is %3F"
+        }
         _ if bare.starts_with("file:") || bare.starts_with(':') => "this is not a path",
-        _ if bare.contains('\0') => "a path holds no NUL",
-        _ => return Ok(SqliteUrl::file(bare)),
+        _ => {
+            let path: Vec<u8> = percent_decode_str(bare).collect();
+            if !path.contains(&0) {
+                return Ok(SqliteUrl::file(OsString::from_vec(path)));
+            }
+            "a path holds no NUL"
+        }
     };
     Err(refuse(why))
 }
@@ -194,7 +207,10 @@ impl fmt::Display for StoreUrl {
 impl fmt::Display for SqliteUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.path() {
-            Some(path) => write!(f, "sqlite:{}", path.display()),
+            Some(path) => {
+                let path = percent_encode(path.as_os_str().as_bytes(), IN_A_PATH);
+                write!(f, "sqlite:{path}")
+            }
             None => f.write_str("sqlite::memory:"),
         }
     }
@@ -240,12 +256,17 @@ mod tests {
             ("sqlite:/a/b.db", "/a/b.db"),
             ("sqlite:b.db", "b.db"),
             ("sqlite:///a/b.db", "/a/b.db"),
+            ("sqlite:/a b/c%3Fd%25%23.db", "/a b/c?d%#.db"),
         ] {
             assert_eq!(
                 parse(text),
                 StoreUrl::Sqlite(SqliteUrl::file(path)),
                 "{text}"
             );
+        }
+        for path in ["/a b/é.db", "/what?/b.db", "/50%25/#1.db", "/a\nb.db"] {
+            let url = StoreUrl::Sqlite(SqliteUrl::file(path));
+            assert_eq!(parse(&url.to_string()), url, "{path}");
         }
         assert_eq!(parse("sqlite::memory:"), StoreUrl::MEMORY);
         assert_eq!(StoreUrl::MEMORY.to_string(), "sqlite::memory:");
@@ -301,7 +322,8 @@ mod tests {
             ("", "not the URL of a store"),
             ("sqlite:", "missing"),
             ("sqlite://b.db", "host"),
-            ("sqlite:b.db?mode=ro", "question mark"),
+            ("sqlite:b.db?mode=ro", "%3F"),
+            ("sqlite:a%00b.db", "NUL"),
             ("sqlite:file:b.db", "not a path"),
             ("sqlite::shared:", "not a path"),
             ("postgres:nines", "slashes"),

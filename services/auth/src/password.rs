@@ -7,6 +7,7 @@ use crate::{
 use argon2::{Params, PasswordHasher, password_hash};
 use std::num::NonZeroUsize;
 use tracing::{Instrument, info_span};
+use unicode_normalization::UnicodeNormalization;
 
 /// What a password hash costs. The defaults are the least that OWASP's password storage
 /// cheat sheet recommends.
@@ -85,7 +86,10 @@ impl Passwords {
     /// The hash of `password` with a new salt, as a PHC string.
     pub(crate) async fn hash(&self, password: String) -> Result<String, PasswordError> {
         let hasher = self.hasher.clone();
-        let hash = move || Ok(hasher.hash_password(password.as_bytes())?.to_string());
+        let hash = move || {
+            let password = normalised(&password);
+            Ok(hasher.hash_password(password.as_bytes())?.to_string())
+        };
         self.threads.run(hash).await?
     }
 
@@ -97,7 +101,10 @@ impl Passwords {
     ) -> Result<bool, PasswordError> {
         let exists = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobody.clone());
-        let check = move || Ok(Hasher::verify(password.as_bytes(), &hash)? && exists);
+        let check = move || {
+            let password = normalised(&password);
+            Ok(Hasher::verify(password.as_bytes(), &hash)? && exists)
+        };
         let span = info_span!("password.verify");
         self.threads.run(check).instrument(span).await?
     }
@@ -111,6 +118,15 @@ impl Passwords {
     pub(crate) fn are_stronger_than(&self, hash: &str) -> bool {
         self.hasher.is_stronger_than(hash)
     }
+}
+
+/// The password as it is hashed: composed characters (NFC), and one kind of space. So it is the
+/// same from every keyboard (RFC 8265, 4.2.2, OpaqueString). Characters that the RFC forbids are
+/// not refused: the description of the API promises that any will do.
+fn normalised(password: &str) -> String {
+    let is_space = |it: char| it.is_whitespace() && !it.is_control();
+    let one_kind = |it| if is_space(it) { ' ' } else { it };
+    password.chars().map(one_kind).nfc().collect()
 }
 
 #[cfg(test)]
@@ -182,5 +198,22 @@ pub(crate) mod tests {
         assert!(check("secret", Some("no hash".to_owned())).await.is_err());
         let again = passwords.hash("secret".to_owned()).await.unwrap();
         assert_ne!(again, hash, "each hash has a salt of its own");
+    }
+
+    #[tokio::test]
+    async fn a_password_is_the_same_from_every_keyboard() {
+        let passwords = cheap().await;
+        let hash = passwords
+            .hash("caf\u{e9} au lait".to_owned())
+            .await
+            .unwrap();
+        let good = async |password: &str| {
+            let check = passwords.check(password.to_owned(), Some(hash.clone()));
+            check.await.unwrap()
+        };
+        assert!(good("caf\u{e9} au lait").await);
+        assert!(good("cafe\u{301}\u{a0}au\u{3000}lait").await);
+        assert!(!good("cafe au lait").await);
+        assert!(!good("caf\u{e9}\tau lait").await);
     }
 }

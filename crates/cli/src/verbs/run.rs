@@ -4,14 +4,14 @@ use crate::{
     args::{Deployed, Lab, Overrides, Spans},
     exit::{Done, Failure},
     folder::RunFolder,
-    interrupt, output,
+    interrupt, json, output,
     progress::Bar,
     say,
     scenarios::{self, Named},
 };
 use availability::Verdict;
 use lab::{LabError, Label, Setup, deployed::Deployment, experiment, fix};
-use report::results::{Results, ScenarioResult, VariantOf};
+use report::results::{self, Results, ScenarioResult, VariantOf};
 use scenario::builtin;
 use std::collections::BTreeSet;
 
@@ -80,9 +80,10 @@ fn write(results: &mut Results, lab: &Lab, folder: RunFolder) -> Result<(), LabE
         output::write_junit(results, file)?;
     }
     if lab.json {
-        return output::print_json(results);
+        json::print("run", results::VERSION, results);
+    } else {
+        output::close(results, &complete);
     }
-    output::close(results, &complete);
     Ok(())
 }
 

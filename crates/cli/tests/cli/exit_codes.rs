@@ -127,3 +127,45 @@ fn a_run_that_could_not_have_told_exits_4_and_is_a_test_that_was_skipped() {
     let message = skipped.attribute("message").unwrap();
     assert!(message.contains("too few"), "{message}");
 }
+
+#[test]
+fn output_that_can_not_be_written_is_an_error_of_the_environment() {
+    let sandbox = Sandbox::new().unwrap();
+    fs::write(
+        sandbox.path().join("s.toml"),
+        scenario(20, "availability = { min = 0.1 }"),
+    )
+    .unwrap();
+    for arguments in [
+        "schema",
+        "list",
+        "list --json",
+        "man",
+        "completions bash",
+        "stack",
+        "--help",
+        "--version",
+        "serve relay --help",
+        "predict s.toml",
+        "predict s.toml --json",
+        "run s.toml",
+        "run s.toml --json",
+        "load http://127.0.0.1:9/ --requests 2",
+        "new other.toml",
+        "load http://127.0.0.1:9/ --requests 2 --json",
+    ] {
+        let full = fs::OpenOptions::new()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let mut command = nines(&sandbox);
+        command.args(arguments.split(' ')).stdout(full);
+        let ended = testkit::run(&mut command).unwrap();
+        assert_eq!(ended.code, Some(3), "{arguments}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains("No space left"),
+            "{arguments}: {}",
+            ended.stderr
+        );
+    }
+}

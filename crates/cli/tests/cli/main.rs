@@ -26,6 +26,7 @@ mod service;
 mod settings;
 mod statements;
 mod store_wait;
+mod strange_names;
 mod terminal;
 mod time_of_day;
 mod up;

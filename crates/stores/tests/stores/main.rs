@@ -3,6 +3,7 @@
 mod absent;
 mod connections;
 mod failures;
+mod log_only;
 mod migrations;
 mod silence;
 mod spans;

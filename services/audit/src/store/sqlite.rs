@@ -4,7 +4,7 @@ use super::{
     Appended, Row, Statements, Store, StoreError, append, event, head,
     verify::{self, Walk},
 };
-use crate::chain::{Hash, Head};
+use crate::chain::{Hash, Head, hex};
 use async_trait::async_trait;
 use sqlx::{query, query_as};
 use stores::{OpenError, Sqlite, SqliteLent, SqliteUrl};
@@ -64,18 +64,24 @@ impl Statements for SqliteLent {
         let keys =
             serde_json::to_string(keys).map_err(|error| sqlx::Error::Encode(error.into()))?;
         let rows = query_as(
-            "SELECT sequence, recorded_at_ms, key, actor, action, hash FROM events
+            "SELECT sequence, recorded_at_ms, CAST(key AS BLOB), CAST(actor AS BLOB),
+                    CAST(action AS BLOB), hash FROM events
              WHERE key IN (SELECT value FROM json_each(?))",
         );
-        rows.bind(keys).fetch_all(self).await
+        rows.bind(keys).fetch_all(self).await.map(readable)
     }
 
     async fn after(&mut self, after: i64, limit: u32) -> Result<Vec<Row>, sqlx::Error> {
         let rows = query_as(
-            "SELECT sequence, recorded_at_ms, key, actor, action, hash FROM events
+            "SELECT sequence, recorded_at_ms, CAST(key AS BLOB), CAST(actor AS BLOB),
+                    CAST(action AS BLOB), hash FROM events
              WHERE sequence > ? ORDER BY sequence LIMIT ?",
         );
-        rows.bind(after).bind(limit).fetch_all(self).await
+        rows.bind(after)
+            .bind(limit)
+            .fetch_all(self)
+            .await
+            .map(readable)
     }
 
     async fn insert(&mut self, rows: &[Row]) -> Result<(), sqlx::Error> {
@@ -104,4 +110,20 @@ impl Statements for SqliteLent {
             .await
             .map(drop)
     }
+}
+
+/// A row as it is in the file, in which SQLite takes any bytes for text.
+type RawRow = (i64, i64, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>);
+
+/// Rows that can be read whatever was done to the file: what is no text becomes one that no
+/// event can have, so that it is found to be changed.
+fn readable(rows: Vec<RawRow>) -> Vec<Row> {
+    let text = |bytes: Vec<u8>| {
+        String::from_utf8(bytes).unwrap_or_else(|it| format!("\0not UTF-8: {}", hex(it.as_bytes())))
+    };
+    let rows = rows.into_iter();
+    let row = |(sequence, at, key, actor, action, hash): RawRow| {
+        (sequence, at, text(key), text(actor), text(action), hash)
+    };
+    rows.map(row).collect()
 }

@@ -133,6 +133,36 @@ async fn tampering_with_a_row_behind_the_back_of_the_service_is_found_there(data
     }
 }
 
+/// Only SQLite takes any bytes for text.
+#[tokio::test]
+async fn what_is_no_text_or_no_hash_is_found_and_the_rest_can_still_be_read() {
+    let database = Database::sqlite().unwrap();
+    let store = store(&database, EVENTS).await;
+    drop_triggers(&database).await;
+    for (sql, broken_at) in [
+        ("UPDATE head SET hash = x'00'", EVENTS + 1),
+        (
+            "UPDATE events SET actor = CAST(x'ff' AS TEXT) WHERE sequence = 5",
+            5,
+        ),
+        (
+            "UPDATE events SET key = CAST(x'c328' AS TEXT) WHERE sequence = 3",
+            3,
+        ),
+        ("UPDATE events SET hash = x'' WHERE sequence = 2", 2),
+    ] {
+        assert!(change(&database, sql).await);
+        let found = store.verify(None).await.unwrap();
+        assert_eq!(
+            (found.intact, found.broken_at),
+            (false, Some(broken_at)),
+            "{sql}"
+        );
+        let all = store.events(0, 1000).await.unwrap();
+        assert_eq!(all.len() as u64, EVENTS, "{sql}");
+    }
+}
+
 async fn events_that_come_during_a_walk_wait_for_a_page_of_it_at_most(database: Database) {
     // Whoever walks and whoever appends take turns on the only connection.
     let url = if database.url.starts_with("sqlite") {

@@ -25,11 +25,16 @@ pub(super) async fn end(
     log: &mut impl Statements,
     mut walk: Walk,
 ) -> Result<Verification, sqlx::Error> {
-    let kept = log.head().await?;
+    let kept = match log.head().await {
+        Ok(kept) => Some(kept),
+        // What is kept there is no head.
+        Err(sqlx::Error::Decode(_)) => None,
+        Err(error) => return Err(error),
+    };
     loop {
         let page = log.after(walk.after(), PAGE).await?;
         if page.is_empty() {
-            return Ok(walk.end(&kept));
+            return Ok(walk.end(kept.as_ref()));
         }
         if !page.into_iter().all(|row| walk.follow(row)) {
             return Ok(walk.broken());
@@ -73,9 +78,9 @@ impl Walk {
         follows
     }
 
-    /// After the last row: whether the log ends where `kept` says.
-    pub(super) fn end(&self, kept: &Head) -> Verification {
-        if self.good != *kept || self.noted.is_some() {
+    /// After the last row: whether the log ends where `kept` says, if anything is.
+    pub(super) fn end(&self, kept: Option<&Head>) -> Verification {
+        if Some(&self.good) != kept || self.noted.is_some() {
             return self.broken();
         }
         Verification {

@@ -98,7 +98,7 @@ fn verified(
     changed.sort_by_key(|row| row.0);
     let mut walk = Walk::new(is_noted.then_some(heads[rows.len()].hash));
     let found = if changed.iter().all(|row| walk.follow(row.clone())) {
-        walk.end(&kept)
+        walk.end(Some(&kept))
     } else {
         walk.broken()
     };
@@ -169,7 +169,7 @@ fn an_honest_log_is_never_accused_wherever_it_was_noted() {
         {
             let mut walk = Walk::new(noted);
             assert!(rows.iter().all(|row| walk.follow(row.clone())));
-            let found = walk.end(&heads[rows.len()]);
+            let found = walk.end(Some(&heads[rows.len()]));
             assert_eq!((found.intact, found.events), (true, length));
             assert_eq!(found.head, Some(heads[rows.len()].hex()));
         }
@@ -182,7 +182,7 @@ fn a_log_that_was_cut_off_with_its_head_looks_good_to_who_has_noted_nothing() {
     let cut = |noted| {
         let mut walk = Walk::new(noted);
         assert!(rows[..3].iter().all(|row| walk.follow(row.clone())));
-        walk.end(&heads[3])
+        walk.end(Some(&heads[3]))
     };
     assert!(cut(None).intact);
     assert_eq!(cut(Some(heads[5].hash)).broken_at, Some(4));
