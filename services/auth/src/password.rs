@@ -121,7 +121,7 @@ impl Passwords {
 }
 
 /// The password as it is hashed: composed characters (NFC), and one kind of space. So it is the
-/// same from every keyboard (RFC 8265, 4.2.2, OpaqueString). Characters that the RFC forbids are
+/// same from every keyboard (RFC 8265, 4.2.2, `OpaqueString`). Characters that the RFC forbids are
 /// not refused: the description of the API promises that any will do.
 fn normalised(password: &str) -> String {
     let is_space = |it: char| it.is_whitespace() && !it.is_control();
