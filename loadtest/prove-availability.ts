@@ -88,7 +88,7 @@ function allowed(most: number): number {
 function proof(sent: number, gone: number): string {
   const bound = proven(gone, sent);
   const seen = `${count(sent)} requests with ${count(gone)} lost`;
-  const said = `${seen} prove at least ${percent(bound, 4)} (one-sided, 95 %, Clopper-Pearson)`;
+  const said = `${seen} prove at least ${percent(bound)} (one-sided, 95 %, Clopper-Pearson)`;
   if (bound >= GOAL) return `${said}: ${GOAL_TEXT} is proven`;
   // So many that it would take hours to make up for them.
   if (gone > 100) return `${said}, not ${GOAL_TEXT}`;
@@ -101,9 +101,9 @@ export function handleSummary(data: Data): Record<string, string> {
   const limits = `each tried up to ${ATTEMPTS} times, at most ${ALLOWED} lost`;
   const title = `prove-availability: ${count(REQUESTS)} requests at ${RATE}/s, ${limits}, open model`;
   const lines = [
-    ...overall(data, 4),
+    ...overall(data),
     `attempts      ${count(tried)}, ${(tried / Math.max(sent, 1)).toFixed(4)} for one request`,
-    `without them  ${percent(naive.share, 2)}  (${interval(naive)}, 99 %, Wilson): first attempts alone`,
+    `without them  ${percent(naive.share)}  (${interval(naive)}, 99 %, Wilson): first attempts alone`,
     `proof         ${proof(sent, gone)}`,
     ...hops(data),
   ];

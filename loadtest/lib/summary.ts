@@ -43,7 +43,7 @@ export function latency(data: Data, p: number, metric = "latency"): Percentile {
 }
 
 /** The lines that every run has: what was asked, what was answered, how long it took. */
-export function overall(data: Data, digits = 2): string[] {
+export function overall(data: Data): string[] {
   const found = availability(data);
   if (found.requests === 0) return [];
   const degraded = value(data, "degraded");
@@ -52,7 +52,7 @@ export function overall(data: Data, digits = 2): string[] {
   const late = count(value(data, "dropped_iterations"));
   return [
     `requests      ${count(found.requests)} = ${outcomes}; ${late} not sent in time`,
-    `availability  ${percent(found.share, digits)}  (${interval(found, digits)}, 99 %, Wilson)`,
+    `availability  ${percent(found.share)}  (${interval(found)}, 99 %, Wilson)`,
     `latency       p50 ${spread(latency(data, 50))}, p99 ${spread(latency(data, 99))}; 99 % intervals`,
   ];
 }

@@ -8,17 +8,20 @@ export function count(value: number): string {
   return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** A share: `99.990 %`. Never rounded up to all of them; `?` for a share of nothing. */
-export function percent(share: number, digits = 2): string {
+/**
+ * An availability: `96.06 %`, `99.9875 %`. Three significant digits of what is missing to 100 %, and two decimals at least,
+ * as in the reports of `nines`. Never rounded up to all of them; `?` for a share of nothing.
+ */
+export function percent(share: number): string {
   if (Number.isNaN(share)) return "?";
-  const scale = 10 ** (digits + 2);
-  const rounded = share < 1 ? Math.min(Math.round(share * scale), scale - 1) : scale;
-  return `${((rounded / scale) * 100).toFixed(digits)} %`;
+  if (share >= 1) return "100.00 %";
+  const exponent = Number((1 - share).toExponential(2).split("e")[1]);
+  return `${(share * 100).toFixed(Math.max(2, -exponent))} %`;
 }
 
 /** The interval of a share: `99.89 – 99.97 %`. */
-export function interval({ low, high }: Interval, digits = 2): string {
-  return `${percent(low, digits).replace(" %", "")} – ${percent(high, digits)}`;
+export function interval({ low, high }: Interval): string {
+  return `${percent(low).replace(" %", "")} – ${percent(high)}`;
 }
 
 /** A time: `2.31 ms`. */

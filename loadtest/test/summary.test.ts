@@ -53,7 +53,8 @@ test("a share of nothing is unknown, and prints as such", () => {
 
 test("numbers are printed with commas and units; nearly all is never all", () => {
   assert.deepEqual([count(120_000), count(999)], ["120,000", "999"]);
-  assert.deepEqual([percent(0.999999), percent(1)], ["99.99 %", "100.00 %"]);
+  assert.deepEqual([percent(0.9606), percent(0.999875), percent(0.9999996), percent(1)],
+    ["96.06 %", "99.9875 %", "99.9999600 %", "100.00 %"]);
   assert.equal(interval({ low: 0.9, high: 0.95 }), "90.00 – 95.00 %");
   assert.deepEqual([milliseconds(1.5), milliseconds(2500), milliseconds(undefined)], ["1.50 ms", "2.50 s", "?"]);
 });

@@ -77,6 +77,11 @@ impl Bounds {
         }
     }
 
+    /// Whether they allow every availability, so that no measurement can contradict them.
+    pub fn hold_everything(&self) -> bool {
+        self.min() == Probability::ZERO && self.max() == Probability::ONE
+    }
+
     /// Whether `value` is allowed.
     pub fn contain(&self, value: Probability) -> bool {
         (self.min()..=self.max()).contains(&value)

@@ -52,8 +52,6 @@ pub enum Heard {
     /// The caller of the visit at this depth: its attempt has timed out, which to this
     /// caller is a failure of its own callee. 0 is the visit at the root.
     At(usize),
-    /// The same, but it is told as a failure from further down.
-    FromBelowAt(usize),
     /// Nobody but the user: the request is lost.
     Nobody,
 }
@@ -185,13 +183,10 @@ fn rise(visit: &Visit, depth: usize, retry_on: RetryOn, all: &mut Vec<Ends>) {
         reach *= ends.goes_on(callee.is_soft);
         full *= ends.full;
     }
-    let (cut, told) = (
-        silences.take(Heard::At(depth)),
-        silences.take(Heard::FromBelowAt(depth)),
-    );
-    let (retried, cut) = match retry_on {
-        RetryOn::All => (failure + cut + from_below + told, cut + told),
-        RetryOn::Local => (failure + cut, cut),
+    let cut = silences.take(Heard::At(depth));
+    let retried = match retry_on {
+        RetryOn::All => failure + cut + from_below,
+        RetryOn::Local => failure + cut,
     };
     let tries = geometric(again(visit, retried), visit.retries);
     let attempts = tries * visit.refused.complement().get();
@@ -314,13 +309,8 @@ impl Descent<'_> {
     fn lost_if_silent(&self, visit: &Visit) -> f64 {
         let mut weight = 1.0;
         for (depth, level) in self.levels.iter().enumerate().rev() {
-            let retried = match visit.heard_by {
-                Heard::At(at) if at == depth => Some(true),
-                Heard::FromBelowAt(at) if at == depth => Some(self.retry_on == RetryOn::All),
-                _ => None,
-            };
-            if let Some(retried) = retried {
-                return weight * level.lost_if_failed * level.chances(retried);
+            if visit.heard_by == Heard::At(depth) {
+                return weight * level.lost_if_failed * level.chances(true);
             }
             weight *= level.attempts * level.reach;
         }

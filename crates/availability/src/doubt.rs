@@ -1,12 +1,12 @@
 //! Why a run could not have told.
 
-use crate::probability::Probability;
+use crate::{format::rate, probability::Probability};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A reason not to judge a run, with what would remove it.
 ///
-/// The code that measures decides when the last four apply; this crate only writes them down.
+/// The code that measures decides when those about the load, the host and the spans apply; this crate only writes them down.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "doubt", rename_all = "snake_case")]
 pub enum Doubt {
@@ -41,6 +41,18 @@ pub enum Doubt {
         /// What the load needs, in requests per second.
         needs_per_s: f64,
     },
+    /// Answers had a status from 400 to 499 that was not expected: they count as answered, and
+    /// say that the requests were wrong.
+    UnexpectedAnswers {
+        /// How many there were.
+        answers: u64,
+        /// All requests.
+        requests: u64,
+        /// The most frequent status of them.
+        status: u16,
+    },
+    /// Every result agrees with what is expected.
+    NothingContradicts,
     /// Spans are missing, and the missing ones need not be like the others.
     SpansLost {
         /// How many are missing.
@@ -96,9 +108,33 @@ impl fmt::Display for Doubt {
             } => {
                 write!(
                     f,
-                    "not run: this machine carries about {carries_per_s:.0} requests/s of this \
-                     chain now, and {needs_per_s:.0}/s are needed; an idle or larger machine \
-                     would help"
+                    "not run: this machine carries about {} of this chain's requests now, and {} \
+                     are needed; an idle or larger machine would help",
+                    rate(carries_per_s.round()),
+                    rate(*needs_per_s)
+                )
+            }
+            Self::UnexpectedAnswers {
+                answers,
+                requests,
+                status,
+            } => {
+                let why = match status {
+                    401 => "the token is missing or has expired",
+                    403 => "the token does not allow it",
+                    404 => "there is nothing at this path",
+                    _ => "the requests are wrong",
+                };
+                write!(
+                    f,
+                    "{answers} of {requests} answers had an unexpected status from 400 to 499, \
+                     most of them {status} ({why}); they count as answered, but were not served"
+                )
+            }
+            Self::NothingContradicts => {
+                write!(
+                    f,
+                    "no run could contradict it: what is expected holds every result"
                 )
             }
             Self::SpansLost { lost, expected } => {

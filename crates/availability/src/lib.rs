@@ -27,6 +27,7 @@
 //! | [`scaling`] | a service has N replicas: how much more does it serve than one? |
 //! | [`power`] | how many requests tell one availability from another? |
 //! | [`verdict`] | does the measurement agree with the prediction? |
+//! | [`format`] | how availabilities and rates are written |
 //!
 //! ```
 //! use availability::{Confidence, Probability, Proportion, series};
@@ -55,6 +56,7 @@ mod dependency;
 pub mod difference;
 mod doubt;
 pub mod failover;
+pub mod format;
 pub mod hedge;
 pub mod interval;
 mod linear;

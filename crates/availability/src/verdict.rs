@@ -14,6 +14,9 @@
 //! | misses it | contains it, or misses it on the other side | holds |
 //! | misses it | misses it on the same side | fails |
 //!
+//! A prediction or a bound that every result agrees with is never said to hold: that is
+//! inconclusive.
+//!
 //! The intervals are those of Clopper and Pearson, which never cover less than they claim.
 
 use crate::{
@@ -213,11 +216,19 @@ pub fn too_few(prediction: Probability, distance: Probability, requests: u64) ->
         .then_some(doubt)
 }
 
+/// The doubt that bounds hold every result, if they do. A verdict against them could only be
+/// that they hold, whatever was measured.
+pub fn vacuous(bounds: &Bounds) -> Option<Doubt> {
+    bounds
+        .hold_everything()
+        .then_some(Doubt::NothingContradicts)
+}
+
 /// Judges a run against stated bounds by an interval that knows how failures cluster: inside
 /// them it holds, outside it fails, and across one of them it is inconclusive.
 pub fn within_bounds(bounds: &Bounds, interval: &Interval, requests: u64) -> Judgement {
     if bounds.contain(interval.low) && bounds.contain(interval.high) {
-        Verdict::Holds.into()
+        Judgement::from(Verdict::Holds).doubted(vacuous(bounds))
     } else if interval.high < bounds.min() || interval.low > bounds.max() {
         Verdict::Fails.into()
     } else {
@@ -232,7 +243,7 @@ pub fn within_bounds(bounds: &Bounds, interval: &Interval, requests: u64) -> Jud
 pub fn against_bounds(bounds: &Bounds, seen: Proportion) -> Judgement {
     let interval = seen.clopper_pearson(FIRST_LEVEL);
     if bounds.contain(interval.low) && bounds.contain(interval.high) {
-        return Verdict::Holds.into();
+        return Judgement::from(Verdict::Holds).doubted(vacuous(bounds));
     }
     if interval.high < bounds.min() || interval.low > bounds.max() {
         return Verdict::Fails.into();

@@ -50,12 +50,7 @@ fn hops() -> impl Strategy<Value = Vec<RetriedHop>> {
 }
 
 fn heard_by() -> impl Strategy<Value = Heard> {
-    prop_oneof![
-        Just(Heard::At(0)),
-        Just(Heard::At(1)),
-        Just(Heard::FromBelowAt(0)),
-        Just(Heard::Nobody)
-    ]
+    prop_oneof![Just(Heard::At(0)), Just(Heard::At(1)), Just(Heard::Nobody)]
 }
 
 fn visit() -> impl Strategy<Value = Visit> {

@@ -4,7 +4,7 @@ use availability::{
     Bounds, Doubt, Judgement, Method, Probability, Proportion, Verdict, power,
     verdict::{
         FIRST_LEVEL, FirstLook, RERUN_LEVEL, Side, against_bounds, first_look, requests_to_judge,
-        too_few,
+        too_few, within_bounds,
     },
 };
 use statrs::distribution::{Binomial, Discrete};
@@ -245,4 +245,23 @@ fn what_fails_stays_so_beside_a_bound_that_can_not_be_told() {
     let fine = Judgement::from(Verdict::Holds);
     assert_eq!(fine.clone().and(across).verdict, Verdict::Inconclusive);
     assert_eq!(fine.clone().and(fine).verdict, Verdict::Holds);
+}
+
+#[test]
+fn bounds_that_hold_every_result_are_never_said_to_hold() {
+    let seen = Proportion::new(700, 1000).unwrap();
+    let interval = seen.clopper_pearson(FIRST_LEVEL);
+    for (min, max) in [(Some(0.0), None), (None, Some(1.0)), (Some(0.0), Some(1.0))] {
+        let bound = |value: Option<f64>| value.map(|value| Probability::new(value).unwrap());
+        let bounds = Bounds::new(bound(min), bound(max)).unwrap();
+        for judgement in [
+            against_bounds(&bounds, seen),
+            within_bounds(&bounds, &interval, 1000),
+        ] {
+            assert_eq!(judgement.verdict, Verdict::Inconclusive, "{bounds:?}");
+            assert_eq!(judgement.doubts, [Doubt::NothingContradicts]);
+        }
+    }
+    let bounds = Bounds::at_most(Probability::new(0.99).unwrap());
+    assert_eq!(against_bounds(&bounds, seen).verdict, Verdict::Holds);
 }

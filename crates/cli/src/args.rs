@@ -36,7 +36,7 @@ Exit codes:
   1    an expectation failed, or a comparison found something worse
   2    bad input: a flag, a file, a scenario, a name that is not there
   3    the environment does not allow it: a port, a folder, a service that does not answer
-  4    inconclusive: no expectation failed, and a run could not have told
+  4    inconclusive: no expectation failed, and a run or a load could not have told
   130  interrupted";
 
 /// The verbs.
@@ -181,6 +181,9 @@ pub struct Lab {
     /// Which spans to write: a sample of whole traces, or all of them
     #[arg(long, default_value = "sample", value_name = "WHICH")]
     pub spans: Spans,
+    /// How long the users' tokens are good.
+    #[command(flatten)]
+    pub tokens: Tokens,
     /// Run each scenario so many times more, with other seeds: how much of a result is chance
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1000), value_name = "COUNT")]
     pub repeat: u32,
@@ -194,6 +197,14 @@ pub struct Lab {
     /// Print the results as JSON instead of tables
     #[arg(long)]
     pub json: bool,
+}
+
+/// The users' tokens in a chain that is started here.
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub struct Tokens {
+    /// How long the users' tokens are good; each is renewed before it expires
+    #[arg(long, default_value = "24h", value_parser = millis, value_name = "DURATION")]
+    pub token_lifetime: Duration,
 }
 
 /// Which spans to write.

@@ -57,17 +57,17 @@ fn amplification(bound: Bound, run: &RunResult) -> Met {
 /// Requests of this run that were not answered: a count, and no estimate of anything.
 fn lost(bound: Bound, run: &RunResult) -> Met {
     let lost = run.generator.counts.failed as f64;
-    let verdict = if within(bound, lost) {
-        Verdict::Holds
+    let judgement = if within(bound, lost) {
+        Judgement::from(Verdict::Holds).doubted(vacuous(bound))
     } else {
-        Verdict::Fails
+        Verdict::Fails.into()
     };
     Met {
         bound,
         seen: Some(lost),
         low: Some(lost),
         high: Some(lost),
-        judgement: verdict.into(),
+        judgement,
     }
 }
 
@@ -78,7 +78,7 @@ fn by_interval(bound: Bound, run: &RunResult, seen: f64, ends: (Option<f64>, Opt
         ends.1.unwrap_or(f64::INFINITY),
     );
     let judgement = if within(bound, low) && within(bound, high) {
-        Verdict::Holds.into()
+        Judgement::from(Verdict::Holds).doubted(vacuous(bound))
     } else if bound.min.is_some_and(|min| high < min) || bound.max.is_some_and(|max| low > max) {
         Verdict::Fails.into()
     } else {
@@ -92,6 +92,12 @@ fn by_interval(bound: Bound, run: &RunResult, seen: f64, ends: (Option<f64>, Opt
         high: ends.1,
         judgement,
     }
+}
+
+/// The doubt that every result keeps to the bound, if so: times and numbers are never negative.
+fn vacuous(bound: Bound) -> Option<Doubt> {
+    let holds_everything = bound.max.is_none() && bound.min.is_none_or(|min| min <= 0.0);
+    holds_everything.then_some(Doubt::NothingContradicts)
 }
 
 fn within(bound: Bound, value: f64) -> bool {
@@ -109,5 +115,24 @@ fn unknown(bound: Bound) -> Met {
         low: None,
         high: None,
         judgement: Judgement::from(Verdict::Inconclusive).doubted([doubt]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_that_every_result_keeps_to_is_in_doubt() {
+        let bound = |min, max| Bound {
+            of: Measure::P99,
+            min,
+            max,
+        };
+        let doubt = Some(Doubt::NothingContradicts);
+        assert_eq!(vacuous(bound(Some(0.0), None)), doubt);
+        assert_eq!(vacuous(bound(Some(1.0), None)), None);
+        assert_eq!(vacuous(bound(Some(0.0), Some(1.0))), None);
+        assert_eq!(vacuous(bound(None, Some(1.0))), None);
     }
 }

@@ -11,6 +11,7 @@ use std::{
     future::pending,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    time::Duration,
 };
 use stores::SqliteUrl;
 use types::service;
@@ -36,6 +37,8 @@ pub struct Ground {
     pub admin_token: String,
     /// How many users are in the stores.
     pub users: u32,
+    /// How long their tokens are good.
+    pub token_lifetime: Duration,
     /// The resource attributes of their spans, as `OTEL_RESOURCE_ATTRIBUTES` has them.
     pub resource: String,
 }
@@ -264,7 +267,11 @@ fn stores(name: &str, ground: &Ground) -> Vec<String> {
     };
     let users = || format!("--seed-users={}", ground.users);
     match name {
-        service::AUTH | service::PROFILE | service::DATABASE => vec![store(), users()],
+        service::AUTH => {
+            let lifetime = ground.token_lifetime.as_millis();
+            vec![store(), users(), format!("--token-lifetime={lifetime}ms")]
+        }
+        service::PROFILE | service::DATABASE => vec![store(), users()],
         service::AUDIT => vec![store()],
         _ => Vec::new(),
     }

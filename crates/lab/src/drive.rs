@@ -5,16 +5,16 @@ use crate::{
     control::{Control, Metrics},
     cpu::Host,
     load::{self, Target},
-    login::login,
+    login::{credentials, login},
     member::Member,
     site::Site,
+    tokens::Tokens,
 };
 use chassis::{
     Call, Instruments, Policy, PolicyControl, RequestContext, Upstream, outbound::Outbound,
 };
 use faults::FaultSet;
 use report::results::{Generator, Scaled};
-use resilience::balance::BalancePolicy;
 use scenario::{Phase, Plan, Topology};
 use std::{
     collections::BTreeMap,
@@ -79,8 +79,10 @@ impl Drive<'_> {
     pub(crate) async fn log_in(&self) -> Result<Target, LabError> {
         self.progress.step(Step::LoggingIn);
         let target = self.target().await?;
-        let token = target.tokens.first().map(String::as_str);
-        self.site.read().await.look(self.plan, token).await?;
+        let token = target.tokens.get(0);
+        let site = self.site.read().await;
+        site.look(self.plan, token.as_deref()).await?;
+        drop(site);
         Ok(target)
     }
 
@@ -92,7 +94,8 @@ impl Drive<'_> {
         let begin = self.prepare().await?;
         sleep_until(begin.at).await;
         let (cpu_before, host_before) = (self.site.read().await.cpu_seconds(), Host::now());
-        let load = load::generate(target, self.plan, begin, self.progress);
+        let tokens = target.tokens.clone();
+        let load = self.load(target, begin);
         let (generator, switches, restarted, scaled) = tokio::join!(
             load,
             self.go_through_phases(begin),
@@ -112,8 +115,12 @@ impl Drive<'_> {
             counted.entry(service.clone()).or_default().add(gone);
         }
         let metrics = since(counted, &before);
-        // Without admin listeners nothing is counted; those who restart begin to count anew.
-        let is_counted = !restarted && scaled.is_counted && site.members().next().is_some();
+        // Without admin listeners nothing is counted; those who restart begin to count anew; and
+        // a login during the load is counted by the services, but is no request of the load.
+        let is_counted = !restarted
+            && scaled.is_counted
+            && tokens.logins() == 0
+            && site.members().next().is_some();
         Ok(Driven {
             generator,
             metrics: is_counted.then_some(metrics),
@@ -126,6 +133,22 @@ impl Drive<'_> {
             switches,
             scaled: scaled.scaled,
         })
+    }
+
+    /// Sends the load, and renews the users' tokens meanwhile.
+    async fn load(&self, target: Target, begin: Begin) -> Generator {
+        let (tokens, edge, patience) =
+            (target.tokens.clone(), target.edge.clone(), target.patience);
+        let login = async |user: usize, number: u64| {
+            let request = credentials(u32::try_from(user).unwrap_or_default() + 1);
+            // Faults are drawn by the id: each login has its own.
+            let id = format!("login-again-{number}");
+            log_in_once(&edge, &request, id, patience).await
+        };
+        tokio::select! {
+            generator = load::generate(target, self.plan, begin, self.progress) => generator,
+            never = tokens.keep_fresh(login) => match never {},
+        }
     }
 
     /// The edge as the chain's client sees it.
@@ -165,9 +188,10 @@ impl Drive<'_> {
             edge,
             call,
             request: load::get(path),
-            tokens,
+            tokens: Tokens::new(tokens),
             prefix,
             patience,
+            policy: self.client_policy.clone(),
         })
     }
 
@@ -314,12 +338,18 @@ impl Drive<'_> {
     }
 }
 
-/// The client's part of a policy: it may try again, and where there are several gateways it
-/// chooses between them.
+/// The client's part of a policy, for its calls.
 pub(crate) fn of_client(policy: &scenario::Policy) -> Policy {
+    let scenario::Policy {
+        deadline,
+        retry,
+        balance,
+        ..
+    } = policy.of_client();
     Policy {
-        retry: policy.retry.filter(|_| policy.client_retries),
-        balance: policy.balance.map(BalancePolicy::unasked),
+        deadline,
+        retry,
+        balance,
         ..Policy::default()
     }
 }
@@ -334,16 +364,24 @@ const fn pair(phases: &[Phase]) -> Option<(&Phase, &Phase)> {
 /// Logs a seeded user in, through the edge as everybody does.
 async fn log_in(edge: &Upstream, user: u32, patience: Duration) -> Result<String, LabError> {
     let attempt = async |request: &LoginRequest, before: u32| {
-        let context = RequestContext::new(format!("login-{user}-{before}"));
-        let call = Call::post("gateway.login", "/v1/login");
-        let call = call.json(request).patience(patience);
-        let answer = edge.call(&context, call).await;
-        let login = answer.and_then(|answer| answer.json::<LoginResponse>());
-        login
-            .map(|login| login.token)
-            .map_err(|error| error.to_string())
+        log_in_once(edge, request, format!("login-{user}-{before}"), patience).await
     };
     login(user, attempt).await
+}
+
+async fn log_in_once(
+    edge: &Upstream,
+    request: &LoginRequest,
+    id: String,
+    patience: Duration,
+) -> Result<String, String> {
+    let call = Call::post("gateway.login", "/v1/login");
+    let call = call.json(request).patience(patience);
+    let answer = edge.call(&RequestContext::new(id), call).await;
+    let login = answer.and_then(|answer| answer.json::<LoginResponse>());
+    login
+        .map(|login| login.token)
+        .map_err(|error| error.to_string())
 }
 
 fn since(

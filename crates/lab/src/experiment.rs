@@ -9,7 +9,7 @@ use crate::{
 };
 use availability::{
     Bounds, Doubt, Interval, Judgement, Probability, Proportion, Verdict,
-    verdict::{FirstLook, Miss, against_bounds, first_look, too_few, within_bounds},
+    verdict::{FirstLook, Miss, against_bounds, first_look, too_few, vacuous, within_bounds},
 };
 use report::results::{Met, RunResult, ScenarioResult};
 use scenario::{
@@ -72,6 +72,7 @@ pub async fn experiment(
     Ok(ScenarioResult {
         name: name.to_owned(),
         prediction: aside(setup, &plan, predict).await?,
+        own_caveat: report::own_caveat(&plan),
         plan,
         variant: None,
         sizes,
@@ -104,6 +105,7 @@ fn with_bounds(plan: &Plan, counts: Option<&Ran>, judgement: Judgement) -> (Vec<
     let judgement = bounds.iter().fold(judgement, |judgement, met| {
         judgement.and(met.judgement.clone())
     });
+    let judgement = judgement.doubted(run.generator.unexpected_doubt());
     let judgement = if run.doubts.is_empty() {
         judgement
     } else {
@@ -248,6 +250,9 @@ fn look(plan: &Plan, prediction: &Prediction, run: &RunResult) -> Look {
             None => against_bounds(&bounds, seen),
         }),
         Expected::Predicted => {
+            if let Some(doubt) = vacuous_prediction(plan, prediction, run) {
+                return Look::Judged(Judgement::from(Verdict::Holds).doubted([doubt]));
+            }
             let value = nearest_predicted(plan, prediction, run, seen);
             against_prediction(value, expectation.distance, seen)
         }
@@ -259,8 +264,10 @@ fn second_look(plan: &Plan, prediction: &Prediction, miss: Miss, rerun: &RunResu
         return nothing_measured();
     };
     let value = nearest_predicted(plan, prediction, rerun, seen);
-    let doubt = too_few(value, plan.expectation().distance, seen.trials());
-    Judgement::from(miss.against(value).judge(seen)).doubted(doubt)
+    let doubts = too_few(value, plan.expectation().distance, seen.trials())
+        .into_iter()
+        .chain(vacuous_prediction(plan, prediction, rerun));
+    Judgement::from(miss.against(value).judge(seen)).doubted(doubts)
 }
 
 /// The predicted availability of `run`; of a range, the value that is nearest to what was seen.
@@ -273,14 +280,34 @@ pub(crate) fn nearest_predicted(
     if let Some(given) = &run.given {
         return played_range(plan, given).nearest(seen.estimate());
     }
+    match predicted_range(plan, prediction) {
+        Some(range) => range.nearest(seen.estimate()),
+        None => prediction.availability,
+    }
+}
+
+/// What agrees with a prediction that is not exact.
+fn predicted_range(plan: &Plan, prediction: &Prediction) -> Option<Bounds> {
     let value = prediction.availability;
-    let range = match prediction.class {
-        Class::Exact => return value,
+    match prediction.class {
+        Class::Exact => None,
         // Near is as near as matters.
-        Class::Approximate => Bounds::around(value, plan.expectation().distance),
-        Class::Bound => prediction.range.unwrap_or(Bounds::at_most(value)),
+        Class::Approximate => Some(Bounds::around(value, plan.expectation().distance)),
+        Class::Bound => Some(prediction.range.unwrap_or(Bounds::at_most(value))),
+    }
+}
+
+/// The doubt that no run could contradict the prediction of `run`, if so.
+pub(crate) fn vacuous_prediction(
+    plan: &Plan,
+    prediction: &Prediction,
+    run: &RunResult,
+) -> Option<Doubt> {
+    let range = match &run.given {
+        Some(given) => Some(played_range(plan, given)),
+        None => predicted_range(plan, prediction),
     };
-    range.nearest(seen.estimate())
+    range.as_ref().and_then(vacuous)
 }
 
 /// What agrees with a run that was played: its interval; of a closed model, whose workers ask
@@ -314,4 +341,28 @@ fn nothing_measured() -> Judgement {
         enough: Some(1),
     };
     Judgement::from(Verdict::Inconclusive).doubted([doubt])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The doubt about a prediction for work of `work` that clients wait 100 ms for.
+    fn doubt(work: &str) -> Option<Doubt> {
+        let text = format!(
+            "title = \"t\"\n[load]\nrate = 20\nrequests = 1000\npatience = \"100ms\"\n\
+             [service.only]\nwork = \"wait:{work}\"\n"
+        );
+        let plan = scenario::parse("t.toml", &text).unwrap_or_else(|errors| panic!("{errors}"));
+        predicted_range(&plan, &predict(&plan))
+            .as_ref()
+            .and_then(vacuous)
+    }
+
+    #[test]
+    fn a_predicted_range_that_holds_every_result_gives_no_verdict() {
+        // It may fit the client's patience or not: between none and all are answered.
+        assert_eq!(doubt("85ms"), Some(Doubt::NothingContradicts));
+        assert_eq!(doubt("10ms"), None);
+    }
 }

@@ -8,6 +8,7 @@
 //! | [`deployed`](deployed::Deployment) | a chain that somebody else has deployed |
 //! | [`control`] | what the lab says to a service's admin listener |
 //! | [`load`] | the load generator |
+//! | [`tokens`](tokens::Tokens) | the users' access tokens, renewed before they expire |
 //! | [`up`](up::up) | a chain that is kept running, and where others [find](running::RunningChain) it |
 //! | [`remote`](remote::Remote) | the admin listener of a service that somebody else has started |
 //! | [`measure`](measure::measure) | load on a service that somebody else runs |
@@ -50,6 +51,7 @@ pub mod running;
 mod scale;
 mod site;
 mod timeline;
+pub mod tokens;
 pub mod up;
 
 pub use error::LabError;

@@ -9,11 +9,12 @@
 //! The closed model is such a generator. It is there to show the difference, and for systems
 //! that really are asked by so many and no more.
 
-use crate::{Progress, Step};
+use crate::{Progress, Step, tokens::Tokens};
 use bytes::Bytes;
-use chassis::{Answer, Call, CallError, RequestContext, Upstream};
+use chassis::{Answer, Call, CallError, PolicyControl, RequestContext, Upstream};
 use http::{HeaderValue, Request, Uri, header::AUTHORIZATION};
 use report::results::{Generator, LATE};
+use resilience::deadline::Deadline;
 use scenario::{Arrivals, Length, Load, Model, Plan};
 use std::{
     sync::{
@@ -39,11 +40,13 @@ pub struct Target {
     /// What is asked, of a path.
     pub request: Request<Bytes>,
     /// Bearer tokens of the users who ask in turn; none for a chain without users.
-    pub tokens: Vec<String>,
+    pub tokens: Tokens,
     /// What every request's id begins with.
     pub prefix: String,
     /// How long a request is waited for.
     pub patience: Duration,
+    /// What the client does about failures. Its deadline bounds a request with all its attempts.
+    pub policy: PolicyControl,
 }
 
 /// A request to read `path`.
@@ -58,19 +61,25 @@ impl Target {
     pub(crate) async fn send(&self, n: u64, due: AnchoredClock) -> Ended {
         // Here and not before: waiting for a worker makes a request late as well.
         let lateness = due.at.elapsed();
-        let context = RequestContext::new(format!("{}{n}", self.prefix));
+        let mut context = RequestContext::new(format!("{}{n}", self.prefix));
+        let begin = Instant::now();
+        let deadline = self.policy.get().deadline;
+        context.deadline = deadline.and_then(|limit| Deadline::after(begin, limit));
         let call = Call::of(self.call, self.request_of(n))
             .scheduled(due)
             .patience(self.patience);
         let result = self.edge.call(&context, call).await;
-        Ended::new(&result, lateness, due.at.elapsed())
+        let times = Times {
+            lateness,
+            latency: due.at.elapsed(),
+            is_patience_up: begin.elapsed() >= self.patience,
+        };
+        Ended::new(&result, &times)
     }
 
     fn request_of(&self, n: u64) -> Request<Bytes> {
         let mut request = self.request.clone();
-        let users = self.tokens.len().max(1);
-        let user = usize::try_from(n).unwrap_or_default() % users;
-        let token = self.tokens.get(user).map(|token| format!("Bearer {token}"));
+        let token = self.tokens.get(n).map(|token| format!("Bearer {token}"));
         if let Some(Ok(token)) = token.map(HeaderValue::try_from) {
             request.headers_mut().insert(AUTHORIZATION, token);
         }
@@ -95,8 +104,15 @@ pub struct Ended {
     pub latency: Duration,
 }
 
+/// The times of one request.
+struct Times {
+    lateness: Duration,
+    latency: Duration,
+    is_patience_up: bool,
+}
+
 impl Ended {
-    fn new(result: &Result<Answer, CallError>, lateness: Duration, latency: Duration) -> Self {
+    fn new(result: &Result<Answer, CallError>, times: &Times) -> Self {
         let (outcome, cause, status) = match result {
             Ok(answer) => (answer.outcome(), None, Some(answer.status())),
             Err(error) => (Outcome::Failed, Some(error.cause), error.status),
@@ -105,16 +121,20 @@ impl Ended {
             outcome,
             cause,
             status: status.map(|status| status.as_u16()),
-            // Without an answer, a time-out is the client's own: its patience was up.
-            gave_up: cause == Some(Cause::Timeout) && status.is_none(),
-            lateness,
-            latency,
+            // Without an answer, a time-out is the client's own: of its patience, or of the
+            // deadline, at which users get an error and wait no longer.
+            gave_up: cause == Some(Cause::Timeout) && status.is_none() && times.is_patience_up,
+            lateness: times.lateness,
+            latency: times.latency,
         }
     }
 
     /// Counts it.
     pub fn count_into(&self, generator: &mut Generator) {
         generator.counts.add(self.outcome, self.cause);
+        if let Some(status) = self.status.filter(|_| self.outcome != Outcome::Failed) {
+            generator.answered_with(status);
+        }
         generator.gave_up += u64::from(self.gave_up);
         generator.late += u64::from(self.lateness > LATE);
         let ms = self.lateness.as_secs_f64() * 1e3;

@@ -10,15 +10,20 @@ use types::auth::LoginRequest;
 const TRIES: u32 = 40;
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// What a seeded user, counted from 1, logs in with.
+pub(crate) fn credentials(user: u32) -> LoginRequest {
+    LoginRequest {
+        username: format!("user-{user}"),
+        password: format!("password-{user}"),
+    }
+}
+
 /// The token of a seeded user, by `attempt`, which is told how many there were before it.
 pub(crate) async fn login(
     user: u32,
     attempt: impl AsyncFn(&LoginRequest, u32) -> Result<String, String>,
 ) -> Result<String, LabError> {
-    let request = LoginRequest {
-        username: format!("user-{user}"),
-        password: format!("password-{user}"),
-    };
+    let request = credentials(user);
     let mut why = String::new();
     for before in 0..TRIES {
         match attempt(&request, before).await {

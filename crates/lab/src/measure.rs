@@ -3,6 +3,7 @@
 use crate::{
     LabError, Progress,
     load::{self, Ended, Target},
+    tokens::Tokens,
 };
 use bytes::Bytes;
 use chassis::{Instruments, PolicyControl, Upstream, outbound, outbound::Outbound};
@@ -74,9 +75,10 @@ pub async fn measure(
         }),
         call: "load",
         request,
-        tokens: Vec::new(),
+        tokens: Tokens::default(),
         prefix: format!("l{:08x}-", rand::random::<u32>()),
         patience: load.patience,
+        policy: PolicyControl::default(),
     };
     let mut measured = Measured::default();
     let begin = AnchoredClock::read();

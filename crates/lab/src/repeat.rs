@@ -2,7 +2,7 @@
 
 use crate::{
     LabError, Progress, Setup,
-    experiment::{LARGEST_SEED, nearest_predicted, trial},
+    experiment::{LARGEST_SEED, nearest_predicted, trial, vacuous_prediction},
     pace,
     run::{Job, Outcome},
 };
@@ -47,12 +47,18 @@ pub(crate) async fn repeat(
 fn in_short(plan: &Plan, prediction: &Prediction, run: RunResult) -> Option<Repeat> {
     let answered = run.availability()?;
     let expected = nearest_predicted(plan, prediction, &run, answered);
+    let vacuous = vacuous_prediction(plan, prediction, &run);
+    let more = [vacuous, run.generator.unexpected_doubt()];
     Some(Repeat {
         seed: run.seed,
         answered,
         expected,
         holds: answered.clopper_pearson(Confidence::P99).contains(expected),
-        doubts: run.doubts,
+        doubts: run
+            .doubts
+            .into_iter()
+            .chain(more.into_iter().flatten())
+            .collect(),
         spans_file: Some(run.spans_file),
     })
 }

@@ -18,6 +18,7 @@ use scenario::{Model, Phase, Plan};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 use telemetry::{Export, Identity, Telemetry};
 use tokio::sync::RwLock;
@@ -51,6 +52,9 @@ pub struct Setup {
     pub jaeger: Option<Url>,
     /// Whether all spans are written, or a sample of whole traces.
     pub all_spans: bool,
+    /// How long the users' tokens are good in a chain that is started here. Longer than the
+    /// longest run, no user logs in again during the load: the services would count that too.
+    pub token_lifetime: Duration,
     /// How many further runs with other seeds each experiment has.
     pub repeat: u32,
     /// Stops the run when cancelled.
@@ -152,6 +156,7 @@ fn site(
         otlp: Some(receiver.endpoint()),
         admin_token: format!("{:032x}", rand::random::<u128>()),
         users: USERS,
+        token_lifetime: setup.token_lifetime,
         resource: label.as_variable(),
     }))
 }

@@ -6,15 +6,17 @@ use crate::{
     control::Control,
     drive::USERS,
     label,
-    login::login,
+    login::{credentials, login},
     process::Process,
     running::RunningChain,
+    tokens::Tokens,
 };
 use chassis::Addresses;
 use faults::FaultSet;
 use scenario::{Plan, Topology};
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -37,6 +39,8 @@ pub struct Keep {
     pub listen: Option<SocketAddr>,
     /// The collector that services send their spans to; none: they send none.
     pub otlp: Option<Url>,
+    /// How long the users' tokens are good.
+    pub token_lifetime: Duration,
     /// Ends the chain when cancelled.
     pub stop: CancellationToken,
 }
@@ -44,11 +48,15 @@ pub struct Keep {
 /// Starts the chain of `plan` with the faults and the policy of its first phase, tells
 /// `ready`, and keeps it until it is told to stop, or one of its services ends. Then all
 /// services drain.
+///
+/// Before the user's token expires, the user logs in again, and `renewed` gets the chain with
+/// the new token.
 pub async fn up(
     plan: &Plan,
     keep: &Keep,
     progress: &dyn Progress,
     ready: impl FnOnce(&RunningChain, &Path) -> Result<(), LabError>,
+    renewed: impl Fn(&RunningChain),
 ) -> Result<(), LabError> {
     let folder = tempfile::Builder::new()
         .prefix("nines-")
@@ -59,10 +67,15 @@ pub async fn up(
         started = start(plan, keep, folder.path(), &mut chain, progress) => started,
         () = keep.stop.cancelled() => Err(LabError::Interrupted),
     };
-    let served = match started.and_then(|running| ready(&running, folder.path())) {
-        Ok(()) => tokio::select! {
+    let serving = started.and_then(|started| {
+        ready(&started.running, folder.path())?;
+        Ok(started)
+    });
+    let served = match serving {
+        Ok(started) => tokio::select! {
             () = keep.stop.cancelled() => Ok(()),
             (service, how) = chain.first_to_end() => Err(LabError::Ended { service, how }),
+            never = started.keep_fresh(renewed) => match never {},
         },
         Err(error) => Err(error),
     };
@@ -73,19 +86,43 @@ pub async fn up(
     served
 }
 
+/// A chain that was started, and what renews its user's token.
+struct Started {
+    running: RunningChain,
+    client: reqwest::Client,
+    edge: Url,
+}
+
+impl Started {
+    async fn keep_fresh(&self, renewed: impl Fn(&RunningChain)) -> Infallible {
+        let tokens = Tokens::new(self.running.user_token.iter().cloned().collect());
+        let login = async |_: usize, _: u64| {
+            let token = token(&self.client, &self.edge, &credentials(USER)).await;
+            let token = token.map_err(|error| error.to_string())?;
+            renewed(&RunningChain {
+                user_token: Some(token.clone()),
+                ..self.running.clone()
+            });
+            Ok(token)
+        };
+        tokens.keep_fresh(login).await
+    }
+}
+
 async fn start(
     plan: &Plan,
     keep: &Keep,
     folder: &Path,
     chain: &mut Chain,
     progress: &dyn Progress,
-) -> Result<RunningChain, LabError> {
+) -> Result<Started, LabError> {
     let ground = Ground {
         program: keep.program.clone(),
         folder: folder.to_owned(),
         otlp: keep.otlp.as_ref().map(ToString::to_string),
         admin_token: format!("{:032x}", rand::random::<u128>()),
         users: USERS,
+        token_lifetime: keep.token_lifetime,
         resource: label::namespace(),
     };
     chain.start(plan, &ground, progress).await?;
@@ -97,8 +134,19 @@ async fn start(
         user_token: user_token(plan, chain, &client, progress).await?,
         admin_token: ground.admin_token.clone(),
     };
-    inject(plan, chain, &Control::new(client, ground.admin_token)).await?;
-    Ok(running)
+    let control = Control::new(client.clone(), ground.admin_token);
+    inject(plan, chain, &control).await?;
+    Ok(Started {
+        running,
+        client,
+        edge: edge_url(plan, chain)?,
+    })
+}
+
+/// Where the chain's clients call it.
+fn edge_url(plan: &Plan, chain: &Chain) -> Result<Url, LabError> {
+    let url = chain.urls(&plan.topology().edge()).into_iter().next();
+    url.ok_or_else(|| LabError::Broken("the edge is missing".to_owned()))
 }
 
 /// The name of the process that clients call: the first replica of the edge.
@@ -125,9 +173,7 @@ async fn user_token(
         return Ok(None);
     };
     progress.step(Step::LoggingIn);
-    let edge = plan.topology().edge();
-    let edge = chain.urls(&edge).into_iter().next();
-    let edge = edge.ok_or_else(|| LabError::Broken("the edge is missing".to_owned()))?;
+    let edge = edge_url(plan, chain)?;
     let attempt = async |request: &LoginRequest, _: u32| {
         let token = token(client, &edge, request).await;
         token.map_err(|error| error.to_string())

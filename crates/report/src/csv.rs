@@ -122,7 +122,7 @@ fn cells(result: &ScenarioResult, run: &RunResult, hop: &HopAnalysis) -> [String
 }
 
 fn number(value: Option<f64>) -> String {
-    value.map_or_else(String::new, |value| format!("{value:.6}"))
+    value.map_or_else(String::new, availability::format::share)
 }
 
 fn line<const CELLS: usize>(cells: [String; CELLS]) -> String {

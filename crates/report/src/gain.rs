@@ -125,6 +125,34 @@ const POLICIES: [Dependence; 8] = [
     (|policy| policy.cache.is_some(), "a cache"),
 ];
 
+/// Policies of a caller that decide by what they have seen of a service which attempts are made.
+const SELECTIONS: [Dependence; 3] = [
+    (|policy| policy.breaker.is_some(), "circuit breakers"),
+    (|policy| policy.cache.is_some(), "caches"),
+    (|policy| policy.hedge.is_some(), "hedges"),
+];
+
+/// Why the availability of a hop's own work holds only for the attempts that were made; none if
+/// all were.
+///
+/// A breaker lets calls through while the callee is well, a cache asks again for what failed, and
+/// a hedge drops the attempts that are slow. What is left is no fair sample.
+pub fn own_caveat(plan: &Plan) -> Option<String> {
+    let phases = plan.phases();
+    let chosen = SELECTIONS.iter().filter(|(applies, _)| {
+        let mut policies = phases.iter().map(|phase| &phase.policy);
+        policies.any(applies)
+    });
+    let chosen: Vec<_> = chosen.map(|(_, what)| *what).collect();
+    (!chosen.is_empty()).then(|| {
+        format!(
+            "own: of the attempts that were made; {} choose which, so it is not the \
+             availability of all that might be made",
+            chosen.join(" and ")
+        )
+    })
+}
+
 fn retries_from_below(policy: &Policy) -> bool {
     let retry = policy.retry.map(|retry| *retry.settings());
     retry.is_some_and(|retry| retry.propagated)
@@ -171,6 +199,21 @@ mod tests {
     fn independent_failures_in_series_need_no_caveat() {
         let text = format!("{SERIES}{ERROR}on = [\"b\"]\n");
         assert_eq!(caveat(&text), None);
+    }
+
+    #[test]
+    fn own_availability_says_where_policies_choose_the_attempts() {
+        let of = |policy: &str| {
+            let head = "title = \"t\"\n[load]\nrate = 10\nrequests = 100\n";
+            let plan = scenario::parse("t.toml", &format!("{head}{SERIES}{policy}"));
+            own_caveat(&plan.unwrap_or_else(|errors| panic!("{errors}")))
+        };
+        assert_eq!(of("[policy]\ndeadline = \"1s\"\n"), None);
+        let caveat = of("[policy.breaker]\nconsecutive = 5\n").unwrap();
+        assert!(
+            caveat.starts_with("own: of the attempts that were made; circuit breakers choose"),
+            "{caveat}"
+        );
     }
 
     #[test]

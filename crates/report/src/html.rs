@@ -161,7 +161,8 @@ const WORDS: [(&str, &str); 9] = [
     ),
     (
         "own",
-        "availability of a hop’s own work, given that everything it called succeeded",
+        "availability of a hop’s own work, given that everything it called succeeded; below the \
+         table where circuit breakers, caches or hedges choose which attempts are made",
     ),
     (
         "per attempt, per call",

@@ -1,5 +1,9 @@
 //! The document that a run leaves behind, `result.json`.
 
+mod generator;
+
+pub use generator::{Counts, Generator, LATE};
+
 use crate::{
     facts::groups,
     scaling::{self, Scaling},
@@ -13,13 +17,11 @@ use serde::Serialize;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    time::Duration,
 };
 use traces::{
     Analysis, ForwardStats, Ratio, ReplicaChange, Waterfall,
     analysis::{Stretch, Transition},
 };
-use types::{Cause, Outcome};
 
 /// The version of this document's shape.
 pub const VERSION: u32 = 1;
@@ -100,6 +102,10 @@ pub struct ScenarioResult {
     /// What was promised of a hop that never fails, and what came of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<FixCheck>,
+    /// Why the availability of each hop's own work holds only for the attempts that were made,
+    /// if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own_caveat: Option<String>,
     /// What the runs say about all expectations.
     pub judgement: Judgement,
 }
@@ -386,71 +392,6 @@ pub fn proportion(ratio: Ratio) -> Option<Proportion> {
 /// The interval shown beside an estimate: Wilson's, at 99 %.
 pub fn shown_interval(ratio: Ratio) -> Option<Interval> {
     proportion(ratio).map(|proportion| proportion.wilson(Confidence::P99))
-}
-
-/// What the load generator saw.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Generator {
-    /// Requests by how they ended.
-    pub counts: Counts,
-    /// Requests that the client gave up on: their latency is at least its patience.
-    pub gave_up: u64,
-    /// Requests that left more than [`LATE`] after they should have.
-    pub late: u64,
-    /// The most that a request left after it should have, in milliseconds.
-    pub worst_lateness_ms: f64,
-}
-
-/// How late a request may leave before the load is no longer the one stated. A timer of the
-/// runtime is exact to a millisecond; a busy machine adds some, which at this size smooths
-/// bursts and no more.
-pub const LATE: Duration = Duration::from_millis(50);
-
-/// Requests by how they ended: offered = ok + degraded + failed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Counts {
-    /// All of them.
-    pub offered: u64,
-    /// Answered in full.
-    pub ok: u64,
-    /// Answered without a part.
-    pub degraded: u64,
-    /// Not answered.
-    pub failed: u64,
-    /// Those not answered, by cause.
-    pub failed_by_cause: BTreeMap<Cause, u64>,
-}
-
-impl Counts {
-    /// Counts one more.
-    pub fn add(&mut self, outcome: Outcome, cause: Option<Cause>) {
-        self.add_many(outcome, cause, 1);
-    }
-
-    /// Counts what somebody else has counted.
-    pub fn add_all(&mut self, others: &Self) {
-        self.offered += others.offered;
-        self.ok += others.ok;
-        self.degraded += others.degraded;
-        self.failed += others.failed;
-        for (cause, failed) in &others.failed_by_cause {
-            *self.failed_by_cause.entry(*cause).or_default() += failed;
-        }
-    }
-
-    /// Counts `many` more.
-    pub fn add_many(&mut self, outcome: Outcome, cause: Option<Cause>, many: u64) {
-        self.offered += many;
-        match outcome {
-            Outcome::Ok => self.ok += many,
-            Outcome::Degraded => self.degraded += many,
-            Outcome::Failed => {
-                self.failed += many;
-                let cause = cause.unwrap_or(Cause::Error);
-                *self.failed_by_cause.entry(cause).or_default() += many;
-            }
-        }
-    }
 }
 
 /// The same requests as counted by different observers.

@@ -3,7 +3,8 @@
 
 mod runs;
 
-pub use runs::{lowered, other_run, size};
+pub use availability::format::percent;
+pub use runs::{counted_by, lowered, other_run, size};
 
 use crate::{
     remedies,
@@ -11,6 +12,7 @@ use crate::{
 };
 use availability::{
     Interval, Probability,
+    format::{percent_interval, rate},
     nines::{Downtime, Period, nines},
     perfect::Gain,
 };
@@ -23,20 +25,19 @@ use std::{collections::BTreeMap, time::Duration};
 use traces::analysis::Between;
 use types::Cause;
 
-/// A share in percent with two decimals: `96.06 %`.
-pub fn percent(value: f64) -> String {
+/// A share in percent that is no availability, such as that of requests that wait: `51.00 %`.
+pub fn share(value: f64) -> String {
     format!("{:.2} %", value * 100.0)
 }
 
-/// A probability in percent.
+/// An availability in percent.
 pub fn probability(value: Probability) -> String {
     percent(value.get())
 }
 
-/// An interval in percent: `95.70 – 96.38 %`.
+/// An interval of availabilities in percent: `95.70 – 96.38 %`.
 pub fn interval(interval: &Interval) -> String {
-    let (low, high) = (interval.low.get() * 100.0, interval.high.get() * 100.0);
-    format!("{low:.2} – {high:.2} %")
+    percent_interval(interval.low.get(), interval.high.get())
 }
 
 /// A count with its thousands apart: `20,000`.
@@ -187,9 +188,9 @@ fn load(plan: &Plan) -> String {
         Length::Requests(requests) => counted(requests, "request"),
         Length::For(duration) => format!("{} of requests", millis(duration.as_secs_f64() * 1e3)),
     };
-    let (rate, seed) = (phase.load.rate, plan.seed());
+    let (rate, seed) = (rate(phase.load.rate), plan.seed());
     match phase.load.model {
-        Model::Open => format!("{length} at {rate:.0}/s, open model, seed {seed}"),
+        Model::Open => format!("{length} at {rate}, open model, seed {seed}"),
         Model::Closed { workers, think } => {
             let plural = if workers == 1 { "" } else { "s" };
             let pause = if think.is_zero() {
@@ -321,6 +322,18 @@ pub fn in_nines(availability: Probability) -> String {
 
 /// Why the verdict is what it is; empty where the interval lies in promised bounds.
 pub fn reason(result: &ScenarioResult) -> String {
+    let broken = result.fix.as_ref().filter(|fix| fix.agrees == Some(false));
+    let broken = broken.map(|fix| {
+        let hop = &fix.hop;
+        format!("a run without failures of {hop} did not give the promised gain")
+    });
+    let other = Some(reason_of_runs(result)).filter(|text| !text.is_empty());
+    let all: Vec<_> = broken.into_iter().chain(other).collect();
+    all.join("; ")
+}
+
+/// The same, but for the promise of a hop that never fails.
+fn reason_of_runs(result: &ScenarioResult) -> String {
     let doubts = &result.judgement.doubts;
     match (doubts.is_empty(), result.is_judged_again()) {
         (false, _) => {
@@ -550,6 +563,13 @@ mod tests {
         assert!(text.contains("they do not agree; two more runs with a fresh seed agree"));
         let text = promise(&fix(None, false));
         assert!(text.ends_with("not judged: this machine was too busy in one of the runs"));
+    }
+
+    #[test]
+    fn a_rate_below_one_is_not_shown_as_none() {
+        let text = "title = \"t\"\n[load]\nrate = 0.4\nrequests = 4\n[service.a]\n";
+        let plan = scenario::parse("t.toml", text).unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(offered(&plan), "4 requests at 0.4/s, open model, seed 42");
     }
 
     #[test]

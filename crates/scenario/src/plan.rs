@@ -369,6 +369,23 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The part that the client applies to its calls of the edge.
+    ///
+    /// It chooses between several edges, and tries again where `client_retries` says so. The
+    /// deadline then bounds its attempts together: counted by the edge alone, each attempt would
+    /// get a new one. A client that makes one attempt needs no deadline of its own, because the
+    /// edge's covers that attempt.
+    #[must_use]
+    pub fn of_client(&self) -> Self {
+        Self {
+            deadline: self.deadline.filter(|_| self.client_retries),
+            retry: self.retry.filter(|_| self.client_retries),
+            client_retries: self.client_retries,
+            balance: self.balance.map(BalancePolicy::unasked),
+            ..Self::default()
+        }
+    }
+
     /// How calls are spread over replicas, also if nobody says.
     pub fn balancing(&self) -> BalanceSettings {
         let stated = self.balance.as_ref().map(BalancePolicy::settings);

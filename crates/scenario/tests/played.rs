@@ -56,6 +56,21 @@ fn assert_near(seen: Proportion, expected: f64, what: &str) {
 }
 
 #[test]
+fn a_client_makes_no_attempt_after_the_deadline() {
+    let text = "title = \"t\"\n[load]\nrate = 50\nrequests = 2000\n[service.edge]\ncalls = [\"b\"]\n\
+                [service.b]\nreplicas = 2\n[faults.h]\nkind = \"hang\"\nprobability = 0.3\n\
+                on = [\"edge\"]\n[policy]\ndeadline = \"300ms\"\n[policy.retry]\nretries = 1\n\
+                backoff = \"1ms\"\nclient = true\n[policy.balance]\n";
+    assert_near(
+        over_seeds(text, 20),
+        0.7,
+        "a hang uses up the whole deadline",
+    );
+    let run = simulate::simulate(&plan(text), 0);
+    assert_eq!(run.attempts["edge"], 2000, "one attempt for each request");
+}
+
+#[test]
 fn run_0_loses_the_requests_that_the_real_run_loses() {
     let text = format!("{FOUR}[faults.every]\nkind = \"error\"\nprobability = 0.1\n");
     let plan = plan(&text).with_seed(7);

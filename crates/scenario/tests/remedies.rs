@@ -196,6 +196,42 @@ fn time_outs_are_tried_again_and_what_nobody_ends_is_not() {
 }
 
 #[test]
+fn the_deadline_bounds_all_attempts_of_the_client_together() {
+    // The edge hangs for half of its attempts: whether a retry would help, there is no time left.
+    let text = "title = \"t\"\n[load]\nrate = 50\nrequests = 900\n[service.edge]\ncalls = [\"b\"]\n\
+                [service.b]\n[faults.h]\nkind = \"hang\"\nprobability = 0.5\non = [\"edge\"]\n\
+                [faults.e]\nkind = \"error\"\nprobability = 0.2\non = [\"b\"]\n\
+                [policy]\nattempt_timeout = \"100ms\"\ndeadline = \"300ms\"\n\
+                [policy.retry]\nretries = 1\nbackoff = \"1ms\"\nclient = true\npropagated = true\n";
+    let edge = of(text);
+    // Both attempts of the edge at b fail for 0.04: then the client makes a second one.
+    assert_close(edge.availability, 0.5 * (0.96 + 0.04 * 0.5 * 0.96));
+    let wait = edge.wait.unwrap();
+    assert_close(wait.known_after_s, 0.3);
+    assert_eq!(wait.ended_by, Limit::Deadline);
+    // Without a deadline only the client's patience ends the wait.
+    let patient = of(&text.replace("deadline = \"300ms\"\n", ""));
+    assert_close(patient.availability, edge.availability.get());
+    assert_eq!(patient.wait.unwrap().ended_by, Limit::Patience);
+}
+
+#[test]
+fn attempts_of_the_client_that_may_not_fit_the_deadline_leave_a_bound() {
+    let text = |deadline: &str| {
+        let text = "title = \"t\"\n[load]\nrate = 50\nrequests = 900\n[service.edge]\n\
+                    work = \"wait:100ms\"\n[faults.e]\nkind = \"error\"\nprobability = 0.2\n\
+                    [policy.retry]\nretries = 2\nbackoff = \"1ms\"\nclient = true\n";
+        of(&format!("{text}[policy]\ndeadline = \"{deadline}\"\n"))
+    };
+    assert_eq!(text("10s").class, Class::Exact);
+    assert_eq!(
+        text("250ms").class,
+        Class::Bound,
+        "each attempt fits, three do not"
+    );
+}
+
+#[test]
 fn a_dead_database_is_waited_for_by_every_attempt() {
     let hang = fault("hang", 1.0, DATABASE);
     let policy = "[policy]\nattempt_timeout = \"250ms\"\ndeadline = \"1s\"\n[policy.retry]\nretries = 2\nbackoff = \"10ms\"\n";

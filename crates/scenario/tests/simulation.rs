@@ -77,7 +77,6 @@ impl Play<'_> {
         self.attempts[place] += 1;
         match self.work(visit, place, depth) {
             End::Silent(Heard::At(at)) if at == depth => End::Local,
-            End::Silent(Heard::FromBelowAt(at)) if at == depth => End::Below,
             end => end,
         }
     }
@@ -163,12 +162,10 @@ fn any_tree_of_calls_behaves_as_forecast() {
     shy.refused = Probability::new(0.2).unwrap();
     let mut unheard = deep();
     unheard.calls[0].heard_by = Heard::Nobody;
-    let mut late = deep();
-    late.heard_by = Heard::FromBelowAt(0);
     let trees = [
         visit(0.1, 0.0, 2, vec![deep(), visit(0.2, 0.1, 1, vec![])]),
         visit(0.05, 0.1, 1, vec![visit(0.1, 0.0, 2, vec![deep()]), shy]),
-        visit(0.0, 0.0, 1, vec![unheard, late]),
+        visit(0.0, 0.0, 1, vec![unheard]),
     ];
     for (seed, tree) in (1..).zip(&trees) {
         for retry_on in [RetryOn::Local, RetryOn::All] {

@@ -3,12 +3,13 @@
 
 use crate::{chain::Chain, trouble::Trouble};
 use chassis::{
-    Call, Instruments, Policy, RequestContext, Upstream,
+    Call, Instruments, Policy, PolicyControl, RequestContext, Upstream,
     outbound::{self, Outbound},
 };
 use lab::{
     LabError, Silent,
     load::{Target, generate, get},
+    tokens::Tokens,
 };
 use scenario::Plan;
 use std::time::Duration;
@@ -60,9 +61,10 @@ impl Sender {
             edge: self.edge(chain)?,
             call: "gateway.me",
             request: get("/v1/me"),
-            tokens: self.tokens.clone(),
+            tokens: Tokens::new(self.tokens.clone()),
             prefix: "bench-".to_owned(),
             patience: PATIENCE,
+            policy: PolicyControl::default(),
         };
         let counts = generate(
             target,

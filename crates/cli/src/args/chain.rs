@@ -23,6 +23,9 @@ pub struct Up {
     /// Send all spans to this OTLP endpoint, for example <http://127.0.0.1:4318>
     #[arg(long, value_name = "URL")]
     pub otlp: Option<Url>,
+    /// How long the users' tokens are good.
+    #[command(flatten)]
+    pub tokens: super::Tokens,
     /// The folder for chain.json, which tells other commands where the chain is
     #[arg(long, default_value = "out", value_name = "FOLDER")]
     pub out: PathBuf,

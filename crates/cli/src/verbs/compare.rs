@@ -6,7 +6,11 @@ use crate::{
     exit::{Done, Failure},
     json, say,
 };
-use availability::{Confidence, Proportion, Verdict, difference::Difference};
+use availability::{
+    Confidence, Proportion, Verdict,
+    difference::Difference,
+    format::{percent, percent_interval},
+};
 use document::{Between, Document, Run, Scenario};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -222,12 +226,9 @@ fn key(name: &str) -> String {
 /// A share with its interval.
 fn share(proportion: Proportion) -> String {
     let interval = proportion.wilson(LEVEL);
-    let share = proportion.estimate().get() * 100.0;
-    format!(
-        "{share:.2} % ({:.2} to {:.2})",
-        interval.low.get() * 100.0,
-        interval.high.get() * 100.0
-    )
+    let share = percent(proportion.estimate().get());
+    let inside = percent_interval(interval.low.get(), interval.high.get());
+    format!("{share} ({inside})")
 }
 
 #[cfg(test)]

@@ -10,10 +10,13 @@ use crate::{
     say,
 };
 use bytes::Bytes;
-use http::{Request, Uri};
-use lab::{LabError, Progress, measure::measure};
+use http::{Request, Uri, header::AUTHORIZATION};
+use lab::{LabError, Progress, measure::measure, tokens::Lifetime};
 use scenario::Plan;
-use std::{io, time::Duration};
+use std::{
+    io,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 use url::Url;
 
 /// What is sent where nothing else is said.
@@ -25,6 +28,9 @@ const LENGTH: Duration = Duration::from_secs(10);
 pub fn load(args: &Load) -> Result<Done, Failure> {
     let plan = plan(args)?;
     let (server, request) = request(args)?;
+    if let Some(note) = expiry(&request, &plan) {
+        say::err(format!("note: {note}"));
+    }
     chassis::raise_file_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -45,7 +51,29 @@ pub fn load(args: &Load) -> Result<Done, Failure> {
     if measured.interrupted {
         return Err(LabError::Interrupted.into());
     }
-    Ok(Done::Fine)
+    Ok(if outcome.is_inconclusive() {
+        Done::Inconclusive
+    } else {
+        Done::Fine
+    })
+}
+
+/// That the token of the request expires before the load ends, if so. It can't be renewed here:
+/// only its user could log in.
+fn expiry(request: &Request<Bytes>, plan: &Plan) -> Option<String> {
+    let token = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let lifetime = Lifetime::of(token.strip_prefix("Bearer ")?)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    let left = Duration::from_secs(lifetime.exp).saturating_sub(now);
+    let load = plan.load().expected_duration();
+    let when = match left {
+        Duration::ZERO => "has expired".to_owned(),
+        left if left > load => return None,
+        left => format!("expires in {} s, before the load ends", left.as_secs()),
+    };
+    Some(format!(
+        "the bearer token {when}: later requests will be answered 401; use a newer one"
+    ))
 }
 
 /// The load as a plan, so that it has the limits and the generator of scenarios.

@@ -161,6 +161,7 @@ fn setup(deployed: Option<Deployment>, lab: &Lab, folder: &RunFolder) -> Result<
         deployed,
         otlp: lab.otlp.clone(),
         all_spans: lab.spans == Spans::All,
+        token_lifetime: lab.tokens.token_lifetime,
         repeat: lab.repeat,
         stop: interrupt::token().map_err(broken)?,
     })

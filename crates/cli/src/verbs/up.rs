@@ -10,6 +10,7 @@ use crate::{
 use lab::{
     LabError, Progress,
     running::RunningChain,
+    tokens::Lifetime,
     up::{Keep, up as keep_up},
 };
 use scenario::Plan;
@@ -87,12 +88,13 @@ async fn keep(name: &str, plan: &Plan, args: &Up) -> Result<Done, Failure> {
         program: std::env::current_exe().map_err(broken)?,
         listen: args.listen,
         otlp: args.otlp.clone(),
+        token_lifetime: args.tokens.token_lifetime,
         stop: interrupt::token().map_err(broken)?,
     };
     let bar = Bar::new(1);
     bar.begin(name, 1);
     let mut guard = None;
-    let kept = keep_up(plan, &keep, &bar, |running, logs| {
+    let ready = |running: &RunningChain, logs: &Path| {
         let unwritable = |source| LabError::Output {
             path: file.clone(),
             source,
@@ -106,8 +108,17 @@ async fn keep(name: &str, plan: &Plan, args: &Up) -> Result<Done, Failure> {
             say::out(as_text(plan.title(), running, args, logs));
         }
         Ok(())
-    });
-    kept.await?;
+    };
+    // Other commands, and whoever reads the file, find a token that is good.
+    let renewed = |running: &RunningChain| {
+        if let Err(error) = running.write(&file) {
+            say::err(format!(
+                "{}: the new token was not written: {error}",
+                file.display()
+            ));
+        }
+    };
+    keep_up(plan, &keep, &bar, ready, renewed).await?;
     Ok(Done::Fine)
 }
 
@@ -162,8 +173,9 @@ fn as_text(title: &str, running: &RunningChain, args: &Up, logs: &Path) -> Strin
     }
     let file = args.out.join("chain.json");
     line(format!(
-        "tokens       {} (for you alone; removed at the end)",
-        file.display()
+        "tokens       {} (for you alone; removed at the end){}",
+        file.display(),
+        renewed(running)
     ));
     let service = weakest(running);
     line(format!(
@@ -181,7 +193,19 @@ fn as_text(title: &str, running: &RunningChain, args: &Up, logs: &Path) -> Strin
     text.trim_end().to_owned()
 }
 
-/// A command that gets an answer when pasted. A user's token is good for an hour.
+/// How long the user's token is good, and where the next one is.
+fn renewed(running: &RunningChain) -> String {
+    let lifetime = running.user_token.as_deref().and_then(Lifetime::of);
+    let words = |lifetime: Lifetime| {
+        let length = humantime::format_duration(lifetime.length());
+        format!(
+            "\n             the user's token is good for {length}; the file gets a new one in time"
+        )
+    };
+    lifetime.map(words).unwrap_or_default()
+}
+
+/// A command that gets an answer when pasted.
 fn try_it(running: &RunningChain) -> String {
     let edge = running.services.get(&running.edge);
     let base = edge

@@ -1,7 +1,8 @@
 //! Offered = ok + degraded + failed by cause; generator, metrics and spans agree to the request.
 
-use super::{assert_clean, counted, run_scenario};
+use super::{assert_clean, counted, run_scenario, run_to_a_verdict};
 use serde_json::Value;
+use std::fs;
 use testkit::Sandbox;
 
 const CHAIN: &str = r#"
@@ -200,4 +201,113 @@ fn refused_at_once(run: &Value) -> Value {
         .iter()
         .map(|phase| number(&phase["hops"]["database"]["refused"]));
     refused.sum::<u64>().into()
+}
+
+/// Longer than a token lives. Every user's is renewed after half to three quarters of its life.
+const LONG: &str = r#"
+title = "longer than a token"
+[load]
+rate = 10
+for = "24s"
+[chain]
+hops = ["auth", "profile", "database"]
+[expect]
+availability = { min = 0.9 }
+"#;
+
+#[test]
+fn a_run_that_lasts_longer_than_a_token_gets_no_answer_for_an_expired_one() {
+    let sandbox = Sandbox::new().unwrap();
+    let (ended, result) = run_scenario(&sandbox, LONG, &["--token-lifetime", "16s"]);
+    let run = counted(&result["scenarios"][0]);
+    let generator = &run["generator"];
+    assert_eq!(generator["unexpected"], Value::Null, "{}", ended.stdout);
+    assert_eq!(generator["counts"]["failed"], 0, "{}", ended.stdout);
+    // The services count the logins too, so their counts are not compared with the load's.
+    let lines = run["accounting"]["lines"].as_array().unwrap();
+    let by_metrics =
+        |line: &&Value| line["left"]["by"] == "metrics" || line["right"]["by"] == "metrics";
+    assert_eq!(lines.iter().find(by_metrics), None);
+    assert!(
+        ended.stdout.contains("generator and spans"),
+        "{}",
+        ended.stdout
+    );
+    assert_clean(&sandbox);
+}
+
+const HANGS: &str = r#"
+title = "the edge hangs, and the client tries again"
+[load]
+rate = 50
+requests = 400
+[service.edge]
+[faults.stuck]
+kind = "hang"
+probability = 0.3
+[policy]
+deadline = "300ms"
+[policy.retry]
+retries = 1
+backoff = "1ms"
+client = true
+[expect]
+distance = 0.15
+"#;
+
+#[test]
+fn the_deadline_is_the_whole_requests_also_where_the_client_tries_again() {
+    let sandbox = Sandbox::new().unwrap();
+    let (ended, result) = run_to_a_verdict(&sandbox, HANGS, &[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stdout);
+    let scenario = &result["scenarios"][0];
+    let predicted = scenario["prediction"]["availability"].as_f64().unwrap();
+    assert!((predicted - 0.7).abs() < 1e-9, "{predicted}");
+    // An attempt that hangs uses up the deadline: with one for each attempt, 91 % would succeed.
+    let counts = counts(&result);
+    assert!(
+        number(&counts["failed_by_cause"]["timeout"]) > 60,
+        "{counts}"
+    );
+    // The users get an error at the deadline: nothing is known to have taken longer.
+    assert_eq!(counted(scenario)["generator"]["gave_up"], 0);
+}
+
+/// The gateway checks tokens by itself, and no user can log in again.
+const LOCKED_OUT: &str = r#"
+title = "no login succeeds"
+[load]
+rate = 20
+for = "8s"
+[chain]
+hops = ["auth", "profile", "database"]
+verify = "local"
+[faults.down]
+kind = "error"
+probability = 1
+on = ["auth"]
+[expect]
+availability = { min = 0.5 }
+"#;
+
+#[test]
+fn a_run_whose_tokens_expire_is_inconclusive_and_says_why() {
+    let sandbox = Sandbox::new().unwrap();
+    let (ended, result) = run_scenario(&sandbox, LOCKED_OUT, &["--token-lifetime", "4s"]);
+    assert_eq!(ended.code, Some(4), "{}", ended.stdout);
+    let said = "answers had an unexpected status from 400 to 499, most of them 401";
+    assert!(ended.stdout.contains(said), "{}", ended.stdout);
+    let scenario = &result["scenarios"][0];
+    assert!(number(&counted(scenario)["generator"]["unexpected"]["401"]) > 0);
+    let judgement = &scenario["judgement"];
+    assert_eq!(judgement["verdict"], "inconclusive");
+    let doubts = judgement["doubts"].as_array().unwrap();
+    assert!(
+        doubts
+            .iter()
+            .any(|doubt| doubt["doubt"] == "unexpected_answers"),
+        "{judgement}"
+    );
+    let report = fs::read_to_string(sandbox.path().join("out/report.html")).unwrap();
+    assert!(report.contains(said), "the report says it too");
 }

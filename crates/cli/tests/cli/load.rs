@@ -32,6 +32,8 @@ impl Server {
             .route("/tenth", get(every_tenth_fails))
             .route("/stall", get(one_stalls))
             .route("/fifth", get(every_fifth_fails_late))
+            .route("/denied", get(|| async { StatusCode::UNAUTHORIZED }))
+            .route("/shed", get(|| async { StatusCode::TOO_MANY_REQUESTS }))
             .with_state(self.clone());
         // Ends with the test's runtime.
         tokio::spawn(async move { axum::serve(listener, routes).await });
@@ -143,7 +145,7 @@ async fn the_lines_for_people_say_what_was_offered_and_what_the_sample_can_not_b
         "failed        10 error 10",
         "of the 90 that were answered:",
         "of all, with those that failed:",
-        "90.000 %",
+        "90.00 %",
         "to ?)",
         "too few to bound p99 from above",
     ] {
@@ -193,5 +195,51 @@ async fn a_load_that_is_interrupted_shows_what_it_measured_so_far() {
     assert!(
         said["caveats"].to_string().contains("interrupted"),
         "{said}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_that_say_the_request_is_wrong_give_no_verdict() {
+    let address = Server::default().start().await;
+    let flags = ["--rate", "500", "--requests", "50"];
+    let ended = load(address, "/denied", &flags).await;
+    assert_eq!(ended.code, Some(4), "{}", ended.stdout);
+    let said = "verdict       ? inconclusive: 50 of 50 answers had an unexpected status";
+    assert!(ended.stdout.contains(said), "{}", ended.stdout);
+    assert!(ended.stdout.contains("401"), "{}", ended.stdout);
+    let ended = load(address, "/denied", &[&flags[..], &["--json"]].concat()).await;
+    assert_eq!(ended.code, Some(4), "{}", ended.stdout);
+    let said: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(said["generator"]["unexpected"]["401"], 50, "{said}");
+    assert_eq!(said["inconclusive"].as_array().unwrap().len(), 1, "{said}");
+    // A service that sheds load refuses: that is a failure, and a result.
+    let said = measured(address, "/shed", &flags).await;
+    assert_eq!(said["generator"]["counts"]["failed_by_cause"]["shed"], 50);
+    assert_eq!(said["availability"], 0.0);
+    assert_eq!(said["inconclusive"], serde_json::json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_sends_nothing_gives_no_verdict() {
+    let server = Server::default();
+    let address = server.start().await;
+    // One request on average; this seed draws none.
+    let flags = ["--rate", "1", "--for", "1s", "--seed", "1"];
+    let ended = load(address, "/tenth", &flags).await;
+    assert_eq!(server.asked.load(Relaxed), 0);
+    assert_eq!(ended.code, Some(4), "{}", ended.stdout);
+    let said = "verdict       ? inconclusive: no request was sent";
+    assert!(ended.stdout.contains(said), "{}", ended.stdout);
+    assert!(!ended.stdout.contains(" %"), "{}", ended.stdout);
+    let fewer = load(address, "/tenth", &["--rate", "0.4", "--for", "2s"]).await;
+    assert_eq!(fewer.code, Some(2), "{}", fewer.stdout);
+    let before = "makes 0.8 requests at this rate";
+    assert!(fewer.stderr.contains(before), "{}", fewer.stderr);
+    let ended = load(address, "/tenth", &[&flags[..], &["--json"]].concat()).await;
+    let said: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(ended.code, Some(4), "{said}");
+    assert_eq!(
+        (&said["availability"], &said["interval"]),
+        (&Value::Null, &Value::Null)
     );
 }

@@ -191,6 +191,25 @@ fn a_change_that_stops_half_way_says_which_services_were_changed() {
 }
 
 #[test]
+fn the_users_token_of_a_running_chain_is_renewed_before_it_expires() {
+    let kept = Kept::start(&["--token-lifetime", "8s"]);
+    let shown = kept.shown();
+    assert!(shown.contains("the user's token is good for 8s"), "{shown}");
+    let file = kept.sandbox.path().join("out/chain.json");
+    let token = || {
+        let chain: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        chain["user_token"].as_str().unwrap().to_owned()
+    };
+    let first = kept.chain["user_token"].as_str().unwrap().to_owned();
+    assert!(wait_until(START, || token() != first));
+    let gateway = kept.address("gateway", "public");
+    // Once the first token has expired, the file still holds one that is good.
+    assert!(wait_until(START, || get(&gateway, "/v1/me", &first) == 401));
+    assert!(wait_until(START, || get(&gateway, "/v1/me", &token()) == 200));
+    assert_eq!(kept.stop(Signal::TERM).1.code, Some(0));
+}
+
+#[test]
 fn a_scenario_s_chain_begins_with_its_faults_and_the_edge_listens_where_it_is_told() {
     let (_socket, address) = reserved();
     let address = address.to_string();

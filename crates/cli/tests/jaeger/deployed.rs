@@ -22,7 +22,7 @@ probability = 0.2
 retries = 1
 backoff = "1ms"
 [expect]
-availability = { min = 0, max = 1 }
+availability = { min = 0.001 }
 "#;
 
 /// Another state than the scenario's, to be found again.
@@ -220,7 +220,7 @@ fn the_clocks_of_one_machine_are_not_told_to_be_apart() {
     let outages = "title = \"outages\"\nseed = 3\n[load]\nrate = 50\nrequests = 100\n\
                    [service.front]\ncalls = [\"back\"]\n[service.back]\n\
                    [faults.down]\nkind = \"error\"\non = [\"back\"]\nup = \"1s\"\ndown = \"1s\"\n\
-                   [expect]\navailability = { min = 0, max = 1 }\n";
+                   [expect]\navailability = { min = 0.001 }\n";
     let kept = Kept::start(jaeger, outages);
     let mut command = against(&kept, &sandbox, outages, &kept.flags(jaeger));
     let ended = testkit::run(&mut command).unwrap();

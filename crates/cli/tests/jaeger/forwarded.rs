@@ -32,7 +32,7 @@ backoff = "1ms"
 consecutive = 5
 open = "300ms"
 [expect]
-availability = { min = 0, max = 1 }
+availability = { min = 0.001 }
 "#;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,7 +37,7 @@ retries = 2
 backoff = "20ms"
 client = true
 [expect]
-availability = { min = 0, max = 1 }
+availability = { min = 0.001 }
 "#;
 
 /// `$1 $2` are `--namespace nines`. A pod is a process, and its files are named after it: its

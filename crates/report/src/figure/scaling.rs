@@ -5,7 +5,10 @@ use crate::{
     scaling::{Replicas, Scaling},
     svg::{Anchor, Picture, Point, Scale, area, estimate, line, polyline, text},
 };
-use availability::scaling::{Fit, Law};
+use availability::{
+    format::rate,
+    scaling::{Fit, Law},
+};
 use maud::{Markup, html};
 
 const TOP: f64 = 22.0;
@@ -65,10 +68,10 @@ fn highest(scaling: &Scaling) -> f64 {
 
 fn describe(scaling: &Scaling) -> String {
     let one = |point: &Replicas| {
-        let seen = point.measured.map(|seen| format!("{:.0}/s", seen.per_s));
+        let seen = point.measured.map(|seen| rate(seen.per_s));
         let seen = seen.unwrap_or_else(|| "unknown".to_owned());
-        let (replicas, predicted) = (point.replicas, point.predicted_per_s);
-        format!("{replicas} replicas: measured {seen}, predicted {predicted:.0}/s")
+        let (replicas, predicted) = (point.replicas, rate(point.predicted_per_s));
+        format!("{replicas} replicas: measured {seen}, predicted {predicted}")
     };
     let points: Vec<_> = scaling.points.iter().map(one).collect();
     points.join("; ")
@@ -118,7 +121,7 @@ fn limit(law: &Fit, x: &Scale, y: &Scale, highest: f64) -> Markup {
         @if let Some(ceiling) = ceiling {
             @let at = y.at(ceiling.value);
             (line((LEFT, at), (RIGHT, at), "limit"))
-            (text((RIGHT, at - 5.0), Anchor::End, "value", &format!("ceiling {:.0}/s", ceiling.value)))
+            (text((RIGHT, at - 5.0), Anchor::End, "value", &format!("ceiling {}", rate(ceiling.value))))
         }
         @if let Some(peak) = peak.filter(|peak| x.at(peak.value) < RIGHT) {
             @let at = x.at(peak.value);

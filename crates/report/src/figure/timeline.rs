@@ -5,6 +5,7 @@ use crate::{
     svg::{Anchor, Picture, Point, Scale, area, line, polygon, polyline, shortened, text},
     words::{counted, millis, often, round_millis},
 };
+use availability::format::rate;
 use maud::{Markup, html};
 use types::BreakerState;
 
@@ -303,7 +304,7 @@ fn strip(hop: &str, load: &[f64], course: &Course, x: &Scale, top: f64, most: f6
         .copied()
         .filter(|load| load.is_finite())
         .fold(0.0, f64::max);
-    let words = format!("up to {own:.0}/s");
+    let words = format!("up to {}", rate(own));
     html! {
         (panel(&shortened(&format!("at {hop}"), 20), top, LOAD))
         @if corners.len() > 2 { (polygon(&corners, "load")) }

@@ -3,7 +3,7 @@
 use crate::{
     facts::is_censored,
     results::{LATE, RunResult, ScenarioResult},
-    words::{self, accounted, count, duration, millis, percent},
+    words::{self, accounted, count, duration, millis, share},
 };
 use maud::{Markup, html};
 
@@ -24,7 +24,7 @@ fn of_run(run: &RunResult) -> Vec<String> {
         Some(accounting(run)),
         Some(format!("spans: {}", run.analysis.completeness)),
         Some(generator(run)),
-        run.host_busy.map(|busy| format!("the host was {} busy", percent(busy))),
+        run.host_busy.map(|busy| format!("the host was {} busy", share(busy))),
         is_censored(&run.generator).then(|| {
             let gave_up = count(run.generator.gave_up);
             format!("{gave_up} times the client gave up: those latencies are censored, the true ones longer")

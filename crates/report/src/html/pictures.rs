@@ -10,7 +10,7 @@ use crate::{
     gain,
     results::{RunResult, Scaled, ScenarioResult, Scheduled, Timeline},
     svg::Picture,
-    words::{is_out_of_the_usual, percent, phase_name},
+    words::{is_out_of_the_usual, phase_name, share},
 };
 use availability::Confidence;
 use maud::{Markup, html};
@@ -150,7 +150,7 @@ fn losses_of(id: String, losses: &[gain::Loss<'_>], run: &RunResult) -> Picture 
                 low: gain.low,
                 high: gain.high,
             },
-            words: format!("lost {}, to gain {}", percent(lost), percent(gain.value)),
+            words: format!("lost {}, to gain {}", share(lost), share(gain.value)),
         }
     };
     losses::draw(id, &losses.iter().map(row).collect::<Vec<_>>())

@@ -101,7 +101,10 @@ fn about(prediction: &Prediction) -> String {
             )
         }),
         prediction.wait.map(|wait| {
-            let (share, after) = (probability(wait.share), millis(wait.known_after_s * 1e3));
+            let (share, after) = (
+                words::share(wait.share.get()),
+                millis(wait.known_after_s * 1e3),
+            );
             let limit = limit(wait.ended_by);
             format!("{share} of requests{when} wait {after} each, ended by {limit}")
         }),

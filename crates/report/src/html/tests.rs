@@ -1,11 +1,12 @@
 mod stage;
 
 use super::page;
+use crate::results::FixCheck;
 use crate::{
     csv, pictures,
     results::{Deployed, HostCheck, Lowered, ScenarioResult, VariantOf},
 };
-use availability::{Doubt, Judgement, Verdict};
+use availability::{Confidence, Doubt, Judgement, Verdict, difference::Difference, perfect::Gain};
 use roxmltree::{Document, Node, ParsingOptions};
 use stage::{empty_run, results, scenario};
 use std::collections::HashSet;
@@ -433,4 +434,30 @@ fn the_lines_hold_every_hop_of_every_scenario() {
         "{}",
         lines[1]
     );
+}
+
+#[test]
+fn a_verdict_that_fails_for_a_broken_promise_says_so() {
+    let mut broken = scenario("one", "The first");
+    broken.fix = Some(FixCheck {
+        hop: "d".to_owned(),
+        promised: Gain {
+            value: 0.12,
+            low: 0.10,
+            high: 0.14,
+        },
+        measured: Difference {
+            value: 0.16,
+            low: 0.15,
+            high: 0.17,
+            level: Confidence::P99,
+        },
+        differs: true,
+        agrees: Some(false),
+        caveat: None,
+    });
+    broken.judgement = Judgement::from(Verdict::Fails);
+    let reason = crate::words::reason(&broken);
+    let said = "a run without failures of d did not give the promised gain; ";
+    assert!(reason.starts_with(said), "{reason}");
 }

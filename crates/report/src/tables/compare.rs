@@ -10,6 +10,7 @@ use crate::{
         probability, recovery, times,
     },
 };
+use availability::format::rate;
 use traces::analysis::{Between, Latency};
 
 /// Scenarios that differ in nothing but their policy, side by side.
@@ -85,7 +86,7 @@ fn different_loads(shown: &[(&ScenarioResult, &RunResult)]) -> Option<String> {
         return None;
     }
     let rates = shown.iter().map(|(result, _)| result.plan.load().rate);
-    let rates: Vec<_> = rates.map(|rate| format!("{rate:.0}/s")).collect();
+    let rates: Vec<_> = rates.map(rate).collect();
     Some(format!(
         "\nthis machine was busy, and loads were lowered: latencies are those at {}",
         rates.join(", ")

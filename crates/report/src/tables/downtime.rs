@@ -25,7 +25,12 @@ pub(crate) fn sheet(group: &[&ScenarioResult]) -> Sheet {
     ];
     let mut table = Sheet::new("Nines, and the time they leave to be lost", &header, 1);
     let promised = PROMISED.map(Probability::new).into_iter().flatten();
-    let promised = promised.map(|share| (share, row(share, "promised".to_owned(), exact(share))));
+    let promised = promised.map(|share| {
+        (
+            share,
+            row(share, "promised".to_owned(), percent(share.get())),
+        )
+    });
     let measured = group.iter().filter_map(|result| measured(result));
     let mut rows: Vec<_> = promised.chain(measured).collect();
     rows.sort_by(|(one, _), (other, _)| one.get().total_cmp(&other.get()));
@@ -52,11 +57,4 @@ fn row(share: Probability, what: String, value: String) -> [String; 6] {
         lost(Period::Month),
         lost(Period::Week),
     ]
-}
-
-/// In percent, with as many decimals as its nines need.
-fn exact(share: Probability) -> String {
-    let digits = format!("{:.5}", share.get() * 100.0);
-    let short = digits.trim_end_matches('0').trim_end_matches('.');
-    format!("{short} %")
 }

@@ -4,7 +4,7 @@ use super::Sheet;
 use crate::{
     gain::{Loss, gain_caveat, losses},
     results::{RunResult, ScenarioResult},
-    words::{causes, count, gained, gained_between, percent},
+    words::{causes, count, gained, gained_between, share},
 };
 use availability::Confidence;
 use scenario::Plan;
@@ -41,7 +41,7 @@ fn row(loss: &Loss<'_>, is_estimate: bool) -> [String; 8] {
     [
         hop.hop.clone(),
         count(hop.lost_here),
-        percent(loss.share),
+        share(loss.share),
         causes(&hop.lost_by_cause),
         count(hop.calls.propagated),
         count(hop.requests.absorbed),

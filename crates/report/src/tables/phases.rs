@@ -3,7 +3,7 @@
 use super::Sheet;
 use crate::{
     results::{RunResult, ScenarioResult, shown_interval},
-    words::{censored, count, interval, millis, percent, phase_name, probability, recovery},
+    words::{self, censored, count, interval, millis, percent, phase_name, probability, recovery},
 };
 use scenario::{Plan, Prediction};
 use traces::analysis::Stretch;
@@ -57,7 +57,7 @@ pub(crate) fn predicted(plan: &Plan, prediction: &Prediction) -> Option<Sheet> {
         let waits = phase.wait.as_ref().map(|wait| {
             format!(
                 "{}, {} each",
-                probability(wait.share),
+                words::share(wait.share.get()),
                 millis(wait.known_after_s * 1e3)
             )
         });
@@ -69,7 +69,7 @@ pub(crate) fn predicted(plan: &Plan, prediction: &Prediction) -> Option<Sheet> {
             outage.map_or_else(dash, |outage| {
                 format!("{:.0} at {}", outage.reaching, outage.callee)
             }),
-            outage.map_or_else(dash, |outage| probability(outage.refused)),
+            outage.map_or_else(dash, |outage| words::share(outage.refused.get())),
             outage.map_or_else(dash, recovery),
         ]);
     }

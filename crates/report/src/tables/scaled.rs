@@ -6,6 +6,7 @@ use crate::{
     results::{RunResult, ScenarioResult, shown_interval},
     words::{called, interval, percent, probability},
 };
+use availability::format::{rate, rate_interval};
 use traces::Ratio;
 
 /// A row per version of the scenario; none if nothing is scaled in any of them.
@@ -70,7 +71,7 @@ fn per_second(answered: Ratio, end: f64) -> String {
         |(value, seen)| {
             let [value, low, high] =
                 [value, seen.low.get(), seen.high.get()].map(|share| share * offered);
-            format!("{value:.1}/s ({low:.1} – {high:.1}/s)")
+            format!("{} ({})", rate(value), rate_interval(low, high))
         },
     )
 }
@@ -87,7 +88,7 @@ mod tests {
     fn shares_and_rates_stand_beside_their_intervals() {
         let answered = Ratio::new(900, 100);
         assert_eq!(share(answered), "90.00 % (87.29 – 92.19 %)");
-        assert_eq!(per_second(answered, 10.0), "90.0/s (87.3 – 92.2/s)");
+        assert_eq!(per_second(answered, 10.0), "90/s (87.29 – 92.19/s)");
         assert_eq!(share(Ratio::new(0, 0)), "-");
     }
 }

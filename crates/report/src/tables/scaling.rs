@@ -3,9 +3,12 @@
 use super::Sheet;
 use crate::{
     scaling::{Replicas, Scaling},
-    words::percent,
+    words,
 };
-use availability::scaling::{Estimate, Fit, Fits};
+use availability::{
+    format::{rate, rate_interval},
+    scaling::{Estimate, Fit, Fits},
+};
 
 /// A row per number of replicas.
 pub(crate) fn sheet(scaling: &Scaling) -> Sheet {
@@ -29,19 +32,17 @@ pub(crate) fn sheet(scaling: &Scaling) -> Sheet {
 fn row(point: &Replicas, laws: Option<&Fits>) -> [String; 7] {
     let by = |law: Option<&Fit>| {
         let fitted = law.map(|law| law.at(f64::from(point.replicas)));
-        fitted.map_or_else(dash, per_second)
+        fitted.map_or_else(dash, rate)
     };
     let seen = point.measured;
     [
         point.replicas.to_string(),
-        per_second(point.predicted_per_s),
-        seen.map_or_else(dash, |seen| per_second(seen.per_s)),
-        seen.map_or_else(dash, |seen| {
-            format!("{:.1} – {:.1}/s", seen.low_per_s, seen.high_per_s)
-        }),
+        rate(point.predicted_per_s),
+        seen.map_or_else(dash, |seen| rate(seen.per_s)),
+        seen.map_or_else(dash, |seen| rate_interval(seen.low_per_s, seen.high_per_s)),
         by(laws.map(|laws| &laws.amdahl)),
         by(laws.and_then(|laws| laws.universal.as_ref())),
-        seen.map_or_else(dash, |seen| percent(seen.efficiency)),
+        seen.map_or_else(dash, |seen| words::share(seen.efficiency)),
     ]
 }
 
@@ -86,8 +87,8 @@ fn amdahl(fit: &Fit) -> String {
     let ceiling = ceiling.map_or_else(
         || "no ceiling".to_owned(),
         |ceiling| match ceiling.high {
-            Some(_) => format!("ceiling {}", with_unit(ceiling, 0, "/s")),
-            None => format!("no ceiling seen; at least {:.0}/s", ceiling.low),
+            Some(_) => format!("ceiling {}", per_second(ceiling)),
+            None => format!("no ceiling seen; at least {}", rate(ceiling.low)),
         },
     );
     format!("Amdahl: {}; {ceiling}", common(fit))
@@ -111,7 +112,7 @@ fn universal(fit: &Fit) -> String {
 
 /// What both laws have.
 fn common(fit: &Fit) -> String {
-    let one = with_unit(&fit.single, 1, "/s");
+    let one = per_second(&fit.single);
     format!("one replica {one}, σ {}", share(&fit.contention))
 }
 
@@ -145,8 +146,14 @@ fn share(estimate: &Estimate) -> String {
     with_unit(&inside, 2, " %")
 }
 
-fn per_second(rate: f64) -> String {
-    format!("{rate:.1}/s")
+/// A rate with its interval, which may be open.
+fn per_second(estimate: &Estimate) -> String {
+    let Estimate { value, low, high } = *estimate;
+    let inside = high.map_or_else(
+        || format!("{} – ?", rate(low)),
+        |high| rate_interval(low, high),
+    );
+    format!("{} ({inside})", rate(value))
 }
 
 fn dash() -> String {

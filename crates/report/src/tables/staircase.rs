@@ -3,6 +3,7 @@
 use super::Sheet;
 use crate::{
     facts::hops_are_predicted,
+    gain::own_caveat,
     results::{RunResult, ScenarioResult, shown_interval},
     words::{count, interval, percent, probability, times},
 };
@@ -37,6 +38,8 @@ pub(crate) fn measured(result: &ScenarioResult, run: &RunResult) -> Sheet {
         let predicted = predicted.map(|hop| probability(hop.cumulative));
         table.add_row(row(hop, predicted.unwrap_or_else(|| "-".into())));
     }
+    // Two lines, for a terminal.
+    table.note = own_caveat(&result.plan).map(|text| text.replacen(", so", ",\nso", 1));
     table
 }
 

@@ -56,7 +56,10 @@ pub(super) fn predicted_wait(prediction: &Prediction) -> String {
         return String::new();
     };
     let limit = limit(wait.ended_by);
-    let (share, after) = (probability(wait.share), millis(wait.known_after_s * 1e3));
+    let (share, after) = (
+        words::share(wait.share.get()),
+        millis(wait.known_after_s * 1e3),
+    );
     let stuck = wait.stuck_requests;
     let when = if prediction.phases.len() > 1 {
         " of the worst phase"
@@ -228,9 +231,8 @@ fn accounting(run: &RunResult) -> String {
     let sum = accounted(&run.generator.counts);
     if run.accounting.agrees() {
         let lines = run.accounting.lines.len();
-        return format!(
-            "accounting   {sum}; generator, metrics and spans agree to the request ({lines} counts)\n"
-        );
+        let who = words::counted_by(&run.accounting);
+        return format!("accounting   {sum}; {who} agree to the request ({lines} counts)\n");
     }
     let mut text = format!("accounting   {sum}; NOT all counts agree:\n");
     for line in run.accounting.disagreements() {

@@ -4,6 +4,7 @@ use crate::{
     results::{RunResult, Scaled, Timeline},
     words::{millis, often},
 };
+use availability::format::rate;
 use scenario::Plan;
 use std::fmt::Write;
 use traces::analysis::{Stretch, Transition};
@@ -50,7 +51,7 @@ pub(super) fn strips(plan: &Plan, run: &RunResult) -> String {
         &name,
         slices,
         load,
-        |most| format!("attempts/s, up to {most:.0}"),
+        |most| format!("attempts, up to {}", rate(most)),
         None,
     );
     if let Some(scaled) = &run.scaled {

@@ -1,7 +1,11 @@
 //! Runs that do not count, loads that were lowered, and runs that are too small, in words.
 
 use super::{count, percent};
-use crate::{results::RunResult, tables::expected};
+use crate::{
+    results::{Accounting, Line, RunResult},
+    tables::expected,
+};
+use availability::format::rate;
 use scenario::{Asked, Size};
 
 /// What a run that does not count gave, and why it does not.
@@ -21,6 +25,20 @@ pub fn other_run(run: &RunResult) -> String {
     )
 }
 
+/// Which observers' counts were compared.
+pub fn counted_by(accounting: &Accounting) -> &'static str {
+    let has_metrics = |line: &Line| {
+        [&line.left, &line.right]
+            .iter()
+            .any(|it| it.by == "metrics")
+    };
+    if accounting.lines.iter().any(has_metrics) {
+        "generator, metrics and spans"
+    } else {
+        "generator and spans (not metrics, which count other requests too)"
+    }
+}
+
 /// How the load was lowered, if it was.
 pub fn lowered(run: &RunResult) -> Option<String> {
     let check = run.host?;
@@ -34,8 +52,11 @@ pub fn lowered(run: &RunResult) -> Option<String> {
         format!("this machine carries about {carries} requests/s of this chain")
     };
     Some(format!(
-        "{why}; the load was lowered from {:.0}/s to {:.0}/s and takes {:.0} s instead of {:.0} s",
-        lowered.from_per_s, lowered.to_per_s, lowered.to_s, lowered.from_s
+        "{why}; the load was lowered from {} to {} and takes {:.0} s instead of {:.0} s",
+        rate(lowered.from_per_s),
+        rate(lowered.to_per_s),
+        lowered.to_s,
+        lowered.from_s
     ))
 }
 

@@ -347,8 +347,7 @@ pub(super) fn near(value: f64) -> Probability {
 const fn heard_by(fate: &Fate) -> Heard {
     match fate.limit.0 {
         Limit::AttemptTimeout => Heard::At(1),
-        // The edge answers that its time is up, and that this is no failure of its own.
-        Limit::Deadline => Heard::FromBelowAt(0),
-        Limit::Patience => Heard::Nobody,
+        // Both bound the whole request, with the client's own retries: no attempt follows.
+        Limit::Deadline | Limit::Patience => Heard::Nobody,
     }
 }

@@ -6,20 +6,25 @@ use super::{
     endings::{Fate, with_headroom},
 };
 use crate::topology::Order;
-use availability::retry::RetryOn;
+use std::time::Duration;
 
 /// Whether delays, time-outs and pauses fit the limits of every attempt with room to spare,
 /// even if all of them come together in one request that still succeeds.
 pub(super) fn fits(chain: &Chain<'_>) -> bool {
     let (longest, fits) = longest(chain);
-    fits && longest <= with_headroom(chain.phase.load.patience)
+    fits && longest <= with_headroom(whole_request(chain))
 }
 
 /// The longest that a request can take and succeed, in seconds and without the work itself.
 pub(super) fn longest_request(chain: &Chain<'_>) -> f64 {
-    longest(chain)
-        .0
-        .min(chain.phase.load.patience.as_secs_f64())
+    longest(chain).0.min(whole_request(chain).as_secs_f64())
+}
+
+/// The limit on all attempts of the client together: its patience, or the deadline.
+fn whole_request(chain: &Chain<'_>) -> Duration {
+    let patience = chain.phase.load.patience;
+    let deadline = chain.policy().of_client().deadline;
+    deadline.map_or(patience, |deadline| deadline.min(patience))
 }
 
 fn longest(chain: &Chain<'_>) -> (f64, bool) {
@@ -76,8 +81,7 @@ impl Longest<'_> {
         let below = place..place + self.chain.visits[place].size;
         let is_heard_here = |limit: Limit| match limit {
             Limit::AttemptTimeout => self.chain.visits[place].depth == 1,
-            Limit::Deadline => place == 0 && self.chain.retry_on() == RetryOn::All,
-            Limit::Patience => false,
+            Limit::Deadline | Limit::Patience => false,
         };
         let waits = |fate: &&Fate| {
             is_heard_here(fate.limit.0) && fate.endings.iter().any(|ending| ending.silent)

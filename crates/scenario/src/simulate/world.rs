@@ -8,11 +8,7 @@ use crate::{
 use faults::{FaultKind, RequestKey};
 use futures_util::future::{LocalBoxFuture, try_join_all};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use resilience::{
-    Failure,
-    balance::{BalancePolicy, Tried},
-    circuit_breaker::Outcome,
-};
+use resilience::{Failure, balance::Tried, circuit_breaker::Outcome};
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,
@@ -101,23 +97,21 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The client's request: answered within its patience, or lost.
-    pub(super) async fn request(&self, ask: Ask) -> Answer {
+    /// The client's request: answered within its deadline and its patience, or lost.
+    pub(super) async fn request(&self, mut ask: Ask) -> Answer {
         let phase = self.phase();
-        let policy = Policy {
-            retry: phase.policy.retry.filter(|_| phase.policy.client_retries),
-            balance: phase.policy.balance.map(BalancePolicy::unasked),
-            ..Policy::default()
-        };
+        let policy = phase.policy.of_client();
         let line = self.line((CLIENT, 0), 0, &policy);
-        let patience = Some(self.clock.now().saturating_add(phase.load.patience));
+        let after = |limit| self.clock.now().saturating_add(limit);
+        ask.deadline = policy.deadline.map(after);
+        let patience = after(phase.load.patience);
         let call = Call {
             line: &line,
             callee: 0,
             number: 0,
             is_cacheable: false,
             ask: &ask,
-            limit: patience,
+            limit: ask.deadline.into_iter().chain([patience]).min(),
             begun: Cell::default(),
             tried: Tried::default(),
         };

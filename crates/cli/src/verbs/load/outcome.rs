@@ -1,7 +1,7 @@
 //! What came of the load, as text and as JSON.
 
 use crate::args::Load;
-use availability::{Confidence, Probability, Proportion, quantile};
+use availability::{Confidence, Probability, Proportion, format::percent, quantile};
 use lab::measure::Measured;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -54,19 +54,30 @@ impl<'a> Outcome<'a> {
         Proportion::new(counts.ok + counts.degraded, counts.offered).ok()
     }
 
+    /// Whether the load says nothing of how available the server is.
+    pub fn is_inconclusive(&self) -> bool {
+        !self.doubts().is_empty()
+    }
+
+    /// Why it does not.
+    fn doubts(&self) -> Vec<String> {
+        let nothing = || {
+            "no request was sent, so nothing was measured; a higher rate, a longer time or \
+             --requests would help"
+                .to_owned()
+        };
+        let is_empty = self.measured.generator.counts.offered == 0;
+        let unexpected = self.measured.generator.unexpected_doubt();
+        let unexpected = unexpected.map(|doubt| doubt.to_string());
+        let doubts = [is_empty.then(nothing), unexpected];
+        doubts.into_iter().flatten().collect()
+    }
+
     /// What speaks against taking the numbers for more than they are.
     fn caveats(&self) -> Vec<String> {
         let generator = &self.measured.generator;
         let (offered, late) = (generator.counts.offered, generator.late);
-        let statuses = self.measured.statuses.range(400..500);
-        let refused: u64 = statuses.map(|(_, many)| many).sum();
         let closed = || HIDDEN.to_owned();
-        let refusals = || {
-            format!(
-                "{refused} answers had a status from 400 to 499: they count as answers, and \
-                 are probably not what you asked for"
-            )
-        };
         let lateness = || {
             let worst = generator.worst_lateness_ms;
             format!(
@@ -90,7 +101,6 @@ impl<'a> Outcome<'a> {
             self.measured.interrupted.then(stopped),
             too_few,
             self.args.workers.is_some().then(closed),
-            (refused > 0).then(refusals),
             (late * 100 > offered).then(lateness),
             (generator.gave_up > 0).then(given_up),
         ];
@@ -101,8 +111,11 @@ impl<'a> Outcome<'a> {
     pub fn text(&self) -> String {
         let caveats = self.caveats().into_iter();
         let caveats = caveats.map(|caveat| format!("note: {caveat}"));
-        let lines = self.counted().into_iter().chain(self.timed());
-        lines.chain(caveats).collect::<Vec<_>>().join("\n")
+        let verdict = self.doubts().into_iter();
+        let verdict = verdict.map(|doubt| format!("verdict       ? inconclusive: {doubt}"));
+        let lines = self.counted().into_iter().chain(verdict);
+        let lines = lines.chain(self.timed()).chain(caveats);
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     /// How many requests ended how.
@@ -123,7 +136,7 @@ impl<'a> Outcome<'a> {
         lines.extend(self.availability().map(|proportion| {
             let interval = proportion.wilson(LEVEL);
             let shares = [proportion.estimate(), interval.low, interval.high];
-            let [share, low, high] = shares.map(|share| format!("{:.3} %", share.get() * 100.0));
+            let [share, low, high] = shares.map(|share| percent(share.get()));
             format!("availability  {share}  ({LEVEL}: {low} to {high})")
         }));
         lines
@@ -173,6 +186,7 @@ impl<'a> Outcome<'a> {
             "latency_answered": as_json(&self.answered),
             "interrupted": self.measured.interrupted,
             "slowest_ms": self.measured.latencies.last().copied().map(in_ms),
+            "inconclusive": self.doubts(),
             "caveats": self.caveats(),
         })
     }

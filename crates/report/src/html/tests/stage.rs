@@ -70,6 +70,7 @@ pub fn scenario(name: &str, title: &str) -> ScenarioResult {
         bounds: Vec::new(),
         repeats: Vec::new(),
         fix: None,
+        own_caveat: None,
         judgement: Judgement::from(Verdict::Holds),
     }
 }
@@ -97,6 +98,7 @@ pub fn run() -> RunResult {
         load_s: 5.0,
         generator: Generator {
             counts,
+            unexpected: BTreeMap::new(),
             gave_up: 7,
             late: 3,
             worst_lateness_ms: 61.5,
