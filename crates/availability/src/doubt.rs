@@ -6,7 +6,8 @@ use std::fmt;
 
 /// A reason not to judge a run, with what would remove it.
 ///
-/// The code that measures decides when the last four apply; this crate only writes them down.
+/// The code that measures decides when the last four apply, and [`NotPredicted`](Self::NotPredicted);
+/// this crate only writes them down.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "doubt", rename_all = "snake_case")]
 pub enum Doubt {
@@ -17,6 +18,8 @@ pub enum Doubt {
         /// How many would be enough; none if no number is.
         enough: Option<u64>,
     },
+    /// Nothing is predicted, so there is nothing to compare the run with.
+    NotPredicted,
     /// The interval of a measurement lies across a bound.
     AcrossBound {
         /// How many requests it is from.
@@ -71,6 +74,7 @@ impl fmt::Display for Doubt {
                     "{requests} requests can't tell, and no number can: the measurement lies on the bound"
                 )
             }
+            Self::NotPredicted => f.write_str("nothing is predicted of this scenario"),
             Self::AcrossBound { requests } => {
                 write!(
                     f,

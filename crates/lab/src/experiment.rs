@@ -247,10 +247,10 @@ fn look(plan: &Plan, prediction: &Prediction, run: &RunResult) -> Look {
             Some(interval) => within_bounds(&bounds, &interval, seen.trials()),
             None => against_bounds(&bounds, seen),
         }),
-        Expected::Predicted => {
-            let value = nearest_predicted(plan, prediction, run, seen);
-            against_prediction(value, expectation.distance, seen)
-        }
+        Expected::Predicted => match nearest_predicted(plan, prediction, run, seen) {
+            Some(value) => against_prediction(value, expectation.distance, seen),
+            None => Look::Judged(nothing_predicted()),
+        },
     }
 }
 
@@ -258,29 +258,32 @@ fn second_look(plan: &Plan, prediction: &Prediction, miss: Miss, rerun: &RunResu
     let Some(seen) = rerun.availability() else {
         return nothing_measured();
     };
-    let value = nearest_predicted(plan, prediction, rerun, seen);
+    let Some(value) = nearest_predicted(plan, prediction, rerun, seen) else {
+        return nothing_predicted();
+    };
     let doubt = too_few(value, plan.expectation().distance, seen.trials());
     Judgement::from(miss.against(value).judge(seen)).doubted(doubt)
 }
 
 /// The predicted availability of `run`; of a range, the value that is nearest to what was seen.
+/// None where nothing is predicted.
 pub(crate) fn nearest_predicted(
     plan: &Plan,
     prediction: &Prediction,
     run: &RunResult,
     seen: Proportion,
-) -> Probability {
+) -> Option<Probability> {
+    let value = prediction.value()?;
     if let Some(given) = &run.given {
-        return played_range(plan, given).nearest(seen.estimate());
+        return Some(played_range(plan, given).nearest(seen.estimate()));
     }
-    let value = prediction.availability;
     let range = match prediction.class {
-        Class::Exact => return value,
+        Class::Exact | Class::NotPredicted => return Some(value),
         // Near is as near as matters.
         Class::Approximate => Bounds::around(value, plan.expectation().distance),
         Class::Bound => prediction.range.unwrap_or(Bounds::at_most(value)),
     };
-    range.nearest(seen.estimate())
+    Some(range.nearest(seen.estimate()))
 }
 
 /// What agrees with a run that was played: its interval; of a closed model, whose workers ask
@@ -306,6 +309,10 @@ fn against_prediction(prediction: Probability, distance: Probability, seen: Prop
             Look::Judged(holds.doubted(doubt))
         }
     }
+}
+
+fn nothing_predicted() -> Judgement {
+    Judgement::from(Verdict::Inconclusive).doubted([Doubt::NotPredicted])
 }
 
 fn nothing_measured() -> Judgement {
