@@ -25,24 +25,53 @@ pub const BATCHES: usize = 20;
 ///
 /// It is never shorter than that of independent requests.
 pub fn wilson(batches: &[Proportion], level: Confidence) -> Option<Interval> {
-    let (successes, trials) = batches.iter().fold((0, 0), |(successes, trials), batch| {
-        (successes + batch.successes(), trials + batch.trials())
-    });
-    let all = Proportion::new(successes, trials).ok()?;
+    let all = together(batches)?;
+    let worth = worth(batches, level)?;
+    Some(interval::wilson_of(all.estimate().get(), worth, level))
+}
+
+/// How many independent requests the requests of all `batches` are worth in an interval at
+/// `level`: from 1 to their number. None from fewer than two batches, or if one is empty.
+pub fn worth(batches: &[Proportion], level: Confidence) -> Option<f64> {
+    let all = together(batches)?;
     let variance = variance(batches, all)?;
     let p = all.estimate().get();
     let independent = p * (1.0 - p) * batches.len() as f64 / variance;
-    let degrees = batches.len() as f64 - 1.0;
-    let student = StudentsT::new(0.0, 1.0, degrees).ok()?;
-    let t = student.inverse_cdf(1.0 - level.tail());
+    let t = student(batches.len(), level)?;
     let worth = independent * (level.two_sided_z() / t).powi(2);
     // Batches without any difference, or alike by chance, prove no more than all requests do.
-    let worth = if worth.is_finite() {
-        worth.min(trials as f64)
+    let trials = all.trials() as f64;
+    Some(if worth.is_finite() {
+        worth.clamp(1.0, trials)
     } else {
-        trials as f64
-    };
-    Some(interval::wilson_of(p, worth.max(1.0), level))
+        trials
+    })
+}
+
+/// Half the width of the interval of a mean, such as attempts per request, from the sums and the
+/// numbers of batches in the order of time; none from fewer than two batches, or from nothing.
+pub fn half_width(batches: &[(f64, f64)], level: Confidence) -> Option<f64> {
+    let sum: f64 = batches.iter().map(|(sum, _)| sum).sum();
+    let number: f64 = batches.iter().map(|(_, number)| number).sum();
+    let count = batches.len() as f64;
+    let t = student(batches.len(), level)?;
+    let apart = |(part, of): &(f64, f64)| (part - sum / number * of).powi(2);
+    let squares: f64 = batches.iter().map(apart).sum();
+    let error = (squares * count / (count - 1.0)).sqrt() / number;
+    Some(t * error).filter(|half| half.is_finite())
+}
+
+/// Student's quantile for an interval from so many batches.
+fn student(batches: usize, level: Confidence) -> Option<f64> {
+    let student = StudentsT::new(0.0, 1.0, batches as f64 - 1.0).ok()?;
+    Some(student.inverse_cdf(1.0 - level.tail()))
+}
+
+fn together(batches: &[Proportion]) -> Option<Proportion> {
+    let (successes, trials) = batches.iter().fold((0, 0), |(successes, trials), batch| {
+        (successes + batch.successes(), trials + batch.trials())
+    });
+    Proportion::new(successes, trials).ok()
 }
 
 /// The variance of the shares of the batches around that of all.
@@ -78,6 +107,19 @@ mod tests {
         let width = |all: &[Proportion]| wilson(all, Confidence::P99).unwrap().width();
         assert!((width(&even) - plain(&even)).abs() < 1e-12);
         assert!(width(&clustered) > 2.0 * plain(&clustered));
+    }
+
+    #[test]
+    fn a_mean_of_batches_that_differ_has_the_interval_of_student() {
+        // 12, 10, 8 and 10 per request: the deviation is √(8/3), of 4 batches and t = 5.841.
+        let batches = [(120.0, 10.0), (100.0, 10.0), (80.0, 10.0), (100.0, 10.0)];
+        let half = half_width(&batches, Confidence::P99).unwrap();
+        assert!(
+            (half - 5.841 * (8.0_f64 / 3.0).sqrt() / 2.0).abs() < 1e-3,
+            "{half}"
+        );
+        assert_eq!(half_width(&batches[..1], Confidence::P99), None);
+        assert_eq!(half_width(&[(0.0, 0.0); 3], Confidence::P99), None);
     }
 
     #[test]

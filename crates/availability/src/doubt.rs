@@ -6,7 +6,8 @@ use std::fmt;
 
 /// A reason not to judge a run, with what would remove it.
 ///
-/// The code that measures decides when those about the load, the host and the spans apply; this crate only writes them down.
+/// The code that measures decides when those apply that are about the load, the host, the spans
+/// and what was predicted; this crate only writes them down.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "doubt", rename_all = "snake_case")]
 pub enum Doubt {
@@ -17,6 +18,8 @@ pub enum Doubt {
         /// How many would be enough; none if no number is.
         enough: Option<u64>,
     },
+    /// Nothing is predicted, so there is nothing to compare the run with.
+    NotPredicted,
     /// The interval of a measurement lies across a bound.
     AcrossBound {
         /// How many requests it is from.
@@ -83,6 +86,7 @@ impl fmt::Display for Doubt {
                     "{requests} requests can't tell, and no number can: the measurement lies on the bound"
                 )
             }
+            Self::NotPredicted => f.write_str("nothing is predicted of this scenario"),
             Self::AcrossBound { requests } => {
                 write!(
                     f,

@@ -136,7 +136,7 @@ impl Drive<'_> {
     }
 
     /// Sends the load, and renews the users' tokens meanwhile.
-    async fn load(&self, target: Target, begin: Begin) -> Generator {
+    async fn load(&self, target: Target, begin: AnchoredClock) -> Generator {
         let (tokens, edge, patience) =
             (target.tokens.clone(), target.edge.clone(), target.patience);
         let login = async |user: usize, number: u64| {

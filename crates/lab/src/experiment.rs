@@ -253,8 +253,10 @@ fn look(plan: &Plan, prediction: &Prediction, run: &RunResult) -> Look {
             if let Some(doubt) = vacuous_prediction(plan, prediction, run) {
                 return Look::Judged(Judgement::from(Verdict::Holds).doubted([doubt]));
             }
-            let value = nearest_predicted(plan, prediction, run, seen);
-            against_prediction(value, expectation.distance, seen)
+            match nearest_predicted(plan, prediction, run, seen) {
+                Some(value) => against_prediction(value, expectation.distance, seen),
+                None => Look::Judged(nothing_predicted()),
+            }
         }
     }
 }
@@ -263,7 +265,9 @@ fn second_look(plan: &Plan, prediction: &Prediction, miss: Miss, rerun: &RunResu
     let Some(seen) = rerun.availability() else {
         return nothing_measured();
     };
-    let value = nearest_predicted(plan, prediction, rerun, seen);
+    let Some(value) = nearest_predicted(plan, prediction, rerun, seen) else {
+        return nothing_predicted();
+    };
     let doubts = too_few(value, plan.expectation().distance, seen.trials())
         .into_iter()
         .chain(vacuous_prediction(plan, prediction, rerun));
@@ -271,26 +275,26 @@ fn second_look(plan: &Plan, prediction: &Prediction, miss: Miss, rerun: &RunResu
 }
 
 /// The predicted availability of `run`; of a range, the value that is nearest to what was seen.
+/// None where nothing is predicted.
 pub(crate) fn nearest_predicted(
     plan: &Plan,
     prediction: &Prediction,
     run: &RunResult,
     seen: Proportion,
-) -> Probability {
+) -> Option<Probability> {
+    let value = prediction.value()?;
     if let Some(given) = &run.given {
-        return played_range(plan, given).nearest(seen.estimate());
+        return Some(played_range(plan, given).nearest(seen.estimate()));
     }
-    match predicted_range(plan, prediction) {
-        Some(range) => range.nearest(seen.estimate()),
-        None => prediction.availability,
-    }
+    let range = predicted_range(plan, prediction);
+    Some(range.map_or(value, |range| range.nearest(seen.estimate())))
 }
 
 /// What agrees with a prediction that is not exact.
 fn predicted_range(plan: &Plan, prediction: &Prediction) -> Option<Bounds> {
-    let value = prediction.availability;
+    let value = prediction.value()?;
     match prediction.class {
-        Class::Exact => None,
+        Class::Exact | Class::NotPredicted => None,
         // Near is as near as matters.
         Class::Approximate => Some(Bounds::around(value, plan.expectation().distance)),
         Class::Bound => Some(prediction.range.unwrap_or(Bounds::at_most(value))),
@@ -333,6 +337,10 @@ fn against_prediction(prediction: Probability, distance: Probability, seen: Prop
             Look::Judged(holds.doubted(doubt))
         }
     }
+}
+
+fn nothing_predicted() -> Judgement {
+    Judgement::from(Verdict::Inconclusive).doubted([Doubt::NotPredicted])
 }
 
 fn nothing_measured() -> Judgement {

@@ -50,7 +50,8 @@ pub async fn check(
         return Ok((after, None));
     };
     let is_sound = |run: &RunResult| run.doubts.is_empty();
-    let agrees = if !is_sound(first) || !is_sound(second) {
+    let unknown = report::why_no_gain(&before.plan);
+    let agrees = if unknown.is_some() || !is_sound(first) || !is_sound(second) {
         None
     } else if first_look.miss.is_none() {
         Some(true)
@@ -64,11 +65,11 @@ pub async fn check(
     };
     let check = FixCheck {
         hop: hop.to_owned(),
-        promised: first_look.promised,
+        promised: unknown.is_none().then_some(first_look.promised),
         measured: first_look.measured,
-        differs: first_look.miss.is_some(),
+        differs: unknown.is_none() && first_look.miss.is_some(),
         agrees,
-        caveat: report::gain_caveat(&before.plan),
+        caveat: unknown.or_else(|| report::gain_caveat(&before.plan)),
     };
     Ok((after, Some(check)))
 }

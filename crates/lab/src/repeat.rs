@@ -53,7 +53,8 @@ fn in_short(plan: &Plan, prediction: &Prediction, run: RunResult) -> Option<Repe
         seed: run.seed,
         answered,
         expected,
-        holds: answered.clopper_pearson(Confidence::P99).contains(expected),
+        holds: expected
+            .map(|expected| answered.clopper_pearson(Confidence::P99).contains(expected)),
         doubts: run
             .doubts
             .into_iter()

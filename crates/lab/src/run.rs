@@ -288,6 +288,7 @@ async fn conclude(
         requests: Requests::Prefix(prefix),
         expected_services: plan.services().iter().map(ToString::to_string).collect(),
         stretches: timeline::stretches(plan, &switches, load_s),
+        affect_each_other: plan.requests_affect_each_other(),
     };
     let spans_file = file.clone();
     let (keep, start) = (plan.sample(), timeline::begin(&switches));

@@ -36,9 +36,12 @@ const HEADER: [&str; 20] = [
 pub fn lines(results: &Results) -> String {
     let mut text = line(HEADER.map(str::to_owned));
     for result in &results.scenarios {
-        let run = result.shown();
-        for hop in run.iter().flat_map(|run| &run.analysis.hops) {
-            text.extend(run.map(|run| line(cells(result, run, hop))));
+        let Some(run) = result.shown() else {
+            continue;
+        };
+        let stairs = facts::predicted_stairs(&result.prediction, &run.analysis.hops);
+        for hop in run.analysis.hops.iter().zip(stairs) {
+            text += &line(cells(result, run, hop));
         }
     }
     text
@@ -75,7 +78,7 @@ fn scaled(scaling: &Scaling, point: &Replicas) -> [String; 10] {
         scaling.scenario.clone(),
         scaling.service.to_string(),
         point.replicas.to_string(),
-        number(Some(point.predicted_per_s)),
+        number(point.predicted_per_s),
         number(seen.map(|seen| seen.per_s)),
         number(seen.map(|seen| seen.low_per_s)),
         number(seen.map(|seen| seen.high_per_s)),
@@ -85,17 +88,15 @@ fn scaled(scaling: &Scaling, point: &Replicas) -> [String; 10] {
     ]
 }
 
-fn cells(result: &ScenarioResult, run: &RunResult, hop: &HopAnalysis) -> [String; 20] {
+fn cells(
+    result: &ScenarioResult,
+    run: &RunResult,
+    (hop, predicted): (&HopAnalysis, Option<f64>),
+) -> [String; 20] {
     let interval =
         |ratio: Ratio| shown_interval(ratio).map(|seen| (seen.low.get(), seen.high.get()));
     let (call, down) = (interval(hop.effective), interval(hop.cumulative));
     let prediction = &result.prediction;
-    let predicted = prediction
-        .hops
-        .iter()
-        .find(|predicted| *predicted.service == *hop.hop);
-    let is_predicted = facts::hops_are_predicted(result);
-    let predicted = predicted.filter(|_| is_predicted);
     let (load, half) = facts::load(hop, run).unzip();
     [
         result.name.clone(),
@@ -114,10 +115,10 @@ fn cells(result: &ScenarioResult, run: &RunResult, hop: &HopAnalysis) -> [String
         number(hop.cumulative.value()),
         number(down.map(|(low, _)| low)),
         number(down.map(|(_, high)| high)),
-        number(predicted.map(|predicted| predicted.cumulative.get())),
+        number(predicted),
         number(load),
         number(half.flatten()),
-        number(facts::predicted_load(prediction, &hop.hop).filter(|_| is_predicted)),
+        number(facts::predicted_load(prediction, &hop.hop)),
     ]
 }
 

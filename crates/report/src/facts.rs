@@ -1,12 +1,12 @@
 //! What is told of results, however it is shown.
 
 use crate::{
-    results::{Generator, RunResult, ScenarioResult, proportion},
+    results::{Generator, RunResult, ScenarioResult, proportion, shown_interval},
     words::played,
 };
 use availability::{Confidence, Interval, Probability, Proportion, batches};
 use faults::When;
-use scenario::{Load, Model, Phase, Plan, Prediction};
+use scenario::{Load, Phase, Plan, Prediction};
 use std::time::Duration;
 use traces::{HopAnalysis, Ratio, analysis::Stretch};
 
@@ -65,31 +65,122 @@ pub(crate) fn is_curve(result: &ScenarioResult) -> bool {
     deep && !result.tries_again() && !result.plan.depends_on_time()
 }
 
-/// Whether each hop has a prediction of its own. Where outages meet retries, breakers or
-/// workers who wait, only the whole is played.
-pub(crate) fn hops_are_predicted(result: &ScenarioResult) -> bool {
-    let closed = result.plan.load().model != Model::Open;
-    !(result.plan.depends_on_time() && (closed || result.tries_again()))
-}
-
-/// What was predicted of the run that is shown: of that run alone, if it was played.
-pub(crate) fn predicted(result: &ScenarioResult) -> Probability {
+/// What was predicted of the run that is shown: of that run alone, if it was simulated. None
+/// where nothing is predicted.
+pub(crate) fn predicted(result: &ScenarioResult) -> Option<Probability> {
     let given = result.shown().and_then(|run| run.given);
-    given.map_or(result.prediction.availability, |given| played(&given))
+    let value = result.prediction.value()?;
+    Some(given.map_or(value, |given| played(&given)))
 }
 
-/// Attempts per request, and the half-width of their 99 % interval (the central limit
-/// theorem, over requests).
+/// The predicted staircase over the `hops`, which stand in the order of the run: the share of
+/// requests that is lost at none of those so far. A service that is called twice loses in its one
+/// step what it loses in both calls. None where that is not predicted.
+pub(crate) fn predicted_stairs(prediction: &Prediction, hops: &[HopAnalysis]) -> Vec<Option<f64>> {
+    let names: Vec<&str> = hops.iter().map(|hop| hop.hop.as_str()).collect();
+    stairs_over(prediction, &names)
+}
+
+fn stairs_over(prediction: &Prediction, all: &[&str]) -> Vec<Option<f64>> {
+    let losses = predicted_losses(prediction);
+    let step = |nth: usize| {
+        let seen = &all[..=nth];
+        let mut kept = prediction.value().map(|_| 1.0)?;
+        for loss in &losses {
+            let here = loss.services.iter().filter(|name| seen.contains(name));
+            let present = loss.services.iter().filter(|name| all.contains(name));
+            match (here.count(), present.count()) {
+                (0, _) => {}
+                (here, present) if here == present => kept -= loss.share,
+                _ => return None,
+            }
+        }
+        Some(kept.clamp(0.0, 1.0))
+    };
+    (0..all.len()).map(step).collect()
+}
+
+/// What one visit loses, or several whose order is not known.
+struct PredictedLoss<'a> {
+    services: Vec<&'a str>,
+    share: f64,
+}
+
+fn predicted_losses(prediction: &Prediction) -> Vec<PredictedLoss<'_>> {
+    let (mut losses, mut services, mut before) = (Vec::new(), Vec::new(), 1.0);
+    for hop in &prediction.hops {
+        if !services.contains(&&*hop.service) {
+            services.push(&*hop.service);
+        }
+        if let Some(kept) = hop.cumulative {
+            let share = before - kept.get();
+            before = kept.get();
+            let services = std::mem::take(&mut services);
+            losses.push(PredictedLoss { services, share });
+        }
+    }
+    losses
+}
+
+/// Attempts per request, and the half-width of their 99 % interval: by the central limit theorem
+/// over requests, or by batch means where that is wider because requests affect each other.
 pub fn load(hop: &HopAnalysis, run: &RunResult) -> Option<(f64, Option<f64>)> {
     let requests = run.analysis.root.outcomes.offered as f64;
     let half = hop
         .load_deviation
         .map(|deviation| Confidence::P99.two_sided_z() * deviation / requests.sqrt());
+    let half = half.map(|half| clustered_half(hop, run).map_or(half, |wide| wide.max(half)));
     Some((hop.load_amplification?, half))
 }
 
-/// Attempts per request at the hop `name`, as predicted: those of all its visits.
+/// The same half-width by batch means, where a breaker or an outage made attempts of different
+/// requests depend on each other.
+fn clustered_half(hop: &HopAnalysis, run: &RunResult) -> Option<f64> {
+    if run.timeline.transitions.is_empty() && run.schedule.is_empty() {
+        return None;
+    }
+    let attempts = |slice: &Stretch| slice.hops.get(&hop.hop).map_or(0, |hop| hop.attempts);
+    let batch = |slices: &[Stretch]| {
+        let attempts: u64 = slices.iter().map(attempts).sum();
+        let requests: u64 = slices.iter().map(|slice| slice.requests.offered).sum();
+        (attempts as f64, requests as f64)
+    };
+    let each: Vec<_> = in_batches(run).map(batch).collect();
+    batches::half_width(&each, Confidence::P99)
+}
+
+/// The slices of a run in the batches that batch means need.
+fn in_batches(run: &RunResult) -> impl Iterator<Item = &[Stretch]> {
+    let slices = &run.timeline.slices;
+    slices.chunks(slices.len().div_ceil(batches::BATCHES).max(1))
+}
+
+/// The interval of what was measured. Where requests affect each other it is by batch means. The
+/// times of outages are another matter: this run's own are known, and [`long_run`] says what it
+/// tells of others.
+pub(crate) fn measured_interval(plan: &Plan, run: &RunResult) -> Option<Interval> {
+    let independent = shown_interval(run.analysis.root.outcomes.availability())?;
+    let is_clustered = plan.requests_affect_each_other() && !plan.depends_on_time();
+    let batched = is_clustered.then(|| batch_means(run)).flatten();
+    Some(batched.unwrap_or(independent))
+}
+
+fn batch_means(run: &RunResult) -> Option<Interval> {
+    let batch = |slices: &[Stretch]| {
+        let shares = slices.iter().map(|slice| slice.requests.availability());
+        let (answered, offered) = shares.fold((0, 0), |(answered, offered), share| {
+            (answered + share.successes(), offered + share.trials())
+        });
+        Proportion::new(answered, offered).ok()
+    };
+    let batches: Vec<_> = in_batches(run).filter_map(batch).collect();
+    batches::wilson(&batches, Confidence::P99)
+}
+
+/// Attempts per request at the hop `name`, as predicted: those of all its visits. None where
+/// nothing is predicted.
 pub(crate) fn predicted_load(prediction: &Prediction, name: &str) -> Option<f64> {
+    prediction.value()?;
     let visits = || prediction.hops.iter().filter(|hop| &*hop.service == name);
     visits().next()?;
     Some(visits().map(|hop| hop.load).sum())
@@ -106,15 +197,7 @@ pub fn long_run(plan: &Plan, run: &RunResult) -> Option<Interval> {
     if outages < LEAST_OUTAGES || seconds < LEAST_BATCH * down.as_secs_f64() {
         return None;
     }
-    let batch = |slices: &[Stretch]| {
-        let shares = slices.iter().map(|slice| slice.requests.availability());
-        let (answered, offered) = shares.fold((0, 0), |(answered, offered), share| {
-            (answered + share.successes(), offered + share.trials())
-        });
-        Proportion::new(answered, offered).ok()
-    };
-    let batches: Vec<_> = slices.chunks(length).filter_map(batch).collect();
-    batches::wilson(&batches, Confidence::P99)
+    batch_means(run)
 }
 
 /// Fewer outages say nothing about how they vary.
@@ -182,4 +265,54 @@ pub(crate) fn depths<'a>(prediction: &'a Prediction, run: &RunResult) -> Vec<See
 /// Requests that the client gave up on are known to have taken at least its patience.
 pub(crate) fn is_censored(generator: &Generator) -> bool {
     generator.gave_up > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stairs_over;
+    use scenario::{Prediction, parse, predict};
+
+    fn of(services: &str, faults: &str) -> Prediction {
+        let text = format!("title = \"t\"\n[load]\nrate = 10\nrequests = 100\n{services}{faults}");
+        predict(&parse("t", &text).unwrap_or_else(|errors| panic!("{errors}")))
+    }
+
+    fn fails(on: &str, probability: f64, rest: &str) -> String {
+        format!(
+            "[faults.{on}]\nkind = \"error\"\non = [\"{on}\"]\nprobability = {probability}\n{rest}"
+        )
+    }
+
+    fn rounded(stairs: &[Option<f64>]) -> Vec<Option<f64>> {
+        let round = |share: f64| (share * 1e9).round() / 1e9;
+        stairs.iter().map(|step| step.map(round)).collect()
+    }
+
+    #[test]
+    fn a_service_that_is_called_twice_has_one_step_of_the_staircase_with_both_losses() {
+        let diamond = "[service.a]\ncalls = [\"b\", \"c\"]\nsoft = [\"b\"]\n[service.b]\n\
+                       calls = [\"d\"]\n[service.c]\ncalls = [\"d\"]\n[service.d]\n";
+        let faults = fails("d", 0.2, "scope = \"request\"\n") + &fails("c", 0.2, "");
+        let prediction = of(diamond, &faults);
+        let in_order = |hops: &[&str]| rounded(&stairs_over(&prediction, hops));
+        // c loses 20 %, and d a fifth of the rest.
+        let expected = [1.0, 1.0, 0.84, 0.64].map(Some);
+        assert_eq!(in_order(&["a", "b", "d", "c"]), expected);
+        let expected = [1.0, 1.0, 0.8, 0.64].map(Some);
+        assert_eq!(in_order(&["a", "b", "c", "d"]), expected);
+    }
+
+    #[test]
+    fn of_calls_at_once_that_may_all_fail_no_single_step_is_predicted() {
+        let both = "[service.a]\ncalls = [\"b\", \"c\"]\norder = \"parallel\"\n\
+                    [service.b]\n[service.c]\n";
+        let prediction = of(both, &(fails("b", 0.2, "") + &fails("c", 0.3, "")));
+        for hops in [["a", "b", "c"], ["a", "c", "b"]] {
+            let stairs = rounded(&stairs_over(&prediction, &hops));
+            assert_eq!(stairs, [Some(1.0), None, Some(0.56)]);
+        }
+        let one = of(both, &fails("b", 0.2, ""));
+        let stairs = rounded(&stairs_over(&one, &["a", "b", "c"]));
+        assert_eq!(stairs, [1.0, 0.8, 0.8].map(Some));
+    }
 }

@@ -17,19 +17,48 @@ pub(crate) struct Loss<'a> {
     pub(crate) hop: &'a HopAnalysis,
     /// Its part of everything that was lost.
     pub(crate) share: f64,
-    /// The gain.
-    pub(crate) gain: Gain,
+    /// The gain; none where the plan allows no estimate.
+    pub(crate) gain: Option<Gain>,
 }
 
 /// The losses of all hops, in the order in which requests reach them; none if nothing was lost.
-pub(crate) fn losses(run: &RunResult, level: Confidence) -> Vec<Loss<'_>> {
+pub(crate) fn losses<'a>(plan: &Plan, run: &'a RunResult, level: Confidence) -> Vec<Loss<'a>> {
     let lost = run.analysis.root.outcomes.failed.total;
-    let losses = fates(run).into_iter().filter_map(|(hop, fates)| {
-        let gain = gain(&fates, level).ok()?;
+    let is_estimated = why_no_gain(plan).is_none();
+    let losses = fates(run).into_iter().map(|(hop, fates)| {
+        let gain = gain(&fates, level).ok();
         let share = hop.lost_here as f64 / lost as f64;
-        Some(Loss { hop, share, gain })
+        Loss {
+            hop,
+            share,
+            gain: gain.filter(|_| is_estimated),
+        }
     });
     losses.collect()
+}
+
+/// Why no gain can be estimated from one run of `plan`, in one sentence; none where it can.
+///
+/// The estimate takes what a hop lost for requests that would have gone on to the hops after it.
+/// Of calls at once, and of two calls of one service, there is no such order; and a fault that
+/// services share takes the others down with it.
+pub fn why_no_gain(plan: &Plan) -> Option<String> {
+    let calls = calls_in_parallel(plan).then(|| "parallel calls".to_owned());
+    let mut twice = visited_twice(plan).map(|service| format!("two calls of {service}"));
+    let shared = || services_share(plan).then(|| "a fault that services share".to_owned());
+    let reason = calls.or_else(|| twice.next()).or_else(shared)?;
+    Some(format!(
+        "one run does not tell, because the scenario has {reason}"
+    ))
+}
+
+fn services_share(plan: &Plan) -> bool {
+    let faults = plan.phases().iter().flat_map(|phase| &phase.faults);
+    let mut shared = faults.filter(|planned| planned.fault.shared.is_some());
+    shared.any(|planned| {
+        let services = planned.on.iter().map(|place| &place.service);
+        services.collect::<BTreeSet<_>>().len() > 1
+    })
 }
 
 /// All requests by where they ended, as seen from the hop `name`; none if there is no such
@@ -214,6 +243,36 @@ mod tests {
             caveat.starts_with("own: of the attempts that were made; circuit breakers choose"),
             "{caveat}"
         );
+    }
+
+    #[test]
+    fn where_hops_have_no_order_or_fall_together_no_gain_is_estimated() {
+        let head = "version = 1\ntitle = \"t\"\n[load]\nrate = 10\nrequests = 100\n";
+        let reason = |text: &str| {
+            let plan = scenario::parse("t.toml", &format!("{head}{text}"));
+            why_no_gain(&plan.unwrap_or_else(|errors| panic!("{errors}")))
+        };
+        assert_eq!(reason(&format!("{SERIES}{ERROR}on = [\"b\"]\n")), None);
+        let shared = |on: &str| {
+            format!("{SERIES}{ERROR}on = [{on}]\nscope = \"request\"\nshared = \"zone\"\n")
+        };
+        assert_eq!(reason(&shared("\"b\"")), None);
+        let twice = "[service.a]\ncalls = [\"b\", \"b\"]\n[service.b]\n";
+        let parallel = SERIES.replacen('\n', "\norder = \"parallel\"\n", 2);
+        for (text, expected) in [
+            (
+                shared("\"b\", \"c\"").as_str(),
+                "a fault that services share",
+            ),
+            (twice, "two calls of b"),
+            (
+                &parallel.replacen("order = \"parallel\"\n", "", 1),
+                "parallel calls",
+            ),
+        ] {
+            let reason = reason(text).unwrap_or_else(|| panic!("no reason: {expected}"));
+            assert!(reason.ends_with(expected), "{reason}");
+        }
     }
 
     #[test]

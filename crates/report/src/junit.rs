@@ -94,7 +94,10 @@ fn disagreement(line: &Line) -> String {
 
 /// What was measured, beside what was predicted.
 fn measured(result: &ScenarioResult) -> String {
-    let expected_of_run = words::probability(predicted(result));
+    let expected_of_run = predicted(result).map_or_else(
+        || words::expected(&result.prediction),
+        |value| format!("predicted {}", words::probability(value)),
+    );
     let seen = |run: &RunResult| {
         let availability = run.analysis.root.outcomes.availability();
         let (value, interval) = (availability.value()?, shown_interval(availability)?);
@@ -104,7 +107,7 @@ fn measured(result: &ScenarioResult) -> String {
     let runs = result.shown().and_then(seen);
     let others = result.others().map(words::other_run);
     let bounds = result.bounds.iter().map(expected::told);
-    let all = std::iter::once(format!("predicted {expected_of_run}"));
+    let all = std::iter::once(expected_of_run);
     let promise = result.fix.as_ref().map(words::promise);
     let told: Vec<_> = all
         .chain(runs)

@@ -29,6 +29,6 @@ pub mod terminal;
 mod words;
 
 pub use facts::{load as load_per_request, long_run};
-pub use gain::{fates_of, gain_caveat, own_caveat};
+pub use gain::{fates_of, gain_caveat, own_caveat, why_no_gain};
 pub use results::Results;
 pub use words::size as size_in_words;

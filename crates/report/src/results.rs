@@ -133,10 +133,10 @@ pub struct Repeat {
     pub seed: u64,
     /// Requests answered, of those offered.
     pub answered: Proportion,
-    /// What was predicted of it.
-    pub expected: Probability,
+    /// What was predicted of it; none where nothing is.
+    pub expected: Option<Probability>,
     /// Whether that lies in its 99 % interval.
-    pub holds: bool,
+    pub holds: Option<bool>,
     /// What speaks against judging it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub doubts: Vec<Doubt>,
@@ -149,17 +149,18 @@ pub struct Repeat {
 pub struct FixCheck {
     /// The hop.
     pub hop: String,
-    /// What users would gain, from the spans of the run with its failures.
-    pub promised: Gain,
+    /// What users would gain, from the spans of the run with its failures; none where the
+    /// scenario allows no such estimate.
+    pub promised: Option<Gain>,
     /// What they gained in a run without them.
     pub measured: Difference,
     /// Whether the two differ by more than chance explains at 99 %.
     pub differs: bool,
     /// Whether the promise was kept: the two do not differ, or else two more runs with a fresh
     /// seed do not differ at 99.9 %, or on the other side. None where this machine was too busy
-    /// in one of the runs.
+    /// in one of the runs, or where there is no promise.
     pub agrees: Option<bool>,
-    /// Why the promise may be wrong; none where the scenario meets all that it assumes.
+    /// Why the promise may be wrong, or why there is none; none where the scenario meets all that it assumes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub caveat: Option<String>,
 }

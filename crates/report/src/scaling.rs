@@ -37,7 +37,7 @@ pub struct Replicas {
     /// How many.
     pub replicas: u32,
     /// What was predicted, in requests per second.
-    pub predicted_per_s: f64,
+    pub predicted_per_s: Option<f64>,
     /// What was measured; none if nothing was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub measured: Option<Throughput>,
@@ -98,7 +98,7 @@ fn replicas(result: &ScenarioResult, service: &str) -> Replicas {
     });
     Replicas {
         replicas: result.plan.topology().replicas(service),
-        predicted_per_s: predicted.unwrap_or_default(),
+        predicted_per_s: predicted,
         measured: measured(result),
     }
 }
@@ -191,7 +191,7 @@ mod tests {
         };
         Replicas {
             replicas,
-            predicted_per_s: 100.0,
+            predicted_per_s: Some(100.0),
             measured: throughput(&requests, 2.0),
         }
     }

@@ -209,10 +209,15 @@ fn load(plan: &Plan) -> String {
 /// What was predicted, as far as it can be told.
 pub fn expected(prediction: &Prediction) -> String {
     let value = probability(prediction.availability);
+    if let Some(reason) = prediction.not_predicted {
+        return format!("not predicted: {reason}");
+    }
     match (prediction.class, &prediction.range) {
-        (Class::Exact, _) => value,
+        (Class::Exact | Class::NotPredicted, _) => value,
         (Class::Approximate, _) => match &prediction.played {
-            Some(played) => format!("about {value} ({}, 99 %, played)", interval(played)),
+            Some(simulated) => {
+                format!("about {value} ({}, 99 %, simulated)", interval(simulated))
+            }
             None => format!("about {value}"),
         },
         (Class::Bound, None) => format!("at most {value}"),
@@ -241,7 +246,7 @@ pub fn how_played(run: &RunResult, given: &GivenSchedule) -> String {
         format!("with its {}", counted(outages, "outage"))
     };
     let between = interval(&given.availability);
-    format!("predicted {what}: {requests} requests played before it ({between}, 99 %)")
+    format!("predicted {what}: {requests} requests simulated before it ({between}, 99 %)")
 }
 
 /// What a run with outages says of the long run.
@@ -273,12 +278,22 @@ pub fn sampled(sampled: &Sampled) -> Option<String> {
 pub fn promise(fix: &FixCheck) -> String {
     let measured = &fix.measured;
     let (low, high) = (difference(measured.low), difference(measured.high));
+    let gave = format!(
+        "a run without them gave {} ({low} to {high}, 99 %)",
+        difference(measured.value)
+    );
+    let Some(promised) = &fix.promised else {
+        return format!(
+            "what {} without failures would give is not predicted: {}; {gave}",
+            fix.hop,
+            fix.caveat.as_deref().unwrap_or_default()
+        );
+    };
     let mut text = format!(
-        "{} without failures would give {} ({}, 99 %); a run without them gave {} ({low} to {high}, 99 %): {}",
+        "{} without failures would give {} ({}, 99 %); {gave}: {}",
         fix.hop,
-        gained(fix.promised.value),
-        gained_between(&fix.promised),
-        difference(measured.value),
+        gained(promised.value),
+        gained_between(promised),
         agreement(fix),
     );
     if let Some(caveat) = &fix.caveat {
@@ -308,6 +323,7 @@ pub const fn class(class: Class) -> &'static str {
         Class::Exact => "exact",
         Class::Approximate => "approximate",
         Class::Bound => "range",
+        Class::NotPredicted => "not predicted",
     }
 }
 
@@ -355,6 +371,8 @@ const fn inside(class: Class) -> &'static str {
         Class::Exact => "the prediction lies in",
         Class::Approximate => "a value near enough to the prediction lies in",
         Class::Bound => "a part of the predicted range lies in",
+        // Then there is a doubt, which is the reason.
+        Class::NotPredicted => "",
     }
 }
 
@@ -518,11 +536,11 @@ mod tests {
     fn fix(agrees: Option<bool>, differs: bool) -> FixCheck {
         FixCheck {
             hop: "d".to_owned(),
-            promised: Gain {
+            promised: Some(Gain {
                 value: 0.1229,
                 low: 0.102,
                 high: 0.1466,
-            },
+            }),
             measured: Difference {
                 value: 0.162,
                 low: 0.1256,
@@ -555,6 +573,22 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_gain_that_is_not_predicted_is_never_said_to_agree() {
+        let unknown = FixCheck {
+            promised: None,
+            agrees: None,
+            caveat: Some("one run does not tell".to_owned()),
+            ..fix(None, false)
+        };
+        let text = promise(&unknown);
+        assert!(text.starts_with("what d without failures would give is not predicted: one run"));
+        assert!(
+            text.contains("a run without them gave +16.20") && !text.contains("agree"),
+            "{text}"
+        );
     }
 
     #[test]

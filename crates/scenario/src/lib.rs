@@ -4,8 +4,9 @@
 //! is expected. [`parse`] turns its text into a plan that can't be wrong, or into all its
 //! [`Errors`] at once: each with line, column, key, value and what is allowed. [`predict`]
 //! says what must come out before anything is measured, and [`warnings`] what about its
-//! limits and settings is probably not meant. Where no formula says it, the plan is played
-//! ([`simulate`]). What a scenario is to be compared with are its
+//! limits and settings is probably not meant. Where no formula says it, the plan is simulated
+//! ([`simulate`]); where that does not hold either, there is no prediction
+//! ([`NotPredicted`]). What a scenario is to be compared with are its
 //! [`Variant`]s: whole plans, with some of its tables replaced.
 //!
 //! ```
@@ -57,8 +58,8 @@ pub use plan::{
     Variant,
 };
 pub use predict::{
-    Class, Depth, HopPrediction, Limit, OutagePrediction, PhasePrediction, Prediction, Wait,
-    predict,
+    Class, Depth, HopPrediction, Limit, NotPredicted, OutagePrediction, PhasePrediction,
+    Prediction, Wait, predict,
 };
 pub use setting::{Setting, SettingKind, policy_from, policy_settings};
 pub use size::{Asked, Size, sizes};

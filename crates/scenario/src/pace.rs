@@ -10,12 +10,19 @@ impl Plan {
     /// time or requests at once, and not requests alone. Phases, outages, restarts, breakers,
     /// budgets, limits, slots, caches and heartbeats do.
     pub fn depends_on_rate(&self) -> bool {
-        let mut faults = self.phases.iter().flat_map(|phase| &phase.faults);
         self.load().model != Model::Open
             || self.phases.len() > 1
             || self.restart.is_some()
             || self.scale.is_some()
-            || faults.any(|planned| planned.fault.when != When::Always)
+            || self.requests_affect_each_other()
+    }
+
+    /// Whether what becomes of one request can change what becomes of the next: by slots, limits,
+    /// breakers, budgets, caches and heartbeats, or as both meet the same outage. Requests are
+    /// then no independent samples.
+    pub fn requests_affect_each_other(&self) -> bool {
+        let mut faults = self.phases.iter().flat_map(|phase| &phase.faults);
+        faults.any(|planned| planned.fault.when != When::Always)
             || self.phases.iter().any(|phase| keeps_time(&phase.policy))
             || has_limits(&self.topology, &self.services())
     }

@@ -18,21 +18,27 @@ mod played;
 mod replicas;
 mod time;
 mod timeline;
+mod unknown;
 mod wait;
 
-pub(crate) use replicas::has_formula;
+pub(crate) use {replicas::has_formula, unknown::has_law};
 
 pub use outage::OutagePrediction;
+pub use unknown::NotPredicted;
 pub use wait::{Limit, Wait};
 
-use endings::Fate;
+use {endings::Fate, timeline::RunForecast};
 
-use crate::{plan::Plan, simulate, topology::Name};
+use crate::{
+    plan::Plan,
+    simulate,
+    topology::{Name, Visit},
+};
 use availability::{
     Bounds, Interval,
     nines::{Downtime, Period, nines},
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeStruct};
 use types::Probability;
 
 /// How far a prediction can be trusted.
@@ -43,21 +49,29 @@ pub enum Class {
     Exact,
     /// Near equality: a mean value stands for something that varies. So it is where a retry
     /// budget runs dry while its calls differ, where breakers open now and then in a long run
-    /// and refuse little, where time-outs of several callers race, where outages in time
-    /// meet retries, breakers, or a load that waits for answers, and where replicas are told
-    /// apart by anything but chance.
+    /// and refuse little, where time-outs of several callers race, and where `cpu:` work is
+    /// light. So it is, too, where the plan is simulated: where outages in time are regular or
+    /// meet retries, breakers, or a load that waits for answers, where replicas differ in more
+    /// than chance, and where services have slots.
     Approximate,
     /// Only the range is certain. Delays, time-outs and pauses that each fit their limit may
     /// not fit together; or it is open whether a breaker opens, how long it stays open after
     /// an outage, what a phase leaves in a retry budget, or which requests are tried again
     /// just after an outage.
     Bound,
+    /// There is no prediction: neither a formula nor a simulation holds.
+    NotPredicted,
 }
 
 /// What is predicted of a plan.
+///
+/// As JSON, a plan without a prediction has its class and the reason, and no numbers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(remote = "Self")]
 pub struct Prediction {
-    /// The share of requests that are answered well, end to end.
+    /// The share of requests that are answered well, end to end. Where there is no prediction,
+    /// it and all other numbers are what a formula gives that leaves the reason out:
+    /// [`value`](Self::value) is then none.
     pub availability: Probability,
     /// The share of requests that are answered with nothing missing: the same, unless there
     /// are soft calls.
@@ -66,7 +80,10 @@ pub struct Prediction {
     /// [`Class::Bound`], and only there. The availability itself is then what is likely.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub range: Option<Bounds>,
-    /// Its 99 % interval, if it was played and not computed.
+    /// Why there is no prediction, if so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_predicted: Option<NotPredicted>,
+    /// Its 99 % interval, if it was simulated and not computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub played: Option<Interval>,
     /// How far it can be trusted.
@@ -91,6 +108,28 @@ pub struct Prediction {
     /// How requests wait that no answer will come for; none if every failure is told at
     /// once. Of several phases, the one in which the most requests are stuck.
     pub wait: Option<Wait>,
+}
+
+impl Prediction {
+    /// The predicted availability; none where nothing is predicted.
+    pub fn value(&self) -> Option<Probability> {
+        self.not_predicted.is_none().then_some(self.availability)
+    }
+}
+
+impl Serialize for Prediction {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.not_predicted {
+            None => Self::serialize(self, serializer),
+            Some(reason) => {
+                let mut fields = serializer.serialize_struct("Prediction", 3)?;
+                fields.serialize_field("availability", &None::<Probability>)?;
+                fields.serialize_field("class", &self.class)?;
+                fields.serialize_field("not_predicted", &reason)?;
+                fields.end()
+            }
+        }
+    }
 }
 
 /// What is predicted of one phase.
@@ -140,7 +179,8 @@ pub struct HopPrediction {
     pub load: f64,
     /// The staircase: the share of requests that is not lost by anything up to here. A
     /// failure that a retry makes good is not lost.
-    pub cumulative: Probability,
+    /// None where calls at once may fail in any order.
+    pub cumulative: Option<Probability>,
 }
 
 /// What is predicted of the lowest hops of a nested chain.
@@ -158,7 +198,7 @@ pub struct Depth {
 ///
 /// The work itself is taken to need no time unless it is stated; only hangs, delays and pauses
 /// do. Of outages that come and go, the mean over time is taken, and where that is not the
-/// answer, many runs are played: see [`simulate`](crate::simulate). Callers are taken
+/// answer, many runs are simulated: see [`simulate`](crate::simulate). Callers are taken
 /// to do what the policy says: a failed attempt is tried again unless the failure came
 /// from further down and was tried again there; an attempt that gets no answer is ended by
 /// the time-out of the edge's call, which began first; what only the deadline or the client's
@@ -166,58 +206,129 @@ pub struct Depth {
 ///
 /// Replicas that differ in nothing but their draws have formulas, as long as calls are spread by
 /// chance; so have parts that are common to the replicas of one service. Everything else about
-/// replicas is played ([`Plan::is_played`]), and so are hedges, limits and caches.
+/// replicas is simulated ([`Plan::is_played`]), and so are slots, hedges, limits and caches. What
+/// is simulated is so in every part: the whole, its phases and its hops have one source.
 pub fn predict(plan: &Plan) -> Prediction {
     let visits = plan.topology.visits();
-    let chain = (&visits[..], &plan.topology);
-    let run = timeline::forecast(&plan.phases, chain, plan.expectation.distance);
-    let hops = hops::predict(&run, &visits);
-    // Where the mean over time is not the answer, many runs are.
-    let is_timed = plan.depends_on_time() && run.class == Class::Approximate;
-    let is_played = plan.is_played();
-    let played = (is_played || is_timed).then(|| simulate::long_run(plan));
-    let played = played.flatten();
-    let availability = played
-        .as_ref()
-        .map_or(run.availability, |run| run.availability);
+    let run = forecast(plan, &visits);
+    let not_predicted = unknown::reason(plan, &run.forecasts);
+    let is_simulated = not_predicted.is_none() && (plan.is_played() || is_timed(plan, &run));
+    let simulated = is_simulated.then(|| simulate::long_run(plan)).flatten();
+    let computed = computed(plan, run, &visits);
+    match simulated {
+        Some(run) => counted(plan, computed, &run),
+        None => match not_predicted {
+            Some(reason) => unpredicted(computed, reason),
+            None => computed,
+        },
+    }
+}
+
+/// Why `plan` has no prediction, if so.
+pub(crate) fn not_predicted(plan: &Plan) -> Option<NotPredicted> {
+    let visits = plan.topology.visits();
+    unknown::reason(plan, &forecast(plan, &visits).forecasts)
+}
+
+fn forecast<'a>(plan: &'a Plan, visits: &'a [Visit]) -> RunForecast<'a> {
+    let chain = (visits, &plan.topology);
+    timeline::forecast(&plan.phases, chain, plan.expectation.distance)
+}
+
+/// Whether the mean over time is not the answer. Nor is a range that is computed from it.
+fn is_timed(plan: &Plan, run: &RunForecast<'_>) -> bool {
+    let is_rough = match run.class {
+        Class::Approximate => true,
+        Class::Bound => run.forecasts.iter().any(|phase| phase.lasts),
+        Class::Exact | Class::NotPredicted => false,
+    };
+    plan.depends_on_time() && is_rough
+}
+
+/// What the formulas say.
+fn computed(plan: &Plan, run: RunForecast<'_>, visits: &[Visit]) -> Prediction {
+    let hops = hops::told_apart(hops::predict(&run, visits), visits, &plan.topology);
     let most_stuck = |a: &&Wait, b: &&Wait| a.stuck_requests.total_cmp(&b.stuck_requests);
     let waits = run.phases.iter().filter_map(|phase| phase.wait.as_ref());
-    let prediction = Prediction {
-        availability,
-        full_quality: played
-            .as_ref()
-            .map_or(run.full_quality, |run| run.full_quality),
-        played: played.as_ref().map(|played| played.interval),
-        replica_s: played.as_ref().and_then(|run| run.replica_s),
+    let wait = waits.max_by(most_stuck).copied();
+    let (nines, downtime_s_per_year) = rare(run.availability);
+    Prediction {
+        availability: run.availability,
+        full_quality: run.full_quality,
+        nines,
+        downtime_s_per_year,
+        played: None,
+        not_predicted: None,
+        replica_s: None,
         range: run.range,
         class: run.class,
         without_breaker: run.without_breaker,
-        nines: Some(nines(availability)).filter(|nines| nines.is_finite()),
-        downtime_s_per_year: Downtime::of(availability, Period::Year).lost.as_secs_f64(),
         depths: depths(plan, &hops),
         hops,
-        wait: waits.max_by(most_stuck).copied(),
+        wait,
         phases: run.phases,
-    };
-    match played.filter(|_| is_played) {
-        Some(run) => counted(plan, prediction, &run),
-        None => prediction,
+    }
+}
+
+/// No prediction. What the formulas say of the attempts is kept: a lab needs to know about how
+/// much work a run is.
+fn unpredicted(computed: Prediction, reason: NotPredicted) -> Prediction {
+    Prediction {
+        class: Class::NotPredicted,
+        not_predicted: Some(reason),
+        range: None,
+        without_breaker: None,
+        nines: None,
+        phases: Vec::new(),
+        depths: Vec::new(),
+        wait: None,
+        ..computed
     }
 }
 
 /// The prediction without anything that only a formula could say.
 fn counted(plan: &Plan, computed: Prediction, run: &simulate::LongRun) -> Prediction {
-    let hops = played::hops(run, &plan.topology.visits());
+    let visits = plan.topology.visits();
+    let hops = hops::told_apart(played::hops(run, &visits), &visits, &plan.topology);
+    let (nines, downtime_s_per_year) = rare(run.availability);
     Prediction {
+        availability: run.availability,
+        full_quality: run.full_quality,
+        nines,
+        downtime_s_per_year,
+        played: Some(run.interval),
+        replica_s: run.replica_s,
         range: None,
         class: Class::Approximate,
-        without_breaker: None,
+        without_breaker: computed.without_breaker.and_then(|_| without_breaker(plan)),
         depths: depths(plan, &hops),
         hops,
         wait: None,
         phases: played::phases(computed.phases, run),
         ..computed
     }
+}
+
+/// What the plan would come to without its breakers, where a formula says that exactly.
+fn without_breaker(plan: &Plan) -> Option<Probability> {
+    let mut plan = plan.clone();
+    for phase in &mut plan.phases {
+        phase.policy.breaker = None;
+    }
+    let visits = plan.topology.visits();
+    let run = forecast(&plan, &visits);
+    let is_exact = run.class == Class::Exact && !plan.is_played();
+    is_exact.then_some(run.availability)
+}
+
+/// An availability in nines, and in the seconds lost in a year.
+fn rare(availability: Probability) -> (Option<f64>, f64) {
+    let lost = Downtime::of(availability, Period::Year).lost;
+    let nines = nines(availability);
+    (
+        Some(nines).filter(|nines| nines.is_finite()),
+        lost.as_secs_f64(),
+    )
 }
 
 /// The curve over the depth, from the deepest hop up.

@@ -36,10 +36,12 @@ pub use tally::{PhaseTally, Tally};
 use crate::{
     Arrivals,
     plan::{Length, Model, Plan},
+    predict::{has_law, not_predicted},
     scale::Staff,
     topology::Name,
 };
 use availability::{Confidence, Interval, Probability, Proportion, batches};
+use faults::Law;
 use futures_util::{
     future::LocalBoxFuture,
     stream::{FuturesUnordered, Stream},
@@ -120,9 +122,10 @@ const MOST_RUNS: usize = 2_000;
 const MOST_REQUESTS: usize = 1_000_000;
 
 /// The availability of the run of `plan`, over many runs with the same outages and other
-/// arrivals and draws; none where time plays no part, and formulas say it.
+/// arrivals and draws; none where time plays no part, and formulas say it, or where there is no
+/// prediction.
 pub fn given_schedule(plan: &Plan) -> Option<GivenSchedule> {
-    if !plan.depends_on_time() {
+    if !plan.depends_on_time() || not_predicted(plan).is_some() {
         return None;
     }
     let runs = (1..).map(|nth| simulate(plan, nth));
@@ -154,10 +157,19 @@ pub struct LongRun {
 }
 
 /// What runs of `plan` with other outages, arrivals and draws come to on average; none without
-/// requests.
+/// requests. Outages of the law `fixed` are those of the plan's seed.
 pub fn long_run(plan: &Plan) -> Option<LongRun> {
     let seed = |nth: u64| plan.seed.wrapping_add(nth.wrapping_mul(FRESH));
-    let runs = (1..).map(|nth| simulate(&plan.clone().with_seed(seed(nth)), 0));
+    // Regular outages keep the phase that the plan's seed gives them for ever.
+    let keeps_phase = has_law(plan, Law::Fixed);
+    let run = |nth| {
+        if keeps_phase {
+            simulate(plan, nth)
+        } else {
+            simulate(&plan.clone().with_seed(seed(nth)), 0)
+        }
+    };
+    let runs = (1..).map(run);
     let runs = enough(runs, |runs, offered| runs >= RUNS && offered >= ENOUGH);
     let answered = together(&runs, |run| run.ok + run.degraded)?;
     let each: Vec<_> = runs.iter().filter_map(Simulated::availability).collect();

@@ -61,14 +61,22 @@ pub fn sizes(plan: &Plan, prediction: &Prediction) -> Vec<Size> {
     }
     let requests = whole(plan.expected_requests());
     let expectation = plan.expectation();
-    let value = prediction.availability;
     let clustered = plan.depends_on_time();
-    let availability = match expectation.availability {
-        Expected::Predicted => Some(judged(requests, value, expectation.distance)),
-        Expected::Within(_) if clustered => None,
-        Expected::Within(bounds) => settled(Asked::Availability, requests, value, &bounds),
-    };
+    // Without a prediction, nothing tells how large a run must be.
+    let availability = prediction
+        .value()
+        .and_then(|value| match expectation.availability {
+            Expected::Predicted => Some(judged(requests, value, expectation.distance)),
+            Expected::Within(_) if clustered => None,
+            Expected::Within(bounds) => settled(Asked::Availability, requests, value, &bounds),
+        });
     let others = expectation.bounds.iter();
+    let is_sized = |bound: &&Bound| {
+        let is_time = matches!(bound.of, Measure::P50 | Measure::P99 | Measure::P999);
+        // How much requests affect each other is known when the run is over.
+        !(is_time && plan.requests_affect_each_other())
+    };
+    let others = others.filter(is_sized);
     let others = others.filter_map(|bound| of_bound(bound, requests, prediction, clustered));
     availability.into_iter().chain(others).collect()
 }
@@ -133,7 +141,7 @@ fn of_bound(
 ) -> Option<Size> {
     let of = Asked::Bound(bound.of);
     let share = match bound.of {
-        Measure::FullQuality if clustered => return None,
+        Measure::FullQuality if clustered || prediction.value().is_none() => return None,
         Measure::FullQuality => {
             let end = |end: Option<f64>| end.and_then(|end| Probability::new(end).ok());
             let bounds = Bounds::new(end(bound.min), end(bound.max)).ok()?;

@@ -459,10 +459,10 @@ fn a_played_prediction_tells_each_hop_and_each_phase_from_what_was_counted() {
     };
     near(first.own.get(), 0.675);
     near(first.attempt.get(), 0.675 * 0.9);
-    near(first.cumulative.get(), 0.675);
+    near(first.cumulative.unwrap().get(), 0.675);
     near(second.own.get(), 0.9);
     near(second.load, 0.675);
-    near(second.cumulative.get(), 0.675 * 0.9);
+    near(second.cumulative.unwrap().get(), 0.675 * 0.9);
     near(prediction.availability.get(), 0.675 * 0.9);
     let phases: Vec<_> = prediction
         .phases

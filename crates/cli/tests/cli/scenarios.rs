@@ -230,3 +230,22 @@ fn a_replica_that_is_sent_away_while_it_hangs_makes_no_count_wrong() {
     let of_metrics = |line: &&Value| line["left"]["by"] == "metrics";
     assert_eq!(lines.iter().find(of_metrics), None);
 }
+
+#[test]
+fn a_scenario_of_which_nothing_is_predicted_is_inconclusive() {
+    // Two jobs on one core may take 80 ms, and the client waits for 60.
+    let text = "title = \"t\"\n[load]\nmodel = \"closed\"\nworkers = 2\nthink = \"500ms\"\n\
+                requests = 20\npatience = \"60ms\"\n[service.only]\nwork = \"cpu:20ms\"\n";
+    let sandbox = Sandbox::new().unwrap();
+    let (ended, result) = run_scenario(&sandbox, text, &[]);
+    assert_eq!(ended.code, Some(4), "{}", ended.stdout);
+    let reason = "not predicted: `cpu:` work";
+    assert!(ended.stdout.contains(reason), "{}", ended.stdout);
+    let judgement = &first(&result)["judgement"];
+    assert_eq!(judgement["verdict"], "inconclusive");
+    // A run that a busy machine disturbed is not judged at all.
+    if run_of(&result)["doubts"].is_null() {
+        assert_eq!(judgement["doubts"][0]["doubt"], "not_predicted");
+    }
+    assert_eq!(first(&result)["prediction"]["availability"], Value::Null);
+}

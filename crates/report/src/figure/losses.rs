@@ -11,8 +11,8 @@ pub(crate) struct Row {
     pub(crate) hop: String,
     /// What was lost there.
     pub(crate) lost: f64,
-    /// What would be gained if it never failed.
-    pub(crate) gain: Seen,
+    /// What would be gained if it never failed; none where that is not predicted.
+    pub(crate) gain: Option<Seen>,
     /// Both in words.
     pub(crate) words: String,
 }
@@ -26,7 +26,8 @@ const AXIS: f64 = 20.0;
 
 /// A bar per hop for what was lost; across it, what would be gained.
 pub(crate) fn draw(id: String, rows: &[Row]) -> Picture {
-    let most = rows.iter().flat_map(|row| [row.lost, row.gain.high]);
+    let high = |row: &Row| row.gain.map_or(0.0, |gain| gain.high);
+    let most = rows.iter().flat_map(|row| [row.lost, high(row)]);
     let most = most.filter(|end| end.is_finite()).fold(1e-4, f64::max);
     let scale = Scale::linear(0.0, most * 1.02, (LEFT, RIGHT));
     let bottom = TOP + ROW * rows.len() as f64;
@@ -61,11 +62,12 @@ fn ticks(scale: &Scale, bottom: f64) -> Markup {
 fn bar(row: &Row, y: f64, scale: &Scale) -> Markup {
     let room = (RIGHT - LEFT) - (row.words.chars().count() + 1) as f64 * super::CHARACTER;
     let (top, middle) = (y + 18.0, y + 18.0 + BAR / 2.0);
-    let gain = row.gain;
     html! {
         (text((LEFT, y + 12.0), Anchor::Start, "name", &shortened(&row.hop, fitting(room))))
         (text((RIGHT, y + 12.0), Anchor::End, "value", &row.words))
         (area((LEFT, top), (scale.at(row.lost) - LEFT, BAR), "bar"))
-        (estimate_lying((scale.at(gain.value), middle), scale.at(gain.low), scale.at(gain.high), "measured"))
+        @if let Some(gain) = row.gain {
+            (estimate_lying((scale.at(gain.value), middle), scale.at(gain.low), scale.at(gain.high), "measured"))
+        }
     }
 }

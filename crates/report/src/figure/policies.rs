@@ -10,8 +10,8 @@ use maud::{Markup, html};
 /// What is measured of one policy.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Mark {
-    /// A share, and the one that was predicted.
-    Share(Seen, f64),
+    /// A share, and the one that was predicted, if any was.
+    Share(Seen, Option<f64>),
     /// Latencies in milliseconds: p50, p99 and p99.9.
     Latency([f64; 3]),
     /// An amount.
@@ -58,7 +58,9 @@ pub(crate) fn draw(id: String, title: String, rows: &[Row]) -> Picture {
 
 fn values(row: &Row) -> Vec<f64> {
     match row.mark {
-        Some(Mark::Share(seen, predicted)) => vec![seen.low, seen.high, predicted],
+        Some(Mark::Share(seen, predicted)) => {
+            [seen.low, seen.high].into_iter().chain(predicted).collect()
+        }
         Some(Mark::Latency(latency)) => latency.into(),
         Some(Mark::Amount(amount)) => vec![amount],
         None => Vec::new(),
@@ -103,8 +105,9 @@ fn policy(row: &Row, top: f64, scale: &Scale) -> Markup {
         (text((RIGHT, y + 4.0), Anchor::End, "value", &row.words))
         @match row.mark {
             Some(Mark::Share(seen, predicted)) => {
-                @let x = scale.at(predicted);
-                (line((x, y - 8.0), (x, y + 8.0), "predicted"))
+                @if let Some(x) = predicted.map(|share| scale.at(share)) {
+                    (line((x, y - 8.0), (x, y + 8.0), "predicted"))
+                }
                 (estimate_lying((scale.at(seen.value), y), scale.at(seen.low), scale.at(seen.high), "measured"))
             }
             Some(Mark::Latency([p50, p99, p999])) => {

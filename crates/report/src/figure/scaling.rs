@@ -57,7 +57,7 @@ pub(crate) fn draw(id: String, scaling: &Scaling) -> Picture {
 fn highest(scaling: &Scaling) -> f64 {
     let points = scaling.points.iter().flat_map(|point| {
         let high = point.measured.map(|seen| seen.high_per_s);
-        [Some(point.predicted_per_s), high]
+        [point.predicted_per_s, high]
     });
     let points = points.flatten().fold(0.0, f64::max);
     let laws = scaling.laws.as_ref();
@@ -70,8 +70,10 @@ fn describe(scaling: &Scaling) -> String {
     let one = |point: &Replicas| {
         let seen = point.measured.map(|seen| rate(seen.per_s));
         let seen = seen.unwrap_or_else(|| "unknown".to_owned());
-        let (replicas, predicted) = (point.replicas, rate(point.predicted_per_s));
-        format!("{replicas} replicas: measured {seen}, predicted {predicted}")
+        let predicted = point.predicted_per_s.map(rate);
+        let predicted = predicted.map(|rate| format!(", predicted {rate}"));
+        let (replicas, predicted) = (point.replicas, predicted.unwrap_or_default());
+        format!("{replicas} replicas: measured {seen}{predicted}")
     };
     let points: Vec<_> = scaling.points.iter().map(one).collect();
     points.join("; ")
@@ -134,7 +136,9 @@ fn limit(law: &Fit, x: &Scale, y: &Scale, highest: f64) -> Markup {
 fn point(one: &Replicas, x: &Scale, y: &Scale) -> Markup {
     let at = x.at(f64::from(one.replicas));
     html! {
-        (area((at - 4.0, y.at(one.predicted_per_s) - 4.0), (8.0, 8.0), "answered"))
+        @if let Some(rate) = one.predicted_per_s {
+            (area((at - 4.0, y.at(rate) - 4.0), (8.0, 8.0), "answered"))
+        }
         @if let Some(seen) = one.measured.map(|seen| seen.seen()) {
             @let [value, low, high] = [seen.value, seen.low, seen.high].map(|rate| y.at(rate));
             (estimate((at, value), low, high, "measured"))

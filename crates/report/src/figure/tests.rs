@@ -141,7 +141,7 @@ fn throughput_of_any_size_is_drawn_with_whatever_law_it_has() {
     for value in WILD {
         let replicas = |nth: u32| Replicas {
             replicas: nth,
-            predicted_per_s: value,
+            predicted_per_s: Some(value),
             measured: Some(Throughput {
                 per_s: value,
                 low_per_s: value / 2.0,
@@ -203,13 +203,13 @@ fn losses_and_comparisons_stand_whatever_their_size() {
         let lost = losses::Row {
             hop: "a hop with a name that is much too long".into(),
             lost: value,
-            gain: seen(value),
+            gain: Some(seen(value)),
             words: "lost 1 %".into(),
         };
         is_sound(&losses::draw(id(), &[]));
         is_sound(&losses::draw(id(), &vec![lost; 5]));
         for mark in [
-            Mark::Share(seen(value), value),
+            Mark::Share(seen(value), Some(value)),
             Mark::Latency([value, 1.0, value]),
             Mark::Amount(value),
         ] {

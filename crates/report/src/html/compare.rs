@@ -16,6 +16,7 @@ use crate::{
     tables::compare,
     words::{called, millis, percent, times},
 };
+use availability::Probability;
 use maud::{Markup, html};
 
 /// `all` are those that the page shows; links lead there.
@@ -101,7 +102,7 @@ fn row(result: &ScenarioResult, measure: Measure) -> Row {
 
 fn answered(result: &ScenarioResult, run: &RunResult) -> Option<(Mark, String)> {
     let seen = Seen::of(run.analysis.root.outcomes.availability())?;
-    let predicted = predicted(result).get();
+    let predicted = predicted(result).map(Probability::get);
     Some((Mark::Share(seen, predicted), percent(seen.value)))
 }
 

@@ -61,7 +61,7 @@ pub(crate) fn small(id: &str, result: &ScenarioResult, run: &RunResult) -> Vec<C
         captioned("stairs", caption, &|id| stairs_of(id, result, run))
     };
     let graph = captioned("graph", GRAPH, &|id| graph_of(id, result, run));
-    let losses = gain::losses(run, Confidence::P99);
+    let losses = gain::losses(&result.plan, run, Confidence::P99);
     let lost = (!losses.is_empty() && !facts::is_curve(result))
         .then(|| captioned("losses", LOSSES, &|id| losses_of(id, &losses, run)));
     let load = result
@@ -145,27 +145,26 @@ fn losses_of(id: String, losses: &[gain::Loss<'_>], run: &RunResult) -> Picture 
         losses::Row {
             hop: loss.hop.hop.clone(),
             lost,
-            gain: Seen {
+            gain: gain.map(|gain| Seen {
                 value: gain.value,
                 low: gain.low,
                 high: gain.high,
+            }),
+            words: match gain {
+                Some(gain) => format!("lost {}, to gain {}", share(lost), share(gain.value)),
+                None => format!("lost {}", share(lost)),
             },
-            words: format!("lost {}, to gain {}", share(lost), share(gain.value)),
         }
     };
     losses::draw(id, &losses.iter().map(row).collect::<Vec<_>>())
 }
 
 fn stairs_of(id: String, result: &ScenarioResult, run: &RunResult) -> Picture {
-    let predicted = |name: &str| {
-        let mut hops = result.prediction.hops.iter();
-        facts::hops_are_predicted(result).then_some(())?;
-        hops.find(|hop| &*hop.service == name)
-            .map(|hop| hop.cumulative.get())
-    };
-    let steps = run.analysis.hops.iter().map(|hop| staircase::Step {
+    let stairs = facts::predicted_stairs(&result.prediction, &run.analysis.hops);
+    let hops = run.analysis.hops.iter().zip(stairs);
+    let steps = hops.map(|(hop, predicted)| staircase::Step {
         hop: &hop.hop,
-        predicted: predicted(&hop.hop),
+        predicted,
         seen: Seen::of(hop.cumulative),
     });
     staircase::draw(id, &steps.collect::<Vec<_>>())
@@ -189,8 +188,7 @@ fn load_of(id: String, result: &ScenarioResult, run: &RunResult) -> Picture {
     let rows = run.analysis.hops.iter().map(|hop| load::Row {
         hop: &hop.hop,
         seen: facts::load(hop, run),
-        predicted: facts::predicted_load(&result.prediction, &hop.hop)
-            .filter(|_| facts::hops_are_predicted(result)),
+        predicted: facts::predicted_load(&result.prediction, &hop.hop),
     });
     load::draw(id, &rows.collect::<Vec<_>>())
 }

@@ -4,7 +4,7 @@ use super::{anchor, badge, caveats, pictures, table, waterfall};
 use crate::{
     facts::{self, is_curve},
     heartbeats,
-    results::{FixCheck, RunResult, ScenarioResult, shown_interval},
+    results::{FixCheck, RunResult, ScenarioResult},
     tables::{Sheet, curve, expected, load, losses, phases, repeats, staircase},
     words::{
         self, censored, class, count, difference, in_nines, interval, limit, millis, offered,
@@ -40,12 +40,12 @@ pub(super) fn article(nth: usize, result: &ScenarioResult) -> Markup {
 
 /// What was measured, and its interval; none of nothing.
 pub(super) fn seen(result: &ScenarioResult) -> Option<(f64, Interval)> {
-    measured(result.shown()?)
+    measured(&result.plan, result.shown()?)
 }
 
-fn measured(run: &RunResult) -> Option<(f64, Interval)> {
+fn measured(plan: &Plan, run: &RunResult) -> Option<(f64, Interval)> {
     let ratio = run.analysis.root.outcomes.availability();
-    Some((ratio.value()?, shown_interval(ratio)?))
+    Some((ratio.value()?, facts::measured_interval(plan, run)?))
 }
 
 /// Prediction, measurement and verdict.
@@ -63,7 +63,7 @@ fn facts(result: &ScenarioResult) -> Markup {
                 }
             }
             @if let Some(run) = result.shown() {
-                (of_run(&result.plan, run, prediction.availability))
+                (of_run(&result.plan, run, facts::predicted(result)))
             }
             @for other in result.others() {
                 div { dt { "not counted" } dd { span.aside { (words::other_run(other)) } } }
@@ -118,9 +118,8 @@ fn promise(fix: &FixCheck) -> Markup {
     html! { div { dt { "promise" } dd { (words::promise(fix)) } } }
 }
 
-fn of_run(plan: &Plan, run: &RunResult, predicted: Probability) -> Markup {
-    let seen = measured(run);
-    let predicted = run.given.map_or(predicted, |given| words::played(&given));
+fn of_run(plan: &Plan, run: &RunResult, predicted: Option<Probability>) -> Markup {
+    let seen = measured(plan, run);
     html! {
         @if let Some(given) = &run.given {
             div {
@@ -139,7 +138,9 @@ fn of_run(plan: &Plan, run: &RunResult, predicted: Probability) -> Markup {
                         strong { (percent(*value)) } " "
                         span.aside {
                             (interval(seen)) " at 99 %; "
-                            (difference(value - predicted.get())) " from the prediction; "
+                            @if let Some(predicted) = predicted {
+                                (difference(value - predicted.get())) " from the prediction; "
+                            }
                             (Probability::new(*value).map(in_nines).unwrap_or_default())
                             @if run.seed != plan.seed() { "; with the fresh seed " (run.seed) }
                         }

@@ -49,7 +49,7 @@ pub(super) fn section(results: &[ScenarioResult]) -> Markup {
 fn forest_row(result: &ScenarioResult) -> Option<forest::Row> {
     let ratio = result.shown()?.analysis.root.outcomes.availability();
     let prediction = &result.prediction;
-    let (value, distance) = (predicted(result), result.plan.expectation().distance);
+    let (value, distance) = (predicted(result)?, result.plan.expectation().distance);
     let range = match (prediction.class, prediction.range) {
         (Class::Bound, Some(range)) => range,
         (Class::Bound, None) => Bounds::at_most(value),
@@ -71,7 +71,7 @@ fn row(nth: usize, result: &ScenarioResult, forest: Option<&forest::Row>) -> Mar
             th.word scope="row" { a href={"#" (anchor)} { bdi { (result.name) } } }
             td { (badge(result.judgement.verdict)) }
             td.number {
-                (probability(predicted(result)))
+                (predicted(result).map_or_else(|| "-".to_owned(), probability))
                 @if let Some(range) = &result.prediction.range {
                     small { (probability(range.min())) " to " (probability(range.max())) }
                 }

@@ -3,7 +3,7 @@
 
 use super::{Sheet, downtime, load, outage, scaled, scaling};
 use crate::{
-    facts::{attempts_per_request, cpu_per_request_us, hops_are_predicted, predicted, waits},
+    facts::{attempts_per_request, cpu_per_request_us, predicted, waits},
     results::{RunResult, ScenarioResult, shown_interval},
     words::{
         between, called, censored, count, interval, is_out_of_the_usual, millis, percent,
@@ -104,7 +104,7 @@ fn bought(result: &ScenarioResult, run: &RunResult) -> [String; 9] {
         called(result),
         count(root.outcomes.offered),
         ratio.value().map_or_else(dash, percent),
-        probability(predicted(result)),
+        predicted(result).map_or_else(dash, probability),
         latency(|latency| latency.p50_ms),
         latency(|latency| latency.p99_ms),
         latency(|latency| latency.p999_ms),
@@ -157,7 +157,7 @@ fn loads(shown: &[(&ScenarioResult, &RunResult)]) -> Option<Sheet> {
         let predicted = hops
             .iter()
             .map(|name| load::predicted(&result.prediction, name));
-        if hops_are_predicted(result) {
+        if result.prediction.value().is_some() {
             table.add_row(["  predicted".to_owned()].into_iter().chain(predicted));
         }
     }
@@ -194,7 +194,8 @@ fn outage_row(result: &ScenarioResult, run: &RunResult, place: usize) -> Option<
     is_out_of_the_usual(&result.plan, phase).then_some(())?;
     let stretch = run.timeline.phases.get(place)?;
     let after = run.timeline.phases.get(place + 1);
-    let outage = result.prediction.phases.get(place)?.outage.as_ref();
+    let predicted = result.prediction.phases.get(place);
+    let outage = predicted.and_then(|phase| phase.outage.as_ref());
     let place_of = |name: &str| {
         let mut hops = result.prediction.hops.iter();
         hops.find(|hop| &*hop.service == name).map(|hop| hop.load)
@@ -206,18 +207,23 @@ fn outage_row(result: &ScenarioResult, run: &RunResult, place: usize) -> Option<
     let hop = stretch.hops.get(&*at).copied().unwrap_or_default();
     let ms = |nanos: u64| millis(nanos as f64 / 1e6);
     let answers = after.and_then(|after| after.first_answer).map(ms);
-    let requests = result.prediction.phases.get(place)?.requests;
-    let expected = requests * place_of(&at).unwrap_or(1.0);
+    let expected = predicted.map(|phase| phase.requests * place_of(&at).unwrap_or(1.0));
+    let expected = outage.map(|outage| outage.reaching).or(expected);
+    let recovered = match (predicted, outage) {
+        (None, _) => dash(),
+        (_, None) => "at once".to_owned(),
+        (_, Some(outage)) => recovery(outage),
+    };
     Some([
         called(result),
         stretch
             .latency
             .map_or_else(dash, |latency| millis(latency.p50_ms)),
         count(hop.attempts),
-        format!("{:.0}", outage.map_or(expected, |outage| outage.reaching)),
+        expected.map_or_else(dash, |attempts| format!("{attempts:.0}")),
         count(hop.refused),
         answers.unwrap_or_else(|| "none".to_owned()),
-        outage.map_or_else(|| "at once".to_owned(), recovery),
+        recovered,
     ])
 }
 

@@ -2,7 +2,7 @@
 
 use super::Sheet;
 use crate::{
-    facts::{self, hops_are_predicted},
+    facts,
     results::{RunResult, ScenarioResult},
     words::{count, percent, probability, times, times_about},
 };
@@ -28,14 +28,12 @@ pub(crate) fn sheet(result: &ScenarioResult, run: &RunResult) -> Sheet {
         1,
     );
     for hop in &run.analysis.hops {
-        let prediction = hops_are_predicted(result).then_some(&result.prediction);
-        table.add_row(row(hop, run, prediction));
+        table.add_row(row(hop, run, &result.prediction));
     }
     table
 }
 
-fn row(hop: &HopAnalysis, run: &RunResult, prediction: Option<&Prediction>) -> Vec<String> {
-    let dash = || "-".to_owned();
+fn row(hop: &HopAnalysis, run: &RunResult, prediction: &Prediction) -> Vec<String> {
     let share = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), percent);
     vec![
         hop.hop.clone(),
@@ -44,15 +42,16 @@ fn row(hop: &HopAnalysis, run: &RunResult, prediction: Option<&Prediction>) -> V
         count(hop.attempts.outcomes.offered),
         share(hop.actual.value()),
         share(hop.effective.value()),
-        prediction.map_or_else(dash, |prediction| predicted_call(prediction, &hop.hop)),
+        predicted_call(prediction, &hop.hop),
         measured(hop, run),
-        prediction.map_or_else(dash, |prediction| predicted(prediction, &hop.hop)),
+        predicted(prediction, &hop.hop),
     ]
 }
 
 /// The availability of a call to the hop `name`, as predicted: that of its first visit.
 fn predicted_call(prediction: &Prediction, name: &str) -> String {
     let hop = prediction.hops.iter().find(|hop| &*hop.service == name);
+    let hop = hop.filter(|_| prediction.value().is_some());
     hop.map_or_else(|| "-".to_owned(), |hop| probability(hop.call))
 }
 

@@ -5,7 +5,7 @@ use crate::{
     results::{Repeat, ScenarioResult},
     words::{count, interval, percent, points, probability},
 };
-use availability::Confidence;
+use availability::{Confidence, Probability};
 
 /// A row per seed, the worst one first; none without further runs.
 pub(crate) fn sheet(result: &ScenarioResult) -> Option<Sheet> {
@@ -45,7 +45,7 @@ fn row(repeat: &Repeat) -> [String; 6] {
             percent(share(repeat)),
             interval(&repeat.answered.wilson(Confidence::P99))
         ),
-        probability(repeat.expected),
+        repeat.expected.map_or_else(|| "-".to_owned(), probability),
         inside(repeat),
         file.map_or_else(|| "-".to_owned(), |file| file.display().to_string()),
     ]
@@ -53,7 +53,11 @@ fn row(repeat: &Repeat) -> [String; 6] {
 
 /// Whether the prediction lies in its interval, and what speaks against asking.
 fn inside(repeat: &Repeat) -> String {
-    let answer = if repeat.holds { "yes" } else { "NO" };
+    let answer = match repeat.holds {
+        Some(true) => "yes",
+        Some(false) => "NO",
+        None => "-",
+    };
     let doubts = repeat.doubts.iter().map(|doubt| format!("; {doubt}"));
     [answer.to_owned()].into_iter().chain(doubts).collect()
 }
@@ -64,16 +68,23 @@ fn spread(sorted: &[&Repeat]) -> String {
         return String::new();
     };
     let median = sorted[sorted.len() / 2];
-    let inside = sorted.iter().filter(|repeat| repeat.holds).count();
-    let p = median.expected.get();
+    let inside = sorted.iter().filter(|repeat| repeat.holds == Some(true));
+    let hold = match median.expected {
+        Some(_) => format!(
+            "{} of {} hold the prediction in their 99 % interval",
+            inside.count(),
+            sorted.len()
+        ),
+        None => "nothing is predicted".to_owned(),
+    };
+    let p = median.expected.map_or(share(median), Probability::get);
     let chance = (p * (1.0 - p) / median.answered.trials() as f64).sqrt();
     format!(
-        "From {} to {}, median {}; {inside} of {} hold the prediction in their 99 % interval. \
+        "From {} to {}, median {}; {hold}. \
          Chance alone spreads independent requests by {} (one standard deviation).",
         percent(share(worst)),
         percent(share(best)),
         percent(share(median)),
-        sorted.len(),
         points(chance),
     )
 }

@@ -46,7 +46,7 @@ fn row(result: &ScenarioResult, run: &RunResult, service: &str) -> [String; 7] {
     [
         called(result),
         share(answered),
-        probability(predicted(result)),
+        predicted(result).map_or_else(|| "-".to_owned(), probability),
         per_second(answered, end),
         most.to_string(),
         seconds(cost),

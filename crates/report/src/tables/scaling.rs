@@ -37,7 +37,7 @@ fn row(point: &Replicas, laws: Option<&Fits>) -> [String; 7] {
     let seen = point.measured;
     [
         point.replicas.to_string(),
-        rate(point.predicted_per_s),
+        point.predicted_per_s.map_or_else(dash, rate),
         seen.map_or_else(dash, |seen| rate(seen.per_s)),
         seen.map_or_else(dash, |seen| rate_interval(seen.low_per_s, seen.high_per_s)),
         by(laws.map(|laws| &laws.amdahl)),
@@ -173,7 +173,7 @@ mod tests {
         let curve = |n: u32| universal(50.0, contention, coherence, f64::from(n));
         let points = numbers.iter().map(|n| Replicas {
             replicas: *n,
-            predicted_per_s: curve(*n),
+            predicted_per_s: Some(curve(*n)),
             measured: Some(Throughput {
                 per_s: curve(*n),
                 low_per_s: curve(*n) * 0.98,

@@ -2,17 +2,17 @@
 
 use super::Sheet;
 use crate::{
-    facts::hops_are_predicted,
+    facts::predicted_stairs,
     gain::own_caveat,
     results::{RunResult, ScenarioResult, shown_interval},
     words::{count, interval, percent, probability, times},
 };
+use availability::Probability;
 use scenario::Prediction;
 use traces::HopAnalysis;
 
 /// Predicted beside measured, hop by hop.
 pub(crate) fn measured(result: &ScenarioResult, run: &RunResult) -> Sheet {
-    let prediction = &result.prediction;
     let of_what = if result.plan.depends_on_time() {
         "in the long run"
     } else {
@@ -29,14 +29,10 @@ pub(crate) fn measured(result: &ScenarioResult, run: &RunResult) -> Sheet {
         of_what,
     ];
     let mut table = Sheet::new("What was lost at which hop", &header, 1);
-    for hop in &run.analysis.hops {
-        let predicted = prediction
-            .hops
-            .iter()
-            .find(|predicted| *predicted.service == *hop.hop);
-        let predicted = predicted.filter(|_| hops_are_predicted(result));
-        let predicted = predicted.map(|hop| probability(hop.cumulative));
-        table.add_row(row(hop, predicted.unwrap_or_else(|| "-".into())));
+    let stairs = predicted_stairs(&result.prediction, &run.analysis.hops);
+    for (hop, predicted) in run.analysis.hops.iter().zip(stairs) {
+        let predicted = predicted.map_or_else(|| "-".to_owned(), percent);
+        table.add_row(row(hop, predicted));
     }
     // Two lines, for a terminal.
     table.note = own_caveat(&result.plan).map(|text| text.replacen(", so", ",\nso", 1));
@@ -71,15 +67,18 @@ pub(crate) fn predicted(prediction: &Prediction) -> Sheet {
         "down to here",
     ];
     let mut table = Sheet::new("What is predicted of each hop", &header, 1);
+    let is_predicted = prediction.value().is_some();
+    let share = |share: Probability| is_predicted.then(|| probability(share));
     for hop in &prediction.hops {
-        table.add_row([
-            format!("{}{}", "  ".repeat(hop.depth), hop.service),
-            probability(hop.own),
-            probability(hop.attempt),
-            probability(hop.call),
-            times(hop.load),
-            probability(hop.cumulative),
-        ]);
+        let cells = [
+            Some(format!("{}{}", "  ".repeat(hop.depth), hop.service)),
+            share(hop.own),
+            share(hop.attempt),
+            share(hop.call),
+            is_predicted.then(|| times(hop.load)),
+            hop.cumulative.and_then(share),
+        ];
+        table.add_row(cells.map(|cell| cell.unwrap_or_else(|| "–".to_owned())));
     }
     table
 }

@@ -3,7 +3,7 @@
 use super::Style;
 use crate::{
     facts, heartbeats,
-    results::{RunResult, ScenarioResult, shown_interval},
+    results::{RunResult, ScenarioResult},
     tables::losses,
     words::{
         self, accounted, censored, count, expected, how_played, in_nines, interval, limit,
@@ -35,7 +35,7 @@ pub(super) fn heading(result: &ScenarioResult, style: Style) -> String {
 
 /// The whole prediction in one line.
 pub(super) fn predicted(prediction: &Prediction) -> String {
-    let mut text = format!("predicted    {}", expected(prediction));
+    let mut text = format!("predicted    {}", folded(&expected(prediction)));
     if prediction.nines.is_some() {
         let _ = write!(text, ": {}", in_nines(prediction.availability));
     }
@@ -75,7 +75,7 @@ pub(super) fn predicted_wait(prediction: &Prediction) -> String {
 pub(super) fn footer(result: &ScenarioResult, run: &RunResult, style: Style) -> String {
     let mut text = predicted(&result.prediction);
     text += &given(run);
-    text += &measured(run);
+    text += &measured(&result.plan, run);
     for other in result.others() {
         let _ = writeln!(text, "             {}", words::other_run(other));
     }
@@ -164,9 +164,10 @@ fn forwarded(run: &RunResult) -> String {
     )
 }
 
-fn measured(run: &RunResult) -> String {
+fn measured(plan: &Plan, run: &RunResult) -> String {
     let ratio = run.analysis.root.outcomes.availability();
-    let (Some(value), Some(seen)) = (ratio.value(), shown_interval(ratio)) else {
+    let seen = facts::measured_interval(plan, run);
+    let (Some(value), Some(seen)) = (ratio.value(), seen) else {
         return "measured     nothing\n".to_owned();
     };
     let (value_in_words, seen) = (percent(value), interval(&seen));

@@ -120,6 +120,8 @@ fn fate(phase: &Phase, visit: &Visit, topology: &Topology) -> Fate {
         FaultKind::Delay(pause) if pause < limit.1 => pause,
         _ => Duration::ZERO,
     };
+    let work = work(visit, topology);
+    let survived_work = if work > limit.1 { Duration::ZERO } else { work };
     let replicas = topology.replicas(&visit.service);
     let draw = |fault: &Fault| Draw::of(fault, replicas, &phase.policy);
     Fate {
@@ -127,12 +129,13 @@ fn fate(phase: &Phase, visit: &Visit, topology: &Topology) -> Fate {
         endings: faults
             .iter()
             .filter_map(|fault| ending(fault, limit.1, draw(fault)))
+            .chain(too_long(work, limit.1))
             .collect(),
         limit,
         slowed: faults
             .iter()
             .map(survived)
-            .fold(work(visit, topology), Duration::saturating_add),
+            .fold(survived_work, Duration::saturating_add),
     }
 }
 
@@ -177,6 +180,16 @@ fn ending(fault: &Fault, limit: Duration, draw: Draw) -> Option<Ending> {
         probability: fault.probability,
         draw,
         silent,
+    })
+}
+
+/// Work that takes longer than its caller waits: no attempt is ever answered.
+fn too_long(work: Duration, limit: Duration) -> Option<Ending> {
+    (work > limit).then(|| Ending {
+        fault: "work".into(),
+        probability: Probability::ONE,
+        draw: Draw::Attempt,
+        silent: true,
     })
 }
 

@@ -6,7 +6,8 @@ use super::{
     phase::HopValues,
     timeline::RunForecast,
 };
-use crate::topology::Visit;
+use crate::topology::{Order, Topology, Visit};
+use types::Probability;
 
 /// What is predicted of each visit, in the order of the calls.
 pub(super) fn predict(run: &RunForecast<'_>, visits: &[Visit]) -> Vec<HopPrediction> {
@@ -18,6 +19,31 @@ pub(super) fn predict(run: &RunForecast<'_>, visits: &[Visit]) -> Vec<HopPredict
         mean.hop(visit, kept)
     })
     .collect()
+}
+
+/// The same, without the steps of the staircase that depend on which of several calls at once
+/// fails first: only when all of them have ended is it known what is lost.
+pub(super) fn told_apart(
+    mut hops: Vec<HopPrediction>,
+    visits: &[Visit],
+    topology: &Topology,
+) -> Vec<HopPrediction> {
+    for (place, visit) in visits.iter().enumerate() {
+        let relay = topology.relay(&visit.service);
+        let end = place + visit.size;
+        let may_fail = |branch: &usize| {
+            visits[*branch].depth == visit.depth + 1
+                && !visits[*branch].is_soft
+                && hops[*branch].call < Probability::ONE
+        };
+        let is_parallel = relay.is_some_and(|relay| relay.order == Order::Parallel);
+        if is_parallel && (place + 1..end).filter(may_fail).count() > 1 {
+            for hop in &mut hops[place + 1..end - 1] {
+                hop.cumulative = None;
+            }
+        }
+    }
+    hops
 }
 
 /// One visit in all phases, each weighed by its share of the requests.
@@ -50,7 +76,7 @@ impl<'a> Mean<'a> {
                 by_calls(|hop| hop.attempts_per_call)
             },
             load,
-            cumulative: near(kept),
+            cumulative: Some(near(kept)),
         }
     }
 

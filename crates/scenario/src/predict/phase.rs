@@ -5,15 +5,15 @@ use super::{
     breaker::{self, Opening, Sight},
     budget::{self, Grip, Level},
     chain::{Chain, Flow, near},
-    outage, time, wait,
+    outage, time, unknown, wait,
 };
 use crate::{
     place::Place,
-    plan::{Model, Phase},
+    plan::{Model, Phase, PlannedFault},
     topology::{Name, Topology, Visit},
 };
 use availability::series;
-use faults::When;
+use faults::{Law, When};
 use std::collections::BTreeSet;
 use types::Probability;
 
@@ -37,6 +37,12 @@ pub(super) struct PhaseForecast<'a> {
     pub(super) saved: Vec<Level>,
     pub(super) outage: Option<(usize, OutagePrediction)>,
     pub(super) wait: Option<Wait>,
+    /// What `cpu:` work makes of the prediction.
+    pub(super) processor: Class,
+    /// Whether times may not fit, and no range follows.
+    pub(super) is_misfit: bool,
+    /// Whether outages last where it matters, so that only their mean over time is computed.
+    pub(super) lasts: bool,
     /// The longest that one of its requests may still be on its way and succeed, in seconds.
     pub(super) longest_s: f64,
 }
@@ -118,7 +124,9 @@ pub(super) fn forecast<'a>(
     let (opening, may_open) = breaker::settle(&mut chain, &plain, distance);
     let outage = outage::forecast(&chain, &plain, start.before);
     let mut if_closed = extremes(&mut chain, budget.range.as_ref());
-    let class = class(&chain, budget.grip, opening, outage.as_ref()).max(capacity(&chain, &plain));
+    let processor = unknown::processor(&chain, &plain);
+    let lasts = lasts(&chain);
+    let class = class(&chain, budget.grip, opening, outage.as_ref()).max(processor);
     if class == Class::Bound {
         if_closed = [Probability::ZERO, most];
     }
@@ -138,6 +146,9 @@ pub(super) fn forecast<'a>(
         phase,
         class,
         without_breaker: edge(&plain),
+        processor,
+        is_misfit: unknown::is_misfit(&chain, most.get(), lasts),
+        lasts,
         if_closed,
         open,
         leaves_open,
@@ -274,6 +285,11 @@ fn lasts(chain: &Chain<'_>) -> bool {
     let stated = faults().filter(|fault| matches!(fault.fault.when, When::Windows(_)));
     let stated: usize = stated.map(|fault| fault.on.len()).sum();
     let policy = chain.policy();
+    let is_regular = |fault: &PlannedFault| matches!(fault.fault.when, When::Renewal(renewal) if renewal.law == Law::Fixed);
+    // Regular outages keep their phase: they never meet each other by chance.
+    if faults().any(is_regular) {
+        return true;
+    }
     let remembers =
         policy.retry.is_some() || policy.breaker.is_some() || chain.phase.load.model != Model::Open;
     hit.iter()
@@ -292,24 +308,6 @@ fn asks_less(chain: &Chain<'_>) -> bool {
     let is_part =
         !phase.start.is_zero() || phase.expected_duration() < phase.load.expected_duration();
     phase.load.model != Model::Open && (policy.breaker.is_some() || has_budget || is_part)
-}
-
-/// Whether slots may be taken, so that requests wait or are refused: the work alone needs more
-/// than half of them. How long they are also held for others is not counted.
-fn capacity(chain: &Chain<'_>, flows: &[Flow]) -> Class {
-    let fills = |(visit, flow): (&Visit, &Flow)| {
-        let relay = chain.topology.relay(&visit.service)?;
-        let (work, slots) = (relay.work?, relay.slots?);
-        let needed = chain.phase.load.rate * flow.attempts * work.time().as_secs_f64();
-        let slots = f64::from(slots.slots.get()) * f64::from(relay.replicas);
-        Some(needed > slots / 2.0)
-    };
-    let mut each = chain.visits.iter().zip(flows).filter_map(fills);
-    if each.any(|fills| fills) {
-        Class::Bound
-    } else {
-        Class::Exact
-    }
 }
 
 fn hop(chain: &Chain<'_>, place: usize) -> HopValues {

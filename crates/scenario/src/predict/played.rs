@@ -1,4 +1,4 @@
-//! What is predicted of a plan that is played: from counts, in place of formulas.
+//! What is predicted of a plan that is simulated: from counts, in place of formulas.
 
 use super::{Class, HopPrediction, PhasePrediction, chain::near};
 use crate::{
@@ -42,7 +42,7 @@ fn hop(visit: &Visit, tally: Tally, offered: u64, visits: usize, kept: f64) -> H
         call: share(answered, calls),
         attempts_per_call: ratio(attempts, calls).unwrap_or(0.0),
         load: ratio(attempts, offered).unwrap_or(0.0) / visits as f64,
-        cumulative: near(kept),
+        cumulative: Some(near(kept)),
     }
 }
 

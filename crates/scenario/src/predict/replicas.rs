@@ -5,12 +5,12 @@
 //! all that can meet the same draw; and what they meet of it depends only on where they go:
 //! back to the same replica, to any, or to one that was not tried. Everything that remembers
 //! earlier requests, such as ejection, heartbeats, breakers and caches, and everything that
-//! looks at time or load, is played.
+//! depends on time or load, such as slots and limits, is simulated.
 
 use super::chain::MOST_COMBINED;
 use crate::{
-    plan::{Model, Phase, Plan, PlannedFault, Policy},
-    topology::{Name, Topology, Visit, Work},
+    plan::{Phase, Plan, PlannedFault, Policy},
+    topology::{Name, Topology},
 };
 use faults::{Scope, When};
 use resilience::balance::{Pick, RetryTo};
@@ -29,28 +29,17 @@ pub(crate) fn has_formula(plan: &Plan) -> bool {
             ..
         } = &phase.policy;
         let is_new = hedge.is_some() || bulkhead.is_some() || shed.is_some() || cache.is_some();
-        let has_room = !is_overfull(phase, topology);
-        !is_new && has_room && are_apart(phase) && is_balanced_by_chance(phase, topology)
+        !is_new && are_apart(phase) && is_balanced_by_chance(phase, topology)
     };
-    plan.scale().is_none() && plan.phases().iter().all(is_known)
+    plan.scale().is_none() && !has_slots(topology) && plan.phases().iter().all(is_known)
 }
 
-/// Whether the load needs more slots than there are: then it depends on the queue who is
-/// answered. Work that needs cores is left out, for nobody knows how many there are.
-fn is_overfull(phase: &Phase, topology: &Topology) -> bool {
-    let visits = topology.visits();
-    let needs_more = |visit: &Visit| {
-        let relay = topology.relay(&visit.service)?;
-        let (Work::Wait(time), slots) = (relay.work?, relay.slots?) else {
-            return None;
-        };
-        let same = visits.iter().filter(|other| other.service == visit.service);
-        let rate = phase.load.rate * same.count() as f64;
-        let slots = f64::from(slots.slots.get()) * f64::from(relay.replicas);
-        Some(rate * time.as_secs_f64() > slots)
-    };
-    let mut each = visits.iter().filter_map(needs_more);
-    phase.load.model == Model::Open && each.any(|more| more)
+/// Whether a service handles a limited number of requests at once: then it depends on the queue
+/// who is answered.
+fn has_slots(topology: &Topology) -> bool {
+    let services = topology.services();
+    let mut relays = services.iter().filter_map(|name| topology.relay(name));
+    relays.any(|relay| relay.slots.is_some())
 }
 
 /// Whether no two services share a fault.

@@ -6,8 +6,12 @@
 //! failures, decides whether the services above stay usable. With retries a request waits
 //! for each of its attempts, and for the pauses between them; an open breaker refuses
 //! attempts at once, so that nobody waits for them.
+//!
+//! Workers of a closed load wait for each answer, so waits lower their rate: of each worker's
+//! cycle, which is the wait and everything else, the wait takes its share.
 
 use super::chain::{Chain, Flow, near};
+use crate::plan::{Model, Phase};
 use serde::Serialize;
 use types::Probability;
 
@@ -36,8 +40,22 @@ pub struct Wait {
     /// Whether for some the client's patience does, so that the real time is longer.
     pub censored: bool,
     /// How many wait at the edge at any time, on average, once the run has gone on for
-    /// longer than the wait.
+    /// longer than the wait; never more than there are workers or requests.
     pub stuck_requests: f64,
+}
+
+/// How many requests wait at a time, if each waits for `waited` seconds on average.
+fn stuck(phase: &Phase, waited: f64) -> f64 {
+    let load = &phase.load;
+    match load.model {
+        Model::Open => (load.rate * waited).min(phase.expected_requests()),
+        Model::Closed { workers, .. } => {
+            let workers = f64::from(workers);
+            // The rate of a closed load is the one without any wait.
+            let without = workers / load.rate;
+            workers * waited / (waited + without)
+        }
+    }
 }
 
 /// What a chain makes its requests wait for; none if every failure is told at once.
@@ -67,6 +85,6 @@ pub(super) fn forecast(chain: &Chain<'_>, flows: &[Flow]) -> Option<Wait> {
         known_after_s: waited / share,
         ended_by,
         censored: ended(Limit::Patience) > 0.0,
-        stuck_requests: chain.phase.load.rate * waited,
+        stuck_requests: stuck(chain.phase, waited),
     })
 }

@@ -16,7 +16,7 @@ use crate::{
     calls::Call,
     origin::{Origin, trace_back},
 };
-use std::{collections::HashSet, ops::Range, sync::Arc};
+use std::{collections::HashSet, sync::Arc};
 use types::Outcome;
 
 /// Counts in the making.
@@ -33,17 +33,19 @@ pub(crate) struct Census {
     completeness: Completeness,
     failures: Vec<FailedRequest>,
     stretches: Vec<Stretch>,
+    affect_each_other: bool,
 }
 
 impl Census {
-    pub(crate) fn take(readings: &Readings<'_>, stretches: &[Range<u64>]) -> Self {
+    pub(crate) fn take(readings: &Readings<'_>, options: &AnalysisOptions) -> Self {
         let Hops {
             of_calls: hops,
             names,
         } = Hops::of(readings);
         let mut census = Self {
             instrumented: instrumented(readings, &hops, names.len()),
-            stretches: timeline::count(readings, (&hops, &names), stretches),
+            stretches: timeline::count(readings, (&hops, &names), &options.stretches),
+            affect_each_other: options.affect_each_other,
             tallies: names.iter().map(|_| HopTally::default()).collect(),
             names,
             ..Self::default()
@@ -155,13 +157,18 @@ impl Census {
     }
 
     fn root(&self, view: RootView) -> RootAnalysis {
+        let mut root_times = self.root_times.clone();
+        root_times.sort_unstable();
         let times = |all: bool| {
-            let wanted = self.root_times.iter().filter(|(_, _, ok)| all || *ok);
-            Latency::of(
-                wanted
-                    .map(|(start, end, _)| end.saturating_sub(*start))
-                    .collect(),
-            )
+            let wanted = root_times.iter().filter(|(_, _, ok)| all || *ok);
+            let nanos: Vec<_> = wanted
+                .map(|(start, end, _)| end.saturating_sub(*start))
+                .collect();
+            if self.affect_each_other {
+                Latency::in_time(&nanos)
+            } else {
+                Latency::of(nanos)
+            }
         };
         let intervals: Vec<_> = self
             .root_times

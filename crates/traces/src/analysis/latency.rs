@@ -1,6 +1,9 @@
 //! Percentiles of durations, exact by sorting.
 
-use availability::{Confidence, Probability, quantile::ranks};
+use availability::{
+    Confidence, Probability,
+    quantile::{Ranks, ranks, ranks_in_time},
+};
 use serde::Serialize;
 
 /// How long things took, in milliseconds. Every percentile is a value that was measured:
@@ -19,7 +22,8 @@ pub struct Latency {
     pub p999_ms: f64,
     /// The longest.
     pub max_ms: f64,
-    /// The 99 % intervals of the percentiles, by order statistics.
+    /// The 99 % intervals of the percentiles, by order statistics; by batch means, too, where
+    /// requests affect each other.
     pub intervals: Intervals,
 }
 
@@ -48,9 +52,23 @@ pub struct Between {
 
 impl Latency {
     /// From durations in nanoseconds, in any order; none without any.
-    pub fn of(mut nanos: Vec<u64>) -> Option<Self> {
+    pub fn of(nanos: Vec<u64>) -> Option<Self> {
+        let number = nanos.len() as u64;
+        Self::with(nanos, |q| ranks(number, q, Confidence::P99))
+    }
+
+    /// The same of requests that affect each other, in the order in which they began.
+    pub fn in_time(nanos: &[u64]) -> Option<Self> {
+        Self::with(nanos.to_vec(), |q| ranks_in_time(nanos, q, Confidence::P99))
+    }
+
+    fn with(mut nanos: Vec<u64>, ranks: impl Fn(Probability) -> Option<Ranks>) -> Option<Self> {
         nanos.sort_unstable();
         let last = *nanos.last()?;
+        let between = |q: f64| {
+            let ranks = Probability::new(q).ok().and_then(&ranks);
+            between(&nanos, ranks)
+        };
         let at = |per_mille: usize| {
             let rank = (nanos.len() * per_mille).div_ceil(1000).max(1);
             milliseconds(nanos[rank - 1])
@@ -63,19 +81,17 @@ impl Latency {
             p999_ms: at(999),
             max_ms: milliseconds(last),
             intervals: Intervals {
-                p50: between(&nanos, 0.5),
-                p90: between(&nanos, 0.9),
-                p99: between(&nanos, 0.99),
-                p999: between(&nanos, 0.999),
+                p50: between(0.5),
+                p90: between(0.9),
+                p99: between(0.99),
+                p999: between(0.999),
             },
         })
     }
 }
 
-/// The interval of the quantile `q` of sorted values.
-fn between(sorted: &[u64], q: f64) -> Between {
-    let q = Probability::new(q).ok();
-    let ranks = q.and_then(|q| ranks(sorted.len() as u64, q, Confidence::P99));
+/// The interval with these ends among the sorted values.
+fn between(sorted: &[u64], ranks: Option<Ranks>) -> Between {
     let at = |rank: u64| {
         let place = usize::try_from(rank).ok()?.checked_sub(1)?;
         sorted.get(place).copied().map(milliseconds)

@@ -69,6 +69,9 @@ pub struct AnalysisOptions {
     pub expected_services: Vec<String>,
     /// Stretches of time to be counted by themselves, in nanoseconds since 1970.
     pub stretches: Vec<Range<u64>>,
+    /// Whether requests affect each other, as in a queue: then the intervals of latencies do
+    /// not take them as independent.
+    pub affect_each_other: bool,
 }
 
 impl Default for AnalysisOptions {
@@ -78,6 +81,7 @@ impl Default for AnalysisOptions {
             requests: Requests::All,
             expected_services: Vec::new(),
             stretches: Vec::new(),
+            affect_each_other: false,
         }
     }
 }
@@ -150,7 +154,7 @@ impl Analysis {
 /// Analyses spans. Takes seconds for a million of them: not for an asynchronous worker.
 pub fn analyse(spans: &[Span], options: &AnalysisOptions) -> Analysis {
     let readings = Readings::of(spans, options);
-    Census::take(&readings, &options.stretches).close(&readings, options)
+    Census::take(&readings, options).close(&readings, options)
 }
 
 /// A fair choice of traces for people to look at: up to `ok` whose root requests all got an

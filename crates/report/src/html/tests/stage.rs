@@ -323,8 +323,8 @@ pub fn repeats() -> Vec<Repeat> {
     let repeat = |seed, answered| Repeat {
         seed,
         answered: Proportion::new(answered, 1000).unwrap(),
-        expected: Probability::new(0.96).unwrap(),
-        holds: true,
+        expected: Probability::new(0.96).ok(),
+        holds: Some(true),
         doubts: Vec::new(),
         spans_file: None,
     };
@@ -334,11 +334,11 @@ pub fn repeats() -> Vec<Repeat> {
 pub fn fix() -> FixCheck {
     FixCheck {
         hop: "database".to_owned(),
-        promised: Gain {
+        promised: Some(Gain {
             value: 0.01,
             low: 0.008,
             high: 0.012,
-        },
+        }),
         measured: Difference {
             value: 0.009,
             low: 0.005,
