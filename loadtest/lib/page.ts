@@ -92,9 +92,9 @@ function headers(target: Target, request: string, attempt: number): Record<strin
   };
 }
 
-/** A client error. Only 429 depends on the load and not on the request. */
+/** A client error: the requests are wrong, or one client asks for more than it may (429). */
 function isRejected(status: number): boolean {
-  return status >= 400 && status < 500 && status !== 429;
+  return status >= 400 && status < 500;
 }
 
 function outcome(status: number, header: string | undefined): Outcome {

@@ -127,6 +127,7 @@ impl fmt::Display for Doubt {
                     401 => "the token is missing or has expired",
                     403 => "the token does not allow it",
                     404 => "there is nothing at this path",
+                    429 => "one client asks for more than it may",
                     _ => "the requests are wrong",
                 };
                 write!(

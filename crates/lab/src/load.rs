@@ -115,6 +115,7 @@ impl Ended {
     fn new(result: &Result<Answer, CallError>, times: &Times) -> Self {
         let (outcome, cause, status) = match result {
             Ok(answer) => (answer.outcome(), None, Some(answer.status())),
+            Err(error) if error.is_over_limit() => (Outcome::Ok, None, error.status),
             Err(error) => (Outcome::Failed, Some(error.cause), error.status),
         };
         Self {

@@ -65,7 +65,7 @@ impl CallError {
     /// Whether the callee refused the call because its client asks too much (429): no failure
     /// of the callee, which did its work. All accounts count it as they count any other answer
     /// below 500; the caller has no answer all the same, and may try again later.
-    pub(crate) fn is_over_limit(&self) -> bool {
+    pub fn is_over_limit(&self) -> bool {
         self.status == Some(StatusCode::TOO_MANY_REQUESTS)
     }
 

@@ -26,8 +26,7 @@ impl Generator {
     /// Counts the status of an answer, if it is one that no load expects.
     ///
     /// From 400 to 499: what was asked for is wrong, such as a missing or expired token, or a
-    /// path that does not exist. Only 429 is expected, of services that shed load; it is a
-    /// failure, and so no answer.
+    /// path that does not exist; or one client asks for too much (429).
     pub fn answered_with(&mut self, status: u16) {
         if (400..500).contains(&status) {
             *self.unexpected.entry(status).or_default() += 1;
