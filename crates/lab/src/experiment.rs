@@ -250,7 +250,7 @@ fn look(plan: &Plan, prediction: &Prediction, run: &RunResult) -> Look {
             None => against_bounds(&bounds, seen),
         }),
         Expected::Predicted => {
-            if let Some(doubt) = vacuous_prediction(plan, prediction, run) {
+            if let Some(doubt) = vacuous_prediction(plan, run) {
                 return Look::Judged(Judgement::from(Verdict::Holds).doubted([doubt]));
             }
             match nearest_predicted(plan, prediction, run, seen) {
@@ -270,7 +270,7 @@ fn second_look(plan: &Plan, prediction: &Prediction, miss: Miss, rerun: &RunResu
     };
     let doubts = too_few(value, plan.expectation().distance, seen.trials())
         .into_iter()
-        .chain(vacuous_prediction(plan, prediction, rerun));
+        .chain(vacuous_prediction(plan, rerun));
     Judgement::from(miss.against(value).judge(seen)).doubted(doubts)
 }
 
@@ -286,32 +286,19 @@ pub(crate) fn nearest_predicted(
     if let Some(given) = &run.given {
         return Some(played_range(plan, given).nearest(seen.estimate()));
     }
-    let range = predicted_range(plan, prediction);
-    Some(range.map_or(value, |range| range.nearest(seen.estimate())))
-}
-
-/// What agrees with a prediction that is not exact.
-fn predicted_range(plan: &Plan, prediction: &Prediction) -> Option<Bounds> {
-    let value = prediction.value()?;
-    match prediction.class {
-        Class::Exact | Class::NotPredicted => None,
+    let range = match prediction.class {
+        Class::Exact | Class::NotPredicted => return Some(value),
         // Near is as near as matters.
-        Class::Approximate => Some(Bounds::around(value, plan.expectation().distance)),
-        Class::Bound => Some(prediction.range.unwrap_or(Bounds::at_most(value))),
-    }
+        Class::Approximate => Bounds::around(value, plan.expectation().distance),
+        Class::Bound => prediction.range.unwrap_or(Bounds::at_most(value)),
+    };
+    Some(range.nearest(seen.estimate()))
 }
 
-/// The doubt that no run could contradict the prediction of `run`, if so.
-pub(crate) fn vacuous_prediction(
-    plan: &Plan,
-    prediction: &Prediction,
-    run: &RunResult,
-) -> Option<Doubt> {
-    let range = match &run.given {
-        Some(given) => Some(played_range(plan, given)),
-        None => predicted_range(plan, prediction),
-    };
-    range.as_ref().and_then(vacuous)
+/// The doubt that no run could contradict what is predicted for the schedule of `run`, if so.
+pub(crate) fn vacuous_prediction(plan: &Plan, run: &RunResult) -> Option<Doubt> {
+    let range = played_range(plan, run.given.as_ref()?);
+    vacuous(&range)
 }
 
 /// What agrees with a run that was played: its interval; of a closed model, whose workers ask
@@ -349,28 +336,4 @@ fn nothing_measured() -> Judgement {
         enough: Some(1),
     };
     Judgement::from(Verdict::Inconclusive).doubted([doubt])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The doubt about a prediction for work of `work` that clients wait 100 ms for.
-    fn doubt(work: &str) -> Option<Doubt> {
-        let text = format!(
-            "title = \"t\"\n[load]\nrate = 20\nrequests = 1000\npatience = \"100ms\"\n\
-             [service.only]\nwork = \"wait:{work}\"\n"
-        );
-        let plan = scenario::parse("t.toml", &text).unwrap_or_else(|errors| panic!("{errors}"));
-        predicted_range(&plan, &predict(&plan))
-            .as_ref()
-            .and_then(vacuous)
-    }
-
-    #[test]
-    fn a_predicted_range_that_holds_every_result_gives_no_verdict() {
-        // It may fit the client's patience or not: between none and all are answered.
-        assert_eq!(doubt("85ms"), Some(Doubt::NothingContradicts));
-        assert_eq!(doubt("10ms"), None);
-    }
 }

@@ -47,7 +47,7 @@ pub(crate) async fn repeat(
 fn in_short(plan: &Plan, prediction: &Prediction, run: RunResult) -> Option<Repeat> {
     let answered = run.availability()?;
     let expected = nearest_predicted(plan, prediction, &run, answered);
-    let vacuous = vacuous_prediction(plan, prediction, &run);
+    let vacuous = vacuous_prediction(plan, &run);
     let more = [vacuous, run.generator.unexpected_doubt()];
     Some(Repeat {
         seed: run.seed,

@@ -33,7 +33,8 @@ impl Server {
             .route("/stall", get(one_stalls))
             .route("/fifth", get(every_fifth_fails_late))
             .route("/denied", get(|| async { StatusCode::UNAUTHORIZED }))
-            .route("/shed", get(|| async { StatusCode::TOO_MANY_REQUESTS }))
+            .route("/limited", get(|| async { StatusCode::TOO_MANY_REQUESTS }))
+            .route("/shed", get(|| async { StatusCode::SERVICE_UNAVAILABLE }))
             .with_state(self.clone());
         // Ends with the test's runtime.
         tokio::spawn(async move { axum::serve(listener, routes).await });
@@ -212,6 +213,10 @@ async fn answers_that_say_the_request_is_wrong_give_no_verdict() {
     let said: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(said["generator"]["unexpected"]["401"], 50, "{said}");
     assert_eq!(said["inconclusive"].as_array().unwrap().len(), 1, "{said}");
+    // One client asks for too much: that says nothing of what others get.
+    let ended = load(address, "/limited", &flags).await;
+    assert_eq!(ended.code, Some(4), "{}", ended.stdout);
+    assert!(ended.stdout.contains("429"), "{}", ended.stdout);
     // A service that sheds load refuses: that is a failure, and a result.
     let said = measured(address, "/shed", &flags).await;
     assert_eq!(said["generator"]["counts"]["failed_by_cause"]["shed"], 50);
