@@ -61,7 +61,7 @@ pub fn half_width(batches: &[(f64, f64)], level: Confidence) -> Option<f64> {
     Some(t * error).filter(|half| half.is_finite())
 }
 
-/// Student's quantile for an interval from so many batches.
+/// Student's quantile for an interval from this number of batches.
 fn student(batches: usize, level: Confidence) -> Option<f64> {
     let student = StudentsT::new(0.0, 1.0, batches as f64 - 1.0).ok()?;
     Some(student.inverse_cdf(1.0 - level.tail()))

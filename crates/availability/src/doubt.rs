@@ -123,24 +123,15 @@ impl fmt::Display for Doubt {
                 requests,
                 status,
             } => {
-                let why = match status {
-                    401 => "the token is missing or has expired",
-                    403 => "the token does not allow it",
-                    404 => "there is nothing at this path",
-                    429 => "one client asks for more than it may",
-                    _ => "the requests are wrong",
-                };
                 write!(
                     f,
                     "{answers} of {requests} answers had an unexpected status from 400 to 499, \
-                     most of them {status} ({why}); they count as answered, but were not served"
+                     most of them {status} ({}); they count as answered, but were not served",
+                    meaning(*status)
                 )
             }
             Self::NothingContradicts => {
-                write!(
-                    f,
-                    "no run could contradict it: what is expected holds every result"
-                )
+                f.write_str("no run could contradict it: what is expected holds every result")
             }
             Self::SpansLost { lost, expected } => {
                 write!(
@@ -149,5 +140,16 @@ impl fmt::Display for Doubt {
                 )
             }
         }
+    }
+}
+
+/// What an answer with this status, from 400 to 499, says of the requests.
+const fn meaning(status: u16) -> &'static str {
+    match status {
+        401 => "the token is missing or has expired",
+        403 => "the token does not allow it",
+        404 => "there is nothing at this path",
+        429 => "one client asks for more than it may",
+        _ => "the requests are wrong",
     }
 }

@@ -1,6 +1,6 @@
 //! Availabilities and rates as text, the same everywhere.
 
-/// Failures below this share are rounding errors of the computation: no run has so many requests.
+/// Failures below this share are rounding errors: a run would need 10¹² requests to see one.
 const NOISE: f64 = 1e-12;
 
 /// An availability in percent: `96.06 %`, `99.9875 %`.

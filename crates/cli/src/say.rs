@@ -34,7 +34,7 @@ pub fn remember(written: io::Result<()>) {
     }
 }
 
-/// Why something that somebody reads is missing on standard output, if it is.
+/// Why standard output is incomplete, if it is and there is a reader.
 pub fn unwritten() -> Option<&'static io::Error> {
     remember(stdout().flush());
     UNWRITTEN.get()

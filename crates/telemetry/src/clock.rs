@@ -29,7 +29,7 @@ impl AnchoredClock {
         }
     }
 
-    /// The time of day now, as it is if nobody has set it since the reading.
+    /// The time of day now, unless it was set since the reading.
     pub fn now(&self) -> SystemTime {
         self.time_at(Instant::now())
     }

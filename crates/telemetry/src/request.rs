@@ -66,7 +66,7 @@ pub fn end(context: &Context) {
 /// Adds an event to the span of `context`.
 pub fn add_event(context: &Context, name: &'static str, attributes: Vec<KeyValue>) {
     let span = context.span();
-    // Without a span that is sampled nobody would read the clock's answer.
+    // An event of a span that is not sampled goes nowhere: it needs no time.
     if span.is_recording() {
         span.add_event_with_timestamp(name, now(context), attributes);
     }

@@ -12,7 +12,7 @@ pub(crate) fn skip(missing: &str) {
     assert!(!is_ci, "{missing}");
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("a test");
-    // The test harness keeps what a test that passes prints; where standard error is closed,
-    // nobody reads it.
+    // Written directly, because the test harness hides what a passing test prints. A closed
+    // standard error has no reader.
     let _ = io::stderr().write_all(format!("SKIPPED {test}: {missing}\n").as_bytes());
 }

@@ -47,7 +47,7 @@ impl TimeOfDay {
             .env("DONT_FAKE_MONOTONIC", "1");
     }
 
-    /// Sets it to so many seconds after the right time; before it, if negative.
+    /// Sets it to `seconds` after the right time; before it, if negative.
     ///
     /// # Panics
     ///

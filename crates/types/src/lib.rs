@@ -22,6 +22,7 @@ mod problem;
 pub mod profile;
 pub mod read;
 pub mod relay;
+mod retry_after;
 mod secret;
 pub mod service;
 
@@ -31,3 +32,4 @@ pub use name::{NAME_ALLOWED, NAME_PATTERN, is_name};
 pub use outcome::{BreakerState, Cause, Outcome, StoppedBy, UnknownWord};
 pub use probability::{NotAProbability, Probability};
 pub use problem::{COME_AGAIN, CONTENT_TYPE as PROBLEM_CONTENT_TYPE, Problem};
+pub use retry_after::retry_after;

@@ -272,7 +272,7 @@ impl Courier {
     /// For how long it may not deliver, if it may not. The lease is renewed once half of it is
     /// over; that of somebody else is only looked at, which no write waits for.
     async fn kept_out(&mut self) -> Result<Option<Duration>, StoreError> {
-        // By the clock that nobody sets: the time of day may go back for longer than a lease.
+        // By the monotonic clock: the time of day may go back by more than a lease.
         let begin = Instant::now();
         if self
             .leased_until

@@ -1,7 +1,7 @@
 //! How a call fails.
 
 use bytes::Bytes;
-use http::{HeaderMap, Response, StatusCode, header::RETRY_AFTER};
+use http::{Response, StatusCode, header::RETRY_AFTER};
 use resilience::{CallFailure, Failure};
 use std::{
     fmt,
@@ -42,6 +42,8 @@ impl CallError {
     pub(crate) fn from_answer(answer: &Response<Bytes>) -> Self {
         let status = answer.status();
         let problem: Option<Problem> = serde_json::from_slice(answer.body()).ok();
+        let asked = answer.headers().get(RETRY_AFTER);
+        let asked = asked.and_then(|it| it.to_str().ok());
         let named = problem.as_ref().and_then(|problem| problem.cause);
         let error = Self::without_answer(named.unwrap_or(match status {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => Cause::Shed,
@@ -50,7 +52,7 @@ impl CallError {
         Self {
             status: Some(status),
             problem: problem.map(Box::new),
-            retry_after: retry_after(answer.headers()),
+            retry_after: asked.and_then(|it| types::retry_after(it, SystemTime::now())),
             ..error
         }
     }
@@ -127,16 +129,6 @@ impl CallFailure for CallError {
     fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
-}
-
-/// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date, which may have passed.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 impl fmt::Display for CallError {

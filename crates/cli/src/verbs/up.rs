@@ -109,7 +109,7 @@ async fn keep(name: &str, plan: &Plan, args: &Up) -> Result<Done, Failure> {
         }
         Ok(())
     };
-    // Other commands, and whoever reads the file, find a token that is good.
+    // All readers of the file find a token that is good.
     let renewed = |running: &RunningChain| {
         if let Err(error) = running.write(&file) {
             say::err(format!(

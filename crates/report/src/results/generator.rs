@@ -70,7 +70,7 @@ impl Counts {
         self.add_many(outcome, cause, 1);
     }
 
-    /// Counts what somebody else has counted.
+    /// Takes over counts that were made elsewhere.
     pub fn add_all(&mut self, others: &Self) {
         self.offered += others.offered;
         self.ok += others.ok;

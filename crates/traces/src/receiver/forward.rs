@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse
 use prost::Message;
 use reqwest::{
     Client, Response,
-    header::{CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER},
+    header::{CONTENT_TYPE, LOCATION, RETRY_AFTER},
     redirect,
 };
 use serde::Serialize;
@@ -286,7 +286,8 @@ async fn answered(response: Response) -> Sent {
         format!("HTTP status {status} for {}", response.url())
     };
     if otlp::is_retryable(status.as_u16()) {
-        let asked = retry_after(headers, SystemTime::now());
+        let asked = headers.get(RETRY_AFTER).and_then(|it| it.to_str().ok());
+        let asked = asked.and_then(|it| types::retry_after(it, SystemTime::now()));
         Sent::TryAgain { asked, why }
     } else {
         Sent::Refused(why)
@@ -303,16 +304,6 @@ fn rejected(body: &[u8]) -> Option<Loss> {
         spans: Some(spans),
         why: format!("the collector rejected spans: {}", partial.error_message),
     })
-}
-
-/// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date, which may have passed.
-fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
 }
 
 /// Adds `/v1/traces`, unless it is there.
@@ -339,23 +330,5 @@ mod tests {
         ] {
             assert_eq!(traces_url(&base.parse().unwrap()).as_str(), expected);
         }
-    }
-
-    #[test]
-    fn the_pause_asked_for_is_read_in_seconds_or_as_a_date() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_mins(1);
-        let asked = |value: &str| {
-            let headers = HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
-            retry_after(&headers, now).map(|pause| pause.as_secs())
-        };
-        assert_eq!(asked("7"), Some(7));
-        assert_eq!(asked("Thu, 01 Jan 1970 00:01:30 GMT"), Some(30));
-        assert_eq!(
-            asked("Thu, 01 Jan 1970 00:00:30 GMT"),
-            Some(0),
-            "it is over"
-        );
-        assert_eq!(asked("soon"), None);
-        assert_eq!(retry_after(&HeaderMap::new(), now), None);
     }
 }
